@@ -1,0 +1,88 @@
+# make run, make test, make lab, make lint, make clean; each installs what it needs into .venv, once.
+#
+#   PYTHON=python3.12   the Python that .venv is made with (by default the first of 3.11 or newer on the path)
+#   TORCH=cpu           take torch's CPU build from PyTorch's own index (when .venv is made)
+#   PORT=9000           the first port that `make run` tries
+#   ARGS="..."          more options for pytest (make test) or JupyterLab (make lab)
+#   CHROMIUM=...        the browser for the tests;  SKIP_BROWSER=1  leaves the browser tests out
+
+VENV := .venv
+STAMPS := $(VENV)/.stamps
+ifeq ($(OS),Windows_NT)
+PY := $(VENV)/Scripts/python.exe
+else
+PY := $(VENV)/bin/python
+endif
+
+TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
+TORCH_INDEX := $(TORCH_INDEX_$(TORCH))
+ifneq ($(TORCH),)
+ifeq ($(TORCH_INDEX),)
+$(error TORCH=$(TORCH) is not known: give TORCH=cpu, or leave it out for the configured index's own build)
+endif
+endif
+
+# Builds use the pinned setuptools instead of fetching their own.
+INSTALL := $(PY) -m pip install --disable-pip-version-check --constraint constraints.txt
+INSTALL_PACKAGE := $(INSTALL) --no-build-isolation --editable
+SETTINGS := set -a; . ./latentfx_nb/process.env; set +a
+
+# An environment whose folder was moved, or whose Python is gone, is set up again.
+ifneq ($(shell test -x $(PY) && cat $(STAMPS)/place 2>/dev/null),$(CURDIR))
+$(shell rm -rf $(STAMPS))
+endif
+
+.PHONY: help run test chromium lab lint clean
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+run: $(STAMPS)/run
+	@$(SETTINGS); $(PY) -m latentfx_nb warm
+	@$(PY) -m latentfx_nb serve $(if $(PORT),--port $(PORT))
+
+# Chromium is looked for first: a machine that can have none should say so before anything is installed.
+test: chromium $(STAMPS)/test
+	@$(SETTINGS); $(PY) -m latentfx_nb warm
+	@set -e; $(SETTINGS); \
+	if [ -z "$(SKIP_BROWSER)" ]; then CHROMIUM="$$(bash tools/find_chromium.sh)"; export CHROMIUM; fi; \
+	$(PY) -m pytest $(if $(SKIP_BROWSER),-m "not browser") $(ARGS)
+
+chromium:
+	@if [ -z "$(SKIP_BROWSER)" ]; then bash tools/find_chromium.sh >/dev/null; fi
+
+lab: $(STAMPS)/lab
+	@$(SETTINGS); $(PY) -m jupyterlab --notebook-dir=notebooks $(ARGS)
+
+lint: $(STAMPS)/test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+# What was fetched or computed stays in the user's cache folder: it belongs to no checkout.
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
+
+$(STAMPS)/venv:
+	@PYTHON="$(PYTHON)" bash tools/make_venv.sh $(VENV)
+	@mkdir -p $(STAMPS)
+	@printf '%s\n' "$(CURDIR)" > $(STAMPS)/place
+	@touch $@
+
+# torch comes first and alone, so that nothing else can draw in another build of it.
+$(STAMPS)/torch: $(STAMPS)/venv constraints.txt
+	$(INSTALL) $(TORCH_INDEX) torch setuptools
+	@touch $@
+
+$(STAMPS)/run: $(STAMPS)/torch constraints.txt pyproject.toml
+	$(INSTALL_PACKAGE) '.[lyra]'
+	@touch $@
+
+$(STAMPS)/lab: $(STAMPS)/run
+	$(INSTALL_PACKAGE) '.[lyra,lab]'
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/run
+	$(INSTALL_PACKAGE) '.[lyra,test]'
+	@touch $@

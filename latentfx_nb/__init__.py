@@ -1,0 +1,44 @@
+"""Turn an audio-effect knob and watch, hear and measure what it does inside a neural audio model.
+
+The names below are loaded when first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "load_clips": "clips",
+    "ClipSet": "clips",
+    "EFFECTS": "effects",
+    "render": "effects",
+    "list_encoders": "encoders",
+    "load_encoder": "encoders",
+    "register_encoder": "encoders",
+    "encode_effects": "latents",
+    "encode_sweep": "latents",
+    "fit_pca": "projections",
+    "fit_umap": "projections",
+    "neighbour_purity": "projections",
+    "purity_table": "projections",
+    "straightness": "geometry",
+}
+_MODULES = (
+    *("audio", "cache", "clips", "effects", "encoders", "geometry", "latents", "panels", "paper", "player", "plots"),
+    *("prepared", "projections", "server"),
+)
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"latentfx_nb has no {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_MODULES])

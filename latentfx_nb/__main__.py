@@ -1,0 +1,95 @@
+"""The command `python -m latentfx_nb`: encode, warm, encoders, serve and lab."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from latentfx_nb import __version__, server
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; an error that the reader can mend is one sentence on stderr and the exit status 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        sys.stderr.write(f"latentfx_nb: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("latentfx_nb: stopped; what was finished is kept\n")
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m latentfx_nb", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    encode = commands.add_parser("encode", help="encode a folder of clips through effects, or along a knob")
+    encode.add_argument("source", help="'bundled', a folder of audio files or one file")
+    encode.add_argument("--encoder", default="logmel", help="a name that `encoders` lists (default: %(default)s)")
+    encode.add_argument("--effects", nargs="+", metavar="LABEL", help="effects of Table 1 (default: all ten)")
+    encode.add_argument("--sweep", metavar="LABEL", help="turn this effect's knob instead")
+    encode.add_argument("--knob", help="the knob to turn (default: the effect's first)")
+    encode.add_argument("-n", type=int, default=32, help="values along the knob (default: %(default)s)")
+    encode.add_argument("--per-recording", type=int, help="at most so many clips of a recording")
+    encode.add_argument("--store", help="where to write (default: a folder of the cache)")
+    encode.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
+    encode.set_defaults(run=_encode)
+
+    warm = commands.add_parser("warm", help="prepare the bundled clips' latents in the cache")
+    warm.add_argument("encoders", nargs="*", help="default: every encoder that needs no download")
+    warm.add_argument("--publish", action="store_true", help="also recompute the points that ship with the package")
+    warm.set_defaults(run=_warm)
+
+    commands.add_parser("encoders", help="list the encoders").set_defaults(run=_encoders)
+
+    serve = commands.add_parser("serve", help="start the dashboards")
+    serve.add_argument("--port", type=int, default=server.PORT, help="or the next free one (default: %(default)s)")
+    serve.add_argument("--open-browser", action="store_true")
+    serve.set_defaults(run=lambda options: server.serve(options.port, options.open_browser))
+    return parser
+
+
+def _encode(options: argparse.Namespace) -> None:
+    from latentfx_nb.clips import load_clips
+    from latentfx_nb.encoders import load_encoder
+    from latentfx_nb.latents import encode_effects, encode_sweep
+
+    clips = load_clips(options.source, options.per_recording)
+    encoder = load_encoder(options.encoder, options.device)
+    if options.sweep:
+        latents = encode_sweep(clips, encoder, options.sweep, options.n, options.knob, options.store)
+    else:
+        latents = encode_effects(clips, encoder, options.effects, options.store)
+    sizes = ", ".join(f"{dim} {size}" for dim, size in latents.sizes.items())
+    sys.stdout.write(f"{sizes}: {latents.encoding['source']}\n")
+
+
+def _warm(options: argparse.Namespace) -> None:
+    from latentfx_nb.clips import load_clips
+    from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder
+    from latentfx_nb.latents import encode_effects
+    from latentfx_nb.prepared import write_points
+
+    known = list_encoders()
+    for name in options.encoders or DEFAULT_ENCODERS:
+        if not options.encoders and not known.loc[name, "present"]:
+            sys.stdout.write(f"{name}: left out, not ready on this machine: {known.loc[name, 'note']}\n")
+            continue
+        encode_effects(load_clips("bundled"), load_encoder(name))
+        if options.publish:
+            sys.stdout.write(f"{name}: wrote {write_points(name)}\n")
+        sys.stdout.write(f"{name}: ready\n")
+
+
+def _encoders(_: argparse.Namespace) -> None:
+    from latentfx_nb.encoders import list_encoders
+
+    sys.stdout.write(list_encoders().drop(columns="weights").to_string() + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

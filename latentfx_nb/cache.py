@@ -1,0 +1,33 @@
+"""Where computed things are kept, and how they are written so that a reader never meets half a file."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import platformdirs
+
+
+def cache_dir() -> Path:
+    """Return the folder of latents, projections and fetched weights: `LATENTFX_CACHE`, else in the user's cache."""
+    chosen = os.environ.get("LATENTFX_CACHE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("latentfx-nb")
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a binary file that takes the name `path` only once it is written whole; on an error nothing is left."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with open(scratch, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)

@@ -1,0 +1,192 @@
+"""Sets of clips: the bundled ones or any folder of audio files, cut to the paper's length and read lazily."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from latentfx_nb import audio
+from latentfx_nb.audio import Clip
+from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff")
+
+MANIFEST_COLUMNS = ("file", "instrument", "recording", "licence")
+
+
+HEADER_TOLERANCE_SAMPLES = SAMPLE_RATE_HZ // 10
+"""How far the length in a file's header may be off: that of an MP3 is a guess, to a few of its frames."""
+
+
+class ClipSet(Sequence):
+    """Clips of 262 144 samples at 48 kHz, described by `.table` and read from their files when asked for.
+
+    `clips[3]` is float32 `[2 262144]`, mono doubled to stereo (section 2.2); `clips[:8]`, `clips[[0, 5]]` and a boolean
+    mask are ClipSets again. `.table` has a row a clip: `clip` (its unique id), `instrument`, `recording`, `licence`,
+    `file` (absolute), `start` (sample at 48 kHz), `padded_samples` (silence added at the end; 0 for all but a
+    recording's last clip) and whatever other columns the manifest holds.
+    """
+
+    sample_rate = SAMPLE_RATE_HZ
+
+    def __init__(self, table: pd.DataFrame, name: str = "clips") -> None:
+        self.table = table.reset_index(drop=True)
+        self.name = name
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, index):
+        if isinstance(index, (int, np.integer)):
+            return self._read(range(len(self))[index])
+        if isinstance(index, slice):
+            return ClipSet(self.table.iloc[index], self.name)
+        return ClipSet(self.table.iloc[np.flatnonzero(index) if np.asarray(index).dtype == bool else index], self.name)
+
+    def __iter__(self) -> Iterator[Clip]:
+        return (self._read(row) for row in range(len(self)))
+
+    def __repr__(self) -> str:
+        counts = self.table["instrument"].value_counts().to_dict()
+        described = ", ".join(f"{count} {instrument}" for instrument, count in counts.items())
+        return f"ClipSet {self.name!r}: {len(self)} clips of {CLIP_SAMPLES / SAMPLE_RATE_HZ:.2f} s ({described})"
+
+    def _read(self, row: int) -> Clip:
+        file, start = self.table["file"].iat[row], int(self.table["start"].iat[row])
+        clip = audio.read(file, SAMPLE_RATE_HZ, start, CLIP_SAMPLES)
+        missing = CLIP_SAMPLES - int(self.table["padded_samples"].iat[row]) - clip.shape[-1]
+        if missing > HEADER_TOLERANCE_SAMPLES:
+            raise ValueError(f"{file} ends {missing} samples before its header says; copy or export it again")
+        return audio.fit_length(audio.to_channels(clip, 2), CLIP_SAMPLES)
+
+    def hashes(self) -> list[str]:
+        """Return one sha256 a clip, over its file's bytes and its place in the file: equal hashes, equal samples."""
+        files = self.table["file"]
+        return [
+            hashlib.sha256(f"{_file_hash(file, Path(file).stat().st_mtime_ns)} {start}".encode()).hexdigest()
+            for file, start in zip(files, self.table["start"], strict=True)
+        ]
+
+
+@lru_cache(maxsize=4096)
+def _file_hash(file: str, _modified_ns: int) -> str:
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def load_clips(source: str | Path = "bundled", per_recording: int | None = None) -> ClipSet:
+    """Return the clips in `source`: "bundled" (64 shipped with the package), a folder or one audio file.
+
+    Files (WAV, FLAC, MP3, OGG, AIFF; any rate; mono or stereo; subfolders too) are cut into clips of 262 144 samples
+    at 48 kHz, the last one of each padded with silence and marked in `padded_samples`. At most `per_recording` clips
+    are taken from a recording (None: no cap). A `manifest.csv` in the folder (columns file, instrument, recording,
+    licence; others are kept) decides which files are taken and what they are; without it a file is a recording.
+
+    Raises FileNotFoundError if there is no such folder, ValueError if it holds no audio, if files cannot be read or
+    are empty (all of them are named), or if the manifest lacks columns or names files that are not there.
+    """
+    if per_recording is not None and per_recording < 1:
+        raise ValueError(f"per_recording = {per_recording} leaves no clip; give at least 1, or None for no cap")
+    folder = BUNDLED / "clips" if source == "bundled" else Path(source).expanduser()
+    if not folder.exists():
+        raise FileNotFoundError(f"{folder} does not exist; give 'bundled' or a folder of audio files")
+    files = _list_files(folder)
+    table = _cut(files, per_recording)
+    table.insert(0, "clip", _unique_ids(table))
+    return ClipSet(table, "bundled" if source == "bundled" else folder.name)
+
+
+def _list_files(folder: Path) -> pd.DataFrame:
+    """Return one row a file, with the manifest's columns and `file` absolute."""
+    folder = folder.resolve()
+    manifest = folder / "manifest.csv"
+    if manifest.exists():
+        return _read_manifest(manifest)
+    found = [folder] if folder.is_file() else sorted(p for p in folder.rglob("*") if p.is_file())
+    found = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
+    if not found:
+        raise ValueError(f"{folder} holds no audio; put {', '.join(AUDIO_SUFFIXES)} files into it")
+    base = folder.parent if folder.is_file() else folder
+    recordings = [str(path.relative_to(base).with_suffix("")) for path in found]
+    return pd.DataFrame(
+        {"file": map(str, found), "instrument": "unknown", "recording": recordings, "licence": "unknown"}
+    )
+
+
+def _read_manifest(manifest: Path) -> pd.DataFrame:
+    try:
+        rows = pd.read_csv(manifest, dtype=str, keep_default_na=False)
+    except ValueError as error:  # no columns, rows of unequal length, or not UTF-8
+        fault, needed = str(error).strip(), ", ".join(MANIFEST_COLUMNS)
+        raise ValueError(f"{manifest} is not a table in CSV ({fault}); it needs the columns {needed}") from error
+    missing = [column for column in MANIFEST_COLUMNS if column not in rows]
+    if missing:
+        raise ValueError(f"{manifest} lacks the columns {', '.join(missing)}; it needs {', '.join(MANIFEST_COLUMNS)}")
+    if rows.empty:
+        raise ValueError(f"{manifest} lists no files; add a row for each audio file")
+    reserved = sorted({"clip", "start", "padded_samples"} & set(rows))
+    if reserved:
+        raise ValueError(f"{manifest} has columns {', '.join(reserved)}, which the table fills in itself; rename them")
+    rows["file"] = [str((manifest.parent / file).resolve()) for file in rows["file"]]
+    absent = [file for file in rows["file"] if not Path(file).is_file()]
+    if absent:
+        raise ValueError(f"{manifest} names files that are not there: {_some(absent)}; correct or remove those rows")
+    repeated = rows["file"][rows["file"].duplicated()].unique().tolist()
+    if repeated:
+        raise ValueError(f"{manifest} lists files more than once: {_some(repeated)}; keep one row for each")
+    return rows
+
+
+def _cut(files: pd.DataFrame, per_recording: int | None) -> pd.DataFrame:
+    """Return one row a clip, with `start` and `padded_samples`."""
+    lengths, broken = [], []
+    for file in files["file"]:
+        try:
+            info = soundfile.info(file)
+        except (soundfile.LibsndfileError, OSError) as error:
+            broken.append(f"{file} ({error})")
+            continue
+        lengths.append(audio.samples_at(info.frames, info.samplerate, SAMPLE_RATE_HZ))
+        if not lengths[-1]:
+            broken.append(f"{file} (empty)")
+        elif info.channels > 2:
+            broken.append(f"{file} ({info.channels} channels; mix it down to mono or stereo)")
+    if broken:
+        raise ValueError(f"{len(broken)} of {len(files)} files cannot be used: {_some(broken)}; repair or remove them")
+
+    counts = [-(-length // CLIP_SAMPLES) for length in lengths]
+    table = files.loc[files.index.repeat(counts)].reset_index(drop=True)
+    cuts = np.concatenate([np.arange(count) for count in counts])
+    table["start"] = cuts * CLIP_SAMPLES
+    table["padded_samples"] = np.maximum(0, table["start"] + CLIP_SAMPLES - np.repeat(lengths, counts))
+    if per_recording is not None:
+        table = table[table.groupby("recording").cumcount() < per_recording].reset_index(drop=True)
+    return table
+
+
+def _unique_ids(table: pd.DataFrame) -> list[str]:
+    """Name each clip after its file, numbered where a file gives several clips, with its path where names clash."""
+    files, cuts = table["file"], table["start"] // CLIP_SAMPLES
+    several = (cuts > 0).groupby(files).transform("any")
+    numbers = ("-" + cuts.astype(str)).where(several, "")
+    names = files.map({file: Path(file).stem for file in files.unique()})
+    clashing = (files.groupby(names).transform("nunique") > 1) | (names + numbers).duplicated(keep=False)
+    if clashing.any():
+        folder = os.path.commonpath([os.path.dirname(file) for file in files.unique()])
+        paths = {file: Path(file).relative_to(folder).as_posix() for file in files[clashing].unique()}
+        names = names.where(~clashing, files.map(paths))
+    return (names + numbers).tolist()
+
+
+def _some(names: list[str], n: int = 5) -> str:
+    more = f" and {len(names) - n} more" if len(names) > n else ""
+    return ", ".join(names[:n]) + more

@@ -1,0 +1,136 @@
+"""The encoders there are: list them, load one, register your own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+
+from latentfx_nb.encoders.base import Decoder, Encoder
+from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.encoders.lyra import WEIGHTS as LYRA_WEIGHTS
+from latentfx_nb.encoders.lyra import LyraV2
+from latentfx_nb.encoders.weights import Weights
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What `list_encoders` says of a model without loading it."""
+
+    model: type
+    licence: str
+    weights: Weights | None = None  # None: the model has nothing to fetch
+    requires: str | None = None  # module that an optional extra installs
+
+
+_BUILT_IN = {
+    "logmel": _Entry(LogMel, "GPL-3.0-or-later"),
+    "lyra-v2": _Entry(LyraV2, "Apache-2.0", LYRA_WEIGHTS, "ai_edge_litert"),
+}
+_registered: dict[str, Encoder] = {}
+
+DEFAULT_ENCODERS = ("logmel", "lyra-v2")
+"""Encoders whose points of the bundled clips ship with the package."""
+
+
+def list_encoders() -> pd.DataFrame:
+    """Return a table of the known encoders, indexed by name; nothing is loaded or fetched.
+
+    Columns: `dim`, `frame_rate_hz` (None: one vector a clip), `sample_rate_hz`, `channels`, `has_decoder`, `licence`,
+    `size_mb`, `weights` (where they come from), `present` (whether `load_encoder` can run without a download) and
+    `note` (what is missing, and the remedy).
+    """
+    rows = [_built_in_row(name, entry) for name, entry in _BUILT_IN.items()]
+    rows += [_row(model, "unknown", 0.0, "registered in this session", "") for model in _registered.values()]
+    return pd.DataFrame(rows).set_index("name")
+
+
+def _built_in_row(name: str, entry: _Entry) -> dict:
+    note = ""
+    if entry.requires and find_spec(entry.requires) is None:
+        note = f"pip install 'latentfx-nb[{entry.weights.family}]'"
+    elif entry.weights:
+        try:
+            note = "" if entry.weights.find() else f"load_encoder({name!r}) fetches the weights"
+        except ValueError as error:
+            note = str(error)
+    size, source = (entry.weights.size_mb, entry.weights.url) if entry.weights else (0.0, "none needed")
+    return _row(entry.model, entry.licence, size, source, note)
+
+
+def _row(model: type | Encoder, licence: str, size_mb: float, weights: str, note: str) -> dict:
+    return {
+        "name": model.name,
+        "dim": model.dim,
+        "frame_rate_hz": model.frame_rate,
+        "sample_rate_hz": model.sample_rate,
+        "channels": model.channels,
+        "has_decoder": hasattr(model, "decode"),
+        "licence": licence,
+        "size_mb": size_mb,
+        "weights": weights,
+        "present": not note,
+        "note": note,
+    }
+
+
+def load_encoder(name: str, device: str = "auto", weights: str | Path | None = None) -> Encoder:
+    """Return the encoder called `name`, ready to run on `device` ("auto": CUDA or MPS if present, else the CPU).
+
+    `weights` is a folder that holds the model's files, instead of `LATENTFX_WEIGHTS` and the cache.
+
+    Raises ValueError for an unknown name (listing the known ones), ImportError if an optional extra is missing, and
+    FileNotFoundError if weights can be neither found nor fetched. No model ever runs on random weights.
+    """
+    model = _known(name)
+    if name in _registered:
+        return model
+    return _load(name, str(device), None if weights is None else str(weights))
+
+
+def weights_hash(name: str) -> str:
+    """Return what the latents of the encoder called `name` are keyed by, known without having its weights."""
+    return _known(name).weights_hash
+
+
+def _known(name: str) -> type | Encoder:
+    if name not in _BUILT_IN and name not in _registered:
+        raise ValueError(f"no encoder is called {name!r}; known are {', '.join([*_BUILT_IN, *_registered])}")
+    return _registered[name] if name in _registered else _BUILT_IN[name].model
+
+
+@lru_cache(maxsize=8)
+def _load(name: str, device: str, weights: str | None) -> Encoder:
+    if weights is None:
+        return _BUILT_IN[name].model(device)
+    if _BUILT_IN[name].weights is None:
+        raise ValueError(f"{name} has no weights, so it cannot take them from {weights}")
+    return _BUILT_IN[name].model(device, weights)
+
+
+def register_encoder(encoder: Encoder) -> None:
+    """Make your own model known under its `name` to `load_encoder`, `list_encoders` and the panels.
+
+    Raises TypeError if it lacks part of the protocol, ValueError if its name is a built-in one.
+    """
+    wanted = ("name", "sample_rate", "channels", "dim", "frame_rate", "weights_hash", "frames", "encode")
+    missing = [attribute for attribute in wanted if not hasattr(encoder, attribute)]
+    if missing:
+        raise TypeError(f"{type(encoder).__name__} is no Encoder: it lacks {', '.join(missing)} (see encoders/base.py)")
+    if encoder.name in _BUILT_IN:
+        raise ValueError(f"{encoder.name!r} is a built-in encoder; give yours another name")
+    _registered[encoder.name] = encoder
+
+
+__all__ = [
+    "DEFAULT_ENCODERS",
+    "Decoder",
+    "Encoder",
+    "list_encoders",
+    "load_encoder",
+    "register_encoder",
+    "weights_hash",
+]

@@ -1,0 +1,114 @@
+"""What an encoder is, and how clips become what it takes: this is where arrays turn into tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+
+from latentfx_nb import audio
+from latentfx_nb.audio import Clip
+from latentfx_nb.paper import SAMPLE_RATE_HZ
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A frozen model that turns sound into latents. Attributes are fixed; `encode` is a pure function of its input.
+
+    Two clips encoded together give what each gives alone, and the same input always gives the same output.
+    """
+
+    name: str
+    sample_rate: int  # Hz, of the audio that `encode` takes
+    channels: int  # 1 or 2, likewise
+    dim: int
+    frame_rate: float | None  # Hz; None for a model that gives one vector a clip
+    weights_hash: str  # sha256 over what the latents depend on besides the audio
+    device: torch.device
+
+    def frames(self, n_samples: int) -> int:
+        """Return how many frames `encode` gives for `n_samples` at `sample_rate`."""
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return latents `[batch dim frame]` float32 of `audio [batch channel sample]`."""
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """An encoder that can also turn latents back into sound."""
+
+    def decode(self, latents: torch.Tensor, *, seed: int) -> torch.Tensor:
+        """Return audio `[batch channel sample]` at `sample_rate` Hz of `latents [batch dim frame]`."""
+
+
+def choose_device(device: str | torch.device = "auto") -> torch.device:
+    """Return `device`; "auto" is CUDA if there is any, else Apple's MPS, else the CPU."""
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def check_audio(encoder: Encoder, audio: torch.Tensor) -> None:
+    """Raise ValueError unless `audio` is float `[batch channel sample]` with the channels that `encoder` declares."""
+    if audio.ndim != 3 or audio.shape[1] != encoder.channels:
+        raise ValueError(
+            f"{encoder.name} takes [batch {encoder.channels} sample] at {encoder.sample_rate} Hz, not shape "
+            f"{tuple(audio.shape)}; encode_clips() converts any clip"
+        )
+    if not audio.is_floating_point():
+        raise ValueError(f"{encoder.name} takes floating-point audio, not {audio.dtype}; scale it to -1..1")
+
+
+def model_input(encoder: Encoder, clip: Clip, sample_rate: int = SAMPLE_RATE_HZ) -> Clip:
+    """Return `clip [channel sample]` mixed, or doubled, and resampled to what `encoder` declares."""
+    return audio.resample(audio.to_channels(clip, encoder.channels), sample_rate, encoder.sample_rate)
+
+
+def encode_clips(encoder: Encoder, clips: Sequence[Clip], sample_rate: int = SAMPLE_RATE_HZ) -> NDArray[np.float32]:
+    """Return latents `[clip dim frame]` float32 of clips `[channel sample]` of one length, in one batch.
+
+    Raises ValueError if the model gives anything that is not finite, or another shape than it declares.
+    """
+    inputs = np.stack([model_input(encoder, clip, sample_rate) for clip in clips])
+    with torch.inference_mode():
+        latents = encoder.encode(torch.from_numpy(inputs)).float().cpu().numpy()
+    expected = (len(clips), encoder.dim, encoder.frames(inputs.shape[-1]))
+    if latents.shape != expected:
+        raise ValueError(f"{encoder.name} gave latents of shape {latents.shape}, but declares {expected}")
+    if not np.isfinite(latents).all():
+        raise ValueError(f"{encoder.name} gave latents that are not finite; check the audio and its weights")
+    return latents
+
+
+def decode_latents(encoder: Encoder, latents: NDArray[np.floating], length: int, seed: int = 0) -> Clip:
+    """Return the stereo clip `[2 length]` at 48 kHz that `encoder` makes of `latents [dim frame]`.
+
+    What the model gives is resampled, doubled if it is mono, and cut or padded to `length` samples.
+
+    Raises ValueError if the encoder has no decoder.
+    """
+    if not isinstance(encoder, Decoder):
+        raise ValueError(f"{encoder.name} has no decoder; list_encoders() shows which ones have")
+    with torch.inference_mode():
+        decoded = encoder.decode(torch.from_numpy(np.asarray(latents, np.float32))[None], seed=seed)[0]
+    sound = audio.resample(decoded.float().cpu().numpy(), encoder.sample_rate, SAMPLE_RATE_HZ)
+    return audio.fit_length(audio.to_channels(sound, 2), length)
+
+
+ACTIVATION_FACTOR = 128
+"""Memory that a convolutional encoder takes in inference over the bytes of its input: measured 60-110, rounded up."""
+
+
+def batch_size(encoder: Encoder, wanted: int, n_samples: int) -> int:
+    """Return how many clips of `n_samples` at 48 kHz to encode at once: `wanted`, or what half of memory holds."""
+    samples = audio.samples_at(n_samples, SAMPLE_RATE_HZ, encoder.sample_rate)
+    per_clip = 4 * encoder.channels * samples * ACTIVATION_FACTOR
+    device = choose_device(getattr(encoder, "device", "cpu"))
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return int(max(1, min(wanted, free // 2 // per_clip)))

@@ -1,0 +1,215 @@
+"""What all panels share: the choice of clips and encoder, work on a thread of its own, a line that says how it goes."""
+
+from __future__ import annotations
+
+import html
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import plotly.graph_objects as go
+
+from latentfx_nb import plots
+from latentfx_nb.clips import ClipSet, load_clips
+from latentfx_nb.encoders import list_encoders
+from latentfx_nb.player import Player
+
+log = logging.getLogger(__name__)
+
+STYLE = {"description_width": "initial"}
+
+
+class Cancelled(Exception):
+    """A job was told to stop, by its cancel button or by a newer one; what it had finished is kept."""
+
+
+class Worker:
+    """One background thread on which the newest job of each kind runs and older ones of that kind are dropped.
+
+    A knob sends values faster than they can be rendered: only the last one matters.
+    """
+
+    def __init__(self, failed: Callable[[Exception], None]) -> None:
+        self._failed = failed
+        self._waiting: dict[str, Callable[[], None]] = {}
+        self._running: str | None = None
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self.cancelled = threading.Event()
+
+    def submit(self, kind: str, job: Callable[[], None]) -> None:
+        """Run `job` after what is running, unless another of its `kind` comes first; a running one of it is stopped."""
+        with self._changed:
+            self._waiting.pop(kind, None)
+            self._waiting[kind] = job
+            if self._running == kind:
+                self.cancelled.set()
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, daemon=True, name="latentfx-panel")
+                self._thread.start()
+            self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """Stop the running job at its next step."""
+        self.cancelled.set()
+
+    def wait(self, timeout_s: float = 120.0) -> None:
+        """Return when nothing is left to do; raise TimeoutError if that takes longer than `timeout_s`."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._waiting and self._running is None, timeout_s):
+                raise TimeoutError(f"the panel was still busy with {self._running!r} after {timeout_s} s")
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._waiting:
+                    self._thread = None
+                    return
+                self._running = next(iter(self._waiting))
+                job = self._waiting.pop(self._running)
+                self.cancelled.clear()
+            try:
+                job()
+            except Cancelled:
+                pass
+            except Exception as error:  # the page must say it and live on, whatever it was
+                log.exception("%s failed", self._running)
+                self._failed(error)
+            with self._changed:
+                self._running = None
+                self._changed.notify_all()
+
+
+class Status(widgets.HBox):
+    """A line under the controls: what is being done, how far it is, a button to stop it; or what went wrong."""
+
+    def __init__(self) -> None:
+        self._text = widgets.HTML()
+        self._bar = widgets.IntProgress(layout={"width": "220px", "display": "none"})
+        self._stop = widgets.Button(description="Cancel", layout={"width": "80px", "display": "none"})
+        self.stopped: Callable[[], None] = lambda: None
+        self._stop.on_click(lambda _: self.stopped())
+        super().__init__([self._bar, self._stop, self._text], layout={"min_height": "32px", "align_items": "center"})
+        self.add_class("latentfx-status")
+
+    @property
+    def text(self) -> str:
+        """The line as it stands, HTML."""
+        return self._text.value
+
+    def say(self, text: str) -> None:
+        """Show a plain sentence."""
+        self._text.value = html.escape(text)
+
+    def fail(self, error: Exception) -> None:
+        """Show an error as a sentence with its remedy, never as a traceback."""
+        known = isinstance(error, ValueError | OSError | ImportError)
+        text = str(error) if known else f"something unexpected went wrong ({type(error).__name__}: {error})"
+        self._text.value = f'<span style="color:#b3261e"><b>That did not work:</b> {html.escape(text)}</span>'
+
+    @contextmanager
+    def progress(self, total: int, initial: int = 0, desc: str = "", unit: str = "", *, check) -> Iterator[Status]:
+        """Show a bar from `initial` to `total`, called and used as tqdm is; `check()` may raise to stop the work."""
+        self._check, self._desc = check, desc
+        self._bar.max, self._bar.value = max(total, 1), initial
+        self._bar.layout.display = self._stop.layout.display = "flex"
+        self.say(f"{desc} …")
+        try:
+            yield self
+        finally:
+            self._bar.layout.display = self._stop.layout.display = "none"
+            self.say("")
+
+    def update(self, n: int = 1) -> None:
+        """Move the bar; raises Cancelled if the work is no longer wanted."""
+        self._bar.value += n
+        self.say(f"{self._desc}: {self._bar.value} of {self._bar.max}")
+        self._check()
+
+
+class Panel(widgets.VBox):
+    """A panel with the choice of clip set and encoder, a status line and a player; pages add the rest.
+
+    Clip sets are the bundled one, the folders that the environment variable `LATENTFX_CLIPS` names (separated as PATH
+    is) and `source`, if it is another.
+    """
+
+    def __init__(self, source: str | Path | ClipSet, encoder: str) -> None:
+        self.worker = Worker(self._fail)
+        self.status = Status()
+        self.status.stopped = self.worker.cancel
+        self.player = Player()
+        self.clip_set = widgets.Dropdown(description="Clips", style=STYLE, layout={"width": "230px"})
+        self.clip_set.options, self.clip_set.value = _sources(source)
+        self.encoder = widgets.Dropdown(description="Encoder", style=STYLE, layout={"width": "300px"})
+        self.encoder.options, self.encoder.value = _encoders(), encoder
+        self.clips = self._load(self.clip_set.value)
+        super().__init__(layout={"width": "100%"})
+        self.add_class("latentfx-panel")
+
+    def busy(self, *arguments: Any, **options: Any):
+        """Stand in for tqdm: progress goes to the status line, and the cancel button or a newer job stops the work."""
+        return self.status.progress(*arguments, **options, check=self._check)
+
+    def wait(self, timeout_s: float = 120.0) -> None:
+        """Return when all that was asked for is done, for scripts and tests."""
+        self.worker.wait(timeout_s)
+
+    def figure_widget(self, figure: go.Figure) -> go.FigureWidget:
+        """Wrap a complete figure, once; what a slow start of the page would lose is sent again."""
+        widget = go.FigureWidget(figure)
+        widget._config = widget._config | plots.CONFIG
+        self.player.watch_over(widget)
+        return widget
+
+    def _check(self) -> None:
+        if self.worker.cancelled.is_set():
+            self.status.say("Stopped; what was finished is kept.")
+            raise Cancelled
+
+    def _fail(self, error: Exception) -> None:
+        self.status.fail(error)
+
+    def _load(self, source: str | ClipSet) -> ClipSet:
+        return source if isinstance(source, ClipSet) else load_clips(source)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return an HTML table; cells are text, not HTML."""
+
+    def line(cells: Sequence[object], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
+
+    style = "<style>.latentfx-table :is(td, th) { padding: 1px 18px 1px 0; text-align: left; line-height: 1.5 }</style>"
+    body = "".join(line(row, "td") for row in rows)
+    return f'{style}<table class="latentfx-table">{line(head, "th")}{body}</table>'
+
+
+def note(text: str) -> str:
+    """Return a caption in small print, HTML."""
+    return f'<p style="font-size: 0.85em; line-height: 1.45; max-width: 60em">{html.escape(text)}</p>'
+
+
+def clip_label(clips: ClipSet, row: int) -> str:
+    """Return how a clip is called in a list."""
+    return f"{clips.table['clip'].iat[row]} ({clips.table['instrument'].iat[row]})"
+
+
+def _sources(own: str | Path | ClipSet) -> tuple[list[tuple[str, Any]], Any]:
+    folders = [folder for folder in os.environ.get("LATENTFX_CLIPS", "").split(os.pathsep) if folder]
+    sources = {"bundled": "64 bundled clips", **{folder: Path(folder).name for folder in folders}}
+    own = own if isinstance(own, ClipSet) else str(own)
+    options = [(label, source) for source, label in sources.items()]
+    if own not in sources:
+        options.append((own.name if isinstance(own, ClipSet) else Path(own).name, own))
+    return options, own
+
+
+def _encoders() -> list[tuple[str, str]]:
+    table = list_encoders()
+    return [(name if row["present"] else f"{name} (not ready: {row['note']})", name) for name, row in table.iterrows()]

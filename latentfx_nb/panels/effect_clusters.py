@@ -1,0 +1,152 @@
+"""Figures 3-5: PCA and UMAP of time averages and of flattened latents, one figure of four scenes to click in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ipywidgets as widgets
+
+from latentfx_nb import plots
+from latentfx_nb.clips import ClipSet
+from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.panels.base import STYLE, Panel, note, table
+from latentfx_nb.paper import SAMPLE_RATE_HZ
+from latentfx_nb.prepared import VIEWS, cluster_points
+
+KINDS = {"mean": "time-averaged", "flat": "flattened", "chance": "chance"}
+
+
+class EffectClusters(Panel):
+    """Colour four scenes by effect, instrument or clip; a clicked point is ringed in all of them and heard.
+
+    `source` is "bundled", a folder or a ClipSet; `dimensions` is 3, or 2 where there is no WebGL. UMAP of anything
+    but the bundled clips waits for its button, as the first one in a process takes long to compile.
+    """
+
+    def __init__(self, source: str | Path | ClipSet = "bundled", encoder: str = "logmel", dimensions: int = 3) -> None:
+        super().__init__(source, encoder)
+        self.coloring = widgets.ToggleButtons(
+            options=plots.COLORINGS, style={"button_width": "90px"}, layout={"width": "300px"}
+        )
+        self.effect = widgets.Dropdown(
+            options=[("all ten effects", ""), *((f"{spec.name} ({label})", label) for label, spec in EFFECTS.items())],
+            description="Show",
+            style=STYLE,
+            layout={"width": "230px"},
+        )
+        self.compute_umap = widgets.Button(description="Compute UMAP", tooltip="about a minute the first time")
+        self.numbers = widgets.HTML()
+        self._dimensions = dimensions
+        self._chosen: tuple[int, int] | None = None
+        self._points = cluster_points(self.clips, encoder, dimensions, umap=False, bar=self.busy)
+        self.figure = self.figure_widget(plots.effect_clusters(self._titled_views()))
+        for trace in self.figure.data[: len(VIEWS)]:
+            trace.on_click(self._clicked)
+        self._show_numbers()
+        self.children = self._layout()
+        self.clip_set.observe(self._clips_changed, "value")
+        self.encoder.observe(lambda _: self._prepare(umap=False), "value")
+        self.coloring.observe(lambda _: self._recolor(), "value")
+        self.effect.observe(lambda _: self._draw(), "value")
+        self.compute_umap.on_click(lambda _: self._prepare(umap=True))
+        self.choose(0, list(EFFECTS).index("CLN"))
+
+    def choose(self, clip: int, effect: int) -> None:
+        """Ring a point in every scene and load its sound; it is not started."""
+        self._chosen = clip, effect
+        self._draw_rings()
+        self.worker.submit("sound", self._load_sound)
+
+    def _layout(self) -> list[widgets.Widget]:
+        row = {"flex_flow": "row wrap", "align_items": "center"}
+        coloring = [widgets.Label("Colour by"), self.coloring]
+        choices = widgets.HBox([self.clip_set, self.encoder, self.effect, *coloring, self.compute_umap], layout=row)
+        return [choices, self.status, self.player, self.figure, self.numbers]
+
+    def _titled_views(self) -> dict:
+        """Return title -> points for all four views; one that is not computed yet has no points and says so."""
+        blank = self._points.views["pca_mean"]
+        views = self._points.views
+        return {self._title(view): views.get(view, blank.isel(clip=slice(0))) for view in VIEWS}
+
+    def _title(self, view: str) -> str:
+        if view not in self._points.views:
+            return f"{VIEWS[view]}: not computed yet"
+        share = self._points.explained.get(view)
+        return VIEWS[view] if share is None else f"{VIEWS[view]} ({share.sum():.0%} of the variance)"
+
+    def _clips_changed(self, change: dict) -> None:
+        try:
+            self.clips = self._load(change["new"])
+        except (ValueError, OSError) as error:
+            self.status.fail(error)
+            return
+        self._chosen = None
+        self._prepare(umap=False)
+
+    def _prepare(self, umap: bool) -> None:
+        def job() -> None:
+            if umap:
+                self.status.say("UMAP is being computed; the first one takes up to a minute.")
+            self._points = cluster_points(self.clips, self.encoder.value, self._dimensions, umap, self.busy)
+            self._draw()
+            self._show_numbers()
+            self.status.say("")
+            self.worker.submit("sound", self._load_sound)
+
+        self.worker.submit("prepare", job)
+
+    def _draw(self) -> None:
+        with self.figure.batch_update():
+            for trace, annotation, view in zip(self.figure.data, self.figure.layout.annotations, VIEWS, strict=False):
+                annotation.text = self._title(view)
+                points = self._points.views.get(view)
+                if points is None:
+                    trace.update({axis: [] for axis in "xyz"[: self._dimensions]})
+                    continue
+                trace.update(**plots.coordinates(self._shown(points)), text=plots.hover_texts(self._shown(points)))
+        self._recolor()
+        self._draw_rings()
+
+    def _shown(self, points):
+        return points.sel(effect=[self.effect.value]) if self.effect.value else points
+
+    def _recolor(self) -> None:
+        points = self._shown(self._points.views["pca_mean"])
+        colors = plots.point_colors(points, self.coloring.value)
+        with self.figure.batch_update():
+            for trace in self.figure.data[: len(VIEWS)]:
+                trace.marker.color = colors
+            for trace in self.figure.data[2 * len(VIEWS) :]:
+                trace.visible = trace.meta == self.coloring.value
+
+    def _draw_rings(self) -> None:
+        with self.figure.batch_update():
+            for ring, view in zip(self.figure.data[len(VIEWS) : 2 * len(VIEWS)], VIEWS, strict=True):
+                if self._chosen is None or view not in self._points.views:
+                    ring.update({axis: [None] for axis in "xyz"[: self._dimensions]})
+                    continue
+                clip, effect = self._chosen
+                ring.update(plots.coordinates(self._points.views[view][clip, effect]))
+
+    def _show_numbers(self) -> None:
+        rows = [(label, *(f"{row[kind]:.0%}" for kind in KINDS)) for label, row in self._points.purity.iterrows()]
+        self.numbers.value = table(("neighbours of the same ...", *KINDS.values()), rows) + note(
+            "How pure the neighbourhoods are: the share of a point's nine nearest neighbours, measured in the latents "
+            "and not in their picture, that have its effect, instrument or clip."
+        )
+        self.compute_umap.layout.display = "none" if "umap_mean" in self._points.views else "flex"
+
+    def _clicked(self, _trace, points, _state) -> None:
+        if points.point_inds:
+            clip, effect = divmod(points.point_inds[0], 1 if self.effect.value else len(EFFECTS))
+            self.choose(clip, list(EFFECTS).index(self.effect.value) if self.effect.value else effect)
+
+    def _load_sound(self) -> None:
+        if self._chosen is None:
+            return
+        clip, effect = self._chosen
+        label = list(EFFECTS)[effect]
+        sound = self.clips[clip]
+        title = f"{self.clips.table['clip'].iat[clip]}: {EFFECTS[label].name}"
+        self.player.load(render(sound, "CLN"), render(sound, label), SAMPLE_RATE_HZ, title)

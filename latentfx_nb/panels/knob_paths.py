@@ -1,0 +1,160 @@
+"""Figures 6-9: a knob moves a clip along its path, in the basis of the whole data set, with sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import ipywidgets as widgets
+import numpy as np
+import xarray as xr
+
+from latentfx_nb import plots
+from latentfx_nb.clips import ClipSet
+from latentfx_nb.effects import TURNABLE, render
+from latentfx_nb.encoders import load_encoder
+from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.geometry import straightness
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, note, table
+from latentfx_nb.panels.knob import KnobControl
+from latentfx_nb.paper import KNOB_RANGES, SAMPLE_RATE_HZ
+from latentfx_nb.prepared import effect_means, path_clips, sweep_means
+from latentfx_nb.projections import PCA, fit_pca
+
+MOST_PATHS = 8
+
+
+class _Paths(NamedTuple):
+    """What is drawn, put in place all at once: the knob may be turned while the next choice is being prepared."""
+
+    basis: PCA
+    rows: list[int]  # of the clip set
+    means: xr.DataArray  # (clip, value, dim)
+    points: xr.DataArray  # (clip, value, component)
+
+
+class KnobPaths(Panel):
+    """Turn a knob: diamonds move along prepared paths at once; the heard clip is rendered and encoded for that value.
+
+    `source` is "bundled", a folder or a ClipSet; `dimensions` is 3, or 2 where there is no WebGL.
+    """
+
+    def __init__(
+        self,
+        source: str | Path | ClipSet = "bundled",
+        encoder: str = "logmel",
+        effect: str = "HPF",
+        dimensions: int = 3,
+    ) -> None:
+        super().__init__(source, encoder)
+        # Table 2's effects come first.
+        self.knob = KnobControl(effect, [*KNOB_RANGES, *(label for label in TURNABLE if label not in KNOB_RANGES)])
+        self.chosen = widgets.SelectMultiple(rows=8, layout={"width": "340px"})
+        self.heard = widgets.Dropdown(description="Listen to", style=STYLE, layout={"width": "340px"})
+        self.numbers = widgets.HTML()
+        self._dimensions = dimensions
+        self._list_clips()
+        self._drawn = self._read(self._fit())
+        self.figure = self.figure_widget(plots.knob_path(self._drawn.points, self._drawn.basis.points))
+        self.figure.data[1].on_click(self._clicked)
+        self._show_numbers()
+        self.children = self._layout()
+        self.clip_set.observe(self._clips_changed, "value")
+        self.encoder.observe(lambda _: self._prepare(refit=True), "value")
+        self.chosen.observe(lambda _: self._prepare(), "value")
+        self.heard.observe(lambda _: self._turned(), "value")
+        self.knob.on_choose(self._prepare)
+        self.knob.on_turn(self._turned)
+        self._turned()
+
+    def _layout(self) -> list[widgets.Widget]:
+        row = {"flex_flow": "row wrap", "align_items": "center"}
+        choices = widgets.HBox([self.clip_set, self.encoder, *self.knob.choices], layout=row)
+        label = widgets.Label(f"Draw the paths of (up to {MOST_PATHS}; Ctrl-click for several)")
+        side = widgets.VBox([self.heard, label, self.chosen, self.numbers], layout={"width": "360px"})
+        view = widgets.Box([self.figure], layout={"flex": "1 1 500px", "min_width": "0"})
+        below = widgets.HBox([view, side], layout={"width": "100%"})
+        return [choices, self.knob.slider, self.status, self.player, below]
+
+    def _list_clips(self) -> None:
+        options = [(clip_label(self.clips, row), row) for row in range(len(self.clips))]
+        first = set(path_clips(self.clips).table["clip"])
+        chosen = [row for row, clip in enumerate(self.clips.table["clip"]) if clip in first][:MOST_PATHS]
+        self.chosen.options, self.heard.options = options, options
+        self.chosen.value, self.heard.value = tuple(chosen), chosen[0]
+
+    def _clips_changed(self, change: dict) -> None:
+        try:
+            self.clips = self._load(change["new"])
+        except (ValueError, OSError) as error:
+            self.status.fail(error)
+            return
+        self._list_clips()
+        self._prepare(refit=True)
+
+    def _prepare(self, refit: bool = False) -> None:
+        """Read what was chosen on the worker's thread, then draw it; a newer choice stops an older one's work."""
+        self._refit = refit or getattr(self, "_refit", False)
+
+        def job() -> None:
+            drawn = self._read(self._fit() if self._refit else self._drawn.basis)
+            self._drawn, self._refit = drawn, False
+            with self.figure.batch_update():
+                cloud = drawn.basis.points
+                self.figure.data[0].update(**plots.coordinates(cloud), text=plots.hover_texts(cloud))
+                self.figure.data[1].update(plots.path_trace(drawn.points))
+            self._show_numbers()
+            self._turned()
+
+        self.worker.submit("prepare", job)
+
+    def _fit(self) -> PCA:
+        return fit_pca(effect_means(self.clips, self.encoder.value, self.busy), self._dimensions)
+
+    def _read(self, basis: PCA) -> _Paths:
+        rows = list(self.chosen.value)[:MOST_PATHS] or [self.heard.value]
+        means = sweep_means(self.clips[rows], self.encoder.value, self.knob.effect, self.knob.name, self.busy)
+        return _Paths(basis, rows, means, basis.transform(means))
+
+    def _turned(self) -> None:
+        """Move the diamonds to the nearest prepared values now; render this very value when its turn comes."""
+        drawn, knob = self._drawn, self.knob
+        attributes, settings = drawn.means["value"].attrs, drawn.means["value"].values
+        if (attributes["effect"], attributes["knob"]) != (knob.effect, knob.name):
+            return  # the paths of another knob are being prepared, and end with a turn
+        off = np.log(settings / knob.value) if knob.spec.log else settings - knob.value
+        self._move_knob(drawn, drawn.points.isel(value=int(np.argmin(np.abs(off)))))
+        self.worker.submit("render", self._render)
+
+    def _move_knob(self, drawn: _Paths, here: xr.DataArray) -> None:
+        self.figure.data[2].update(plots.knob_trace(drawn.points, here))
+
+    def _render(self) -> None:
+        drawn, row, value, knob = self._drawn, self.heard.value, self.knob.value, self.knob
+        clip = self.clips[row]
+        wet = render(clip, knob.effect, value, knob.name)
+        mean = encode_clips(load_encoder(self.encoder.value), [wet])[0].mean(axis=-1)
+        self._check()
+        if row in drawn.rows:
+            here = np.stack([self.figure.data[2][axis] for axis in "xyz"[: self._dimensions]], axis=-1)
+            here[drawn.rows.index(row)] = drawn.basis.transform(mean[None])[0]
+            self._move_knob(drawn, xr.DataArray(here))
+        title = f"{self.clips.table['clip'].iat[row]}: {knob.text()}"
+        self.player.load(render(clip, "CLN"), wet, SAMPLE_RATE_HZ, title)
+
+    def _clicked(self, _trace, points, _state) -> None:
+        """A point of a path is a clip and a value: choose both. The sound is loaded, not started."""
+        if points.point_inds:
+            values = self._drawn.means["value"].values
+            path, step = divmod(points.point_inds[0], len(values) + 1)  # a gap follows each path
+            self.heard.value = self._drawn.rows[path]
+            self.knob.value = float(values[min(step, len(values) - 1)])
+
+    def _show_numbers(self) -> None:
+        straight = straightness(self._drawn.means)
+        rows = [(clip, f"{one:.2f}") for clip, one in zip(straight["clip"].values, straight.values, strict=True)]
+        share = np.sum(self._drawn.basis.explained)
+        self.numbers.value = table(("path", "straightness"), rows) + note(
+            f"Chord over arc in all dimensions: 1 is a straight line. The picture holds {share:.0%} of the data set's "
+            "variance."
+        )

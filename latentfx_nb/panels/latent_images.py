@@ -1,0 +1,91 @@
+"""Figure 1: a clip, an effect and a knob; what is heard before and after, as spectrograms and as latents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ipywidgets as widgets
+import numpy as np
+import xarray as xr
+
+from latentfx_nb import plots
+from latentfx_nb.audio import Clip, spectrogram_db
+from latentfx_nb.clips import ClipSet
+from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.encoders import Encoder, load_encoder
+from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.panels.base import STYLE, Panel, clip_label
+from latentfx_nb.panels.knob import KnobControl
+from latentfx_nb.paper import SAMPLE_RATE_HZ
+
+
+def before_after(
+    clip: Clip, encoder: Encoder, effect: str, value: float | None = None, knob: str | None = None
+) -> tuple[Clip, Clip, list[xr.DataArray], list[xr.DataArray]]:
+    """Return the sound before and after an effect, and of each the spectrogram and latents with their difference.
+
+    Sounds are `[channel sample]` at -28 LUFS; spectrograms `(frequency_hz, time_s)` in dB, latents `(dim, frame)`.
+    """
+    sounds = render(clip, "CLN"), render(clip, effect, value, knob)
+    spectrograms = [spectrogram_db(sound, SAMPLE_RATE_HZ) for sound in sounds]
+    encoded = encode_clips(encoder, sounds)
+    times = (np.arange(encoded.shape[-1]) + 0.5) / (encoder.frame_rate or 1.0)
+    coordinates = {"dim": np.arange(encoder.dim), "time_s": ("frame", times)}
+    latents = [xr.DataArray(one, coordinates, ("dim", "frame")) for one in encoded]
+    return *sounds, [*spectrograms, spectrograms[1] - spectrograms[0]], [*latents, latents[1] - latents[0]]
+
+
+class LatentImages(Panel):
+    """Choose a clip, an effect and a knob's setting; six images and two sounds follow.
+
+    `source` is "bundled", a folder or a ClipSet.
+    """
+
+    def __init__(
+        self, source: str | Path | ClipSet = "bundled", encoder: str = "logmel", effect: str = "DIS", clip: int = 0
+    ) -> None:
+        super().__init__(source, encoder)
+        self.clip = widgets.Dropdown(description="Clip", style=STYLE, layout={"width": "230px"})
+        self.knob = KnobControl(effect, list(EFFECTS))
+        self._list_clips(clip)
+        *_, spectrograms, latents = self._compute()
+        self.figure = self.figure_widget(plots.latent_images(spectrograms, latents))
+        row = {"flex_flow": "row wrap", "align_items": "center"}
+        choices = widgets.HBox([self.clip_set, self.encoder, self.clip, *self.knob.choices], layout=row)
+        self.children = [choices, self.knob.slider, self.status, self.player, self.figure]
+        self.clip_set.observe(self._clips_changed, "value")
+        for chooser in (self.encoder, self.clip):
+            chooser.observe(lambda _: self._changed(), "value")
+        self.knob.on_turn(self._changed)
+        self._changed()
+
+    def _list_clips(self, chosen: int = 0) -> None:
+        self.clip.options = [(clip_label(self.clips, row), row) for row in range(len(self.clips))]
+        self.clip.value = chosen
+
+    def _clips_changed(self, change: dict) -> None:
+        try:
+            self.clips = self._load(change["new"])
+        except (ValueError, OSError) as error:
+            self.status.fail(error)
+            return
+        self._list_clips()
+        self._changed()
+
+    def _changed(self) -> None:
+        self.worker.submit("render", self._show)
+
+    def _compute(self):
+        knob = self.knob
+        encoder = load_encoder(self.encoder.value)
+        return before_after(self.clips[self.clip.value], encoder, knob.effect, knob.value, knob.name)
+
+    def _show(self) -> None:
+        title = f"{self.clips.table['clip'].iat[self.clip.value]}: {self.knob.text()}"
+        dry, wet, spectrograms, latents = self._compute()
+        self._check()
+        self.player.load(dry, wet, SAMPLE_RATE_HZ, title)
+        with self.figure.batch_update():
+            for trace, image in zip(self.figure.data, [*spectrograms, *latents], strict=True):
+                trace.update(plots.image_data(image))
+            self.figure.update_layout(plots.image_ranges(spectrograms, latents))

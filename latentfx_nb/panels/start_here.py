@@ -1,0 +1,59 @@
+"""The front page: cards that lead to the pages, and which encoders are ready on this machine."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+
+import ipywidgets as widgets
+
+from latentfx_nb.encoders import list_encoders
+from latentfx_nb.panels.base import table
+
+PAGES: Mapping[str, tuple[str, str]] = {
+    "01_latent_images": ("Latent images", "One clip, one effect, one knob: hear it, and see the latents change."),
+    "03_effect_clusters": ("Effect clusters", "All clips through ten effects: do they group by effect or by music?"),
+    "04_knob_paths": ("Knob paths", "Turn a knob and watch a clip move through latent space."),
+}
+"""File name without its suffix -> title and what one does there."""
+
+_STYLE = """<style>
+.latentfx-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 16px; }
+.latentfx-cards a { display: block; padding: 18px 20px; border: 1px solid #8884; border-radius: 10px;
+  color: inherit; text-decoration: none; line-height: 1.45; }
+.latentfx-cards a:hover, .latentfx-cards a:focus { border-color: #0072b2; box-shadow: 0 2px 10px #0002; }
+.latentfx-cards b { display: block; font-size: 1.15em; margin-bottom: 6px; color: #0072b2; }
+</style>"""
+
+
+class StartHere(widgets.HTML):
+    """Cards that link to the pages beside this one, and a table of the encoders with what is missing."""
+
+    def __init__(self) -> None:
+        cards = "".join(
+            f'<a href="{page}.ipynb"><b>{html.escape(title)}</b>{html.escape(text)}</a>'
+            for page, (title, text) in PAGES.items()
+        )
+        super().__init__(f'{_STYLE}<div class="latentfx-cards">{cards}</div>{encoder_table()}')
+
+
+def encoder_table() -> str:
+    """Return the encoders as an HTML table: what each is, and whether it is ready or what to do."""
+    rows = [
+        (
+            name,
+            row["dim"],
+            _rate(row["frame_rate_hz"]),
+            f"{row['sample_rate_hz'] / 1000:g} kHz, {'stereo' if row['channels'] == 2 else 'mono'}",
+            "yes" if row["has_decoder"] else "no",
+            row["licence"],
+            "ready" if row["present"] else row["note"],
+        )
+        for name, row in list_encoders().iterrows()
+    ]
+    head = ("encoder", "dims", "frames", "hears", "decoder", "licence", "on this machine")
+    return f"<h3>Encoders</h3>{table(head, rows)}"
+
+
+def _rate(frame_rate_hz: float | None) -> str:
+    return "one vector a clip" if frame_rate_hz is None else f"{frame_rate_hz:g} a second"

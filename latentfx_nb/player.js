@@ -1,0 +1,134 @@
+// Two sounds on one clock: both always run, and A/B only fades between their gains.
+const TICK_MS = 66, LEAD_S = 0.01, FADE_S = 0.0025; // FADE_S is a time constant: 95 % of a crossfade in 7.5 ms
+const SIDES = ["dry", "wet"], SVG = (path) => `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg>`;
+const [PLAY, PAUSE, LOOP, VOLUME] = ["M4 2.5v11l9-5.5z", "M4 3h3v10H4zM9 3h3v10H9z",
+  "M4 4h7V2l3.5 3L11 8V6H5v3H3V5zM12 12H5v2l-3.5-3L5 8v2h6V7h2v4z", "M2 6h3l4-3.5v11L5 10H2zM11 5.5a3.5 3.5 0 0 1 0 5z"].map(SVG);
+function adler32(view) {
+  let low = 1, high = 0;
+  for (let i = 0; i < view.byteLength; i++) { low = (low + view.getUint8(i)) % 65521; high = (high + low) % 65521; }
+  return (high * 65536 + low).toString(16).padStart(8, "0");
+}
+// anywidget drops every message to a model whose module took over 2 s to start; from here on such a model hears again.
+async function keepListening(manager, id) {
+  const model = await manager?.get_model(id), core = Object.getPrototypeOf(model?.constructor.prototype ?? {});
+  if (!core._handle_comm_msg || !model.comm?.on_msg || model.latentfxHears) return;
+  model.latentfxHears = true;
+  model.comm.on_msg((message) => model._handle_comm_msg(message).catch(() => core._handle_comm_msg.call(model, message)));
+}
+function makeEngine(model) {
+  const engine = { events: new EventTarget(), sounds: {}, pending: true, problem: "" }, { events } = engine;
+  let context, master, pair, timer, offset = 0, startedAt = 0, round = 0;
+  const tell = () => events.dispatchEvent(new Event("change"));
+  const report = () => { model.set("time_s", Math.round(engine.position() * 1000) / 1000); model.save_changes(); tell(); };
+  engine.duration = () => engine.sounds.wet?.buffer && engine.sounds.dry?.buffer?.duration || 0;
+  engine.position = () => {
+    const at = pair ? Math.max(offset, offset + context.currentTime - startedAt) : offset, length = engine.duration();
+    return pair?.loop && length ? at % length : Math.min(at, length);
+  };
+  const glide = (gain, value, when = context.currentTime) => gain?.gain.setTargetAtTime(value, when, FADE_S);
+  function release(when = context.currentTime) {
+    if (pair) { glide(pair.bus, 0, when); SIDES.forEach((side) => pair.sources[side].stop(when + 8 * FADE_S)); }
+    pair = undefined;
+  }
+  function start(at) {
+    context ??= new AudioContext({ sampleRate: 48000 });
+    if (!master) (master = new GainNode(context, { gain: model.get("volume") })).connect(context.destination);
+    context.resume();
+    const next = { loop: model.get("loop"), bus: new GainNode(context, { gain: 0 }), gains: {}, sources: {} };
+    const when = context.currentTime + LEAD_S, from = at >= engine.duration() - LEAD_S ? 0 : at + (pair ? LEAD_S : 0);
+    for (const side of SIDES) {
+      next.gains[side] = new GainNode(context, { gain: +(model.get("listening") === side) });
+      next.sources[side] = new AudioBufferSourceNode(context, { buffer: engine.sounds[side].buffer, loop: next.loop });
+      next.sources[side].connect(next.gains[side]).connect(next.bus).connect(master);
+      next.sources[side].start(when, from);
+    }
+    next.sources.dry.onended = () => { if (pair === next) { pair = undefined; offset = engine.duration(); follow(false); } };
+    glide(next.bus, 1, when);
+    release(when);
+    [pair, offset, startedAt] = [next, from, when];
+    clearInterval(timer);
+    timer = setInterval(report, TICK_MS);
+  }
+  function follow(playing) {
+    if (playing && engine.duration()) return pair || start(offset), report();
+    if (pair) { offset = engine.position(); release(); }
+    clearInterval(timer);
+    model.set("playing", false);
+    report();
+  }
+  async function refresh() {
+    const mine = ++round, next = {};
+    let problem = "";
+    engine.pending = true;
+    await null; // dry and wet of one message are one change
+    for (const side of SIDES) {
+      const bytes = model.get(side), code = adler32(bytes), known = SIDES.map((s) => engine.sounds[s]).find((s) => s?.code === code);
+      const flac = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength); // decoding empties its input
+      const decode = () => new OfflineAudioContext(2, 1, 48000).decodeAudioData(flac).catch((error) => { problem = error.message; });
+      next[side] = known ?? { code, buffer: bytes.byteLength ? await decode() : undefined };
+    }
+    if (mine !== round) return; // newer sounds have arrived meanwhile
+    const at = engine.position();
+    Object.assign(engine, { sounds: next, pending: false, problem: problem && `This browser cannot decode the sound: ${problem}` });
+    if (pair && engine.duration()) start(at); else if (pair) follow(false);
+    offset = Math.min(offset, engine.duration());
+    tell();
+  }
+  engine.seek = (at) => { release(); offset = at; if (model.get("playing")) start(at); report(); };
+  model.on("change:playing", () => follow(model.get("playing")));
+  model.on("change:listening", () => SIDES.forEach((side) => glide(pair?.gains[side], +(model.get("listening") === side))));
+  model.on("change:volume", () => glide(master, model.get("volume")));
+  model.on("change:loop", () => pair && start(engine.position()));
+  model.on("change:listening change:volume change:loop change:title change:ready", tell);
+  model.on("change:dry change:wet", refresh);
+  model.set("playing", false); // a page that opens never sounds by itself
+  model.get("_hearers").forEach((id) => keepListening(model.widget_manager, id));
+  model.on("change:_hearers", () => model.get("_hearers").forEach((id) => keepListening(model.widget_manager, id)));
+  refresh();
+  engine.close = () => { round++; clearInterval(timer); context?.close(); };
+  return engine;
+}
+function drawControls(model, el, engine) {
+  const root = Object.assign(document.createElement("div"), { className: "latentfx-player" });
+  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's single-key commands stay out of the controls
+  root.innerHTML = `<div class="lfx-title"></div><div class="lfx-row"><button type="button" class="lfx-play"></button>
+    <span class="lfx-sides" role="group" aria-label="Which sound is heard">
+      <button type="button" data-side="dry">Dry</button><button type="button" data-side="wet">Wet</button></span>
+    <input type="range" class="lfx-bar" min="0" step="0.01" aria-label="Position in seconds"><span class="lfx-clock"></span>
+    <button type="button" class="lfx-loop" aria-label="Loop" title="Loop">${LOOP}</button>
+    <label class="lfx-volume" title="Volume">${VOLUME}<input type="range" max="1" step="0.01" aria-label="Volume"></label></div>`;
+  const [title, play, bar, clock, loop, volume] = ["title", "play", "bar", "clock", "loop", "volume input"]
+    .map((name) => root.querySelector(`.lfx-${name}`)), sides = [...root.querySelectorAll("[data-side]")];
+  const set = (name, value) => { model.set(name, value); model.save_changes(); };
+  play.onclick = () => set("playing", !model.get("playing"));
+  loop.onclick = () => set("loop", !model.get("loop"));
+  sides.forEach((button) => { button.onclick = () => set("listening", button.dataset.side); });
+  bar.oninput = () => engine.seek(+bar.value);
+  volume.oninput = () => set("volume", +volume.value);
+  const paint = () => {
+    const playing = model.get("playing"), at = engine.position(), length = engine.duration();
+    if (root.dataset.playing !== `${playing}`) play.innerHTML = playing ? PAUSE : PLAY;
+    play.ariaLabel = playing ? "Pause" : "Play";
+    play.disabled = bar.disabled = !length;
+    sides.forEach((button) => { button.ariaPressed = button.dataset.side === model.get("listening"); });
+    loop.ariaPressed = model.get("loop");
+    [bar.max, bar.value, volume.value] = [length, at, model.get("volume")];
+    clock.textContent = `${at.toFixed(1)} / ${length.toFixed(1)} s`;
+    title.textContent = engine.problem || model.get("title") || (length || engine.pending ? "" : "No sound loaded yet");
+    const code = (side) => engine.sounds[side]?.code ?? "";
+    Object.assign(root.dataset, { ready: !engine.pending && model.get("ready"), playing, listening: model.get("listening"),
+      dry: code("dry"), wet: code("wet"), duration: length.toFixed(3), time: at.toFixed(3) });
+  };
+  engine.events.addEventListener("change", paint);
+  paint();
+  el.append(root);
+  model.send({ kind: "ready" }); // Python answers with the sounds, in case an earlier message was lost
+  return () => engine.events.removeEventListener("change", paint);
+}
+export default () => {
+  let engine;
+  return {
+    initialize: ({ model }) => { engine = makeEngine(model); return engine.close; },
+    render: ({ model, el }) => drawControls(model, el, engine),
+  };
+};

@@ -1,0 +1,180 @@
+"""The one house widget: a clip without and with its effect, switched without a gap, and where the play position is."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+import pathlib
+import uuid
+
+import anywidget
+import ipywidgets
+import numpy as np
+import soundfile
+import traitlets
+from jaxtyping import Float
+
+CSS = """
+.latentfx-player { box-sizing: border-box; max-width: 100%; min-width: 440px; padding: 7px 12px 9px;
+  border: 1px solid var(--jp-border-color2, #dcdcdc); border-radius: 6px;
+  background: var(--jp-layout-color1, #fff); color: var(--jp-ui-font-color1, #222);
+  font: 13px/1.4 var(--jp-ui-font-family, system-ui, sans-serif); }
+.latentfx-player .lfx-title { min-height: 18px; margin-bottom: 5px; overflow: hidden; white-space: nowrap;
+  text-overflow: ellipsis; color: var(--jp-ui-font-color2, #5f6368); }
+.latentfx-player .lfx-row { display: flex; align-items: center; gap: 10px; height: 30px; }
+.latentfx-player button { box-sizing: border-box; height: 28px; margin: 0; padding: 0 12px; cursor: pointer;
+  border: 1px solid var(--jp-border-color1, #bdbdbd); background: transparent; color: inherit; font: inherit; }
+.latentfx-player button:hover { background: var(--jp-layout-color2, #eee); }
+.latentfx-player button:disabled { cursor: default; opacity: 0.4; }
+.latentfx-player :is(button, input):focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2);
+  outline-offset: 1px; }
+.latentfx-player svg { display: block; width: 16px; height: 16px; fill: currentColor; }
+.latentfx-player .lfx-play { flex: none; width: 28px; padding: 0 5px; border-radius: 14px; }
+.latentfx-player .lfx-loop { flex: none; width: 28px; padding: 0 5px; border-color: transparent; border-radius: 5px;
+  color: var(--jp-ui-font-color2, #5f6368); }
+.latentfx-player .lfx-sides { display: flex; flex: none; }
+.latentfx-player .lfx-sides button:first-child { border-radius: 5px 0 0 5px; }
+.latentfx-player .lfx-sides button:last-child { margin-left: -1px; border-radius: 0 5px 5px 0; }
+.latentfx-player .lfx-sides button[aria-pressed="true"] { border-color: var(--jp-brand-color1, #1976d2);
+  background: var(--jp-brand-color1, #1976d2); color: var(--jp-ui-inverse-font-color0, #fff); }
+.latentfx-player .lfx-loop[aria-pressed="true"] { background: var(--jp-layout-color2, #eee);
+  color: var(--jp-brand-color1, #1976d2); }
+.latentfx-player input[type="range"] { height: 18px; margin: 0; accent-color: var(--jp-brand-color1, #1976d2); }
+.latentfx-player .lfx-bar { flex: 1 1 auto; min-width: 60px; }
+.latentfx-player .lfx-clock { flex: none; min-width: 74px; text-align: right; font-variant-numeric: tabular-nums; }
+.latentfx-player .lfx-volume { display: flex; flex: none; align-items: center; gap: 5px;
+  color: var(--jp-ui-font-color2, #5f6368); }
+.latentfx-player .lfx-volume input { width: 64px; }
+"""
+
+
+def encode_pair(
+    dry: Float[np.ndarray, "channel sample"], wet: Float[np.ndarray, "channel sample"], sample_rate: int = 48000
+) -> tuple[bytes, bytes]:
+    """Return both sounds as 16-bit FLAC.
+
+    If a peak of either exceeds 1, the same gain brings both below it, so that their loudness stays matched.
+
+    Raises ValueError for other shapes than one or two channels of the same length, for no samples and for NaN or
+    infinity.
+    """
+    dry, wet, gain = _matched(dry, wet)
+    return _flac(dry * gain, sample_rate), _flac(wet * gain, sample_rate)
+
+
+def plain_players(
+    dry: Float[np.ndarray, "channel sample"],
+    wet: Float[np.ndarray, "channel sample"],
+    sample_rate: int = 48000,
+    title: str = "",
+) -> ipywidgets.VBox:
+    """Return the announced fall-back of `Player`: a note and two of the browser's own audio players.
+
+    They know no common position and no A/B, and they start only when asked to. Raises as `encode_pair` does.
+    """
+    note = "The A/B player could not start; here are the two sounds."
+    rows = [ipywidgets.HTML(f"{note} {html.escape(title)}".strip())]
+    for label, flac in zip(("Dry", "Wet"), encode_pair(dry, wet, sample_rate), strict=True):
+        sound = ipywidgets.Audio(value=flac, format="flac", autoplay=False, loop=False)
+        rows.append(ipywidgets.HBox([ipywidgets.Label(label, layout={"width": "3em"}), sound]))
+    return ipywidgets.VBox(rows)
+
+
+class Player(anywidget.AnyWidget):
+    """Two sounds of one length with gap-free A/B, a play position, volume and a loop.
+
+    `listening` ("dry" or "wet"), `playing`, `volume` (0 to 1) and `loop` can be read and set; `time_s` is the play
+    position, written by the browser about 15 times a second while it plays; `ready` turns true when a page shows the
+    player. Loading a sound never starts it; while one plays, the new one goes on from the same position.
+    """
+
+    _esm = pathlib.Path(__file__).with_suffix(".js")
+    _css = CSS
+
+    dry = traitlets.Bytes().tag(sync=True)
+    wet = traitlets.Bytes().tag(sync=True)
+    title = traitlets.Unicode().tag(sync=True)
+    listening = traitlets.Enum(("dry", "wet"), default_value="wet").tag(sync=True)
+    time_s = traitlets.Float().tag(sync=True)
+    playing = traitlets.Bool().tag(sync=True)
+    volume = traitlets.Float(0.8, min=0.0, max=1.0).tag(sync=True)
+    loop = traitlets.Bool(True).tag(sync=True)
+    ready = traitlets.Bool().tag(sync=True)
+    _hearers = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(self, **traits) -> None:
+        # The page needs the player's own address in its first state: a later message is what may get lost.
+        address = uuid.uuid4().hex
+        super().__init__(model_id=address, _hearers=[address], **traits)
+        self._sent = {}
+        self.on_msg(self._answer)
+
+    def load(
+        self,
+        dry: Float[np.ndarray, "channel sample"],
+        wet: Float[np.ndarray, "channel sample"],
+        sample_rate: int = 48000,
+        title: str = "",
+    ) -> None:
+        """Show `title` and send both sounds, or the one that differs from what was sent last.
+
+        Their loudness is taken to be matched already; peaks above 1 are handled as in `encode_pair`, and raises as it
+        does.
+        """
+        dry, wet, gain = _matched(dry, wet)
+        with self.hold_sync():
+            for side, sound in (("dry", dry), ("wet", wet)):
+                shape = f"{sound.shape} {sample_rate} {gain}".encode()
+                content = hashlib.blake2b(np.ascontiguousarray(sound), key=hashlib.sha256(shape).digest()).digest()
+                if self._sent.get(side) != content:
+                    self.set_trait(side, _flac(sound * gain, sample_rate))
+                    self._sent[side] = content
+            self.title = title
+
+    def watch_over(self, *widgets: anywidget.AnyWidget) -> None:
+        """Keep other widgets of the page (the figure) updating if they start slowly, as the player does for itself.
+
+        anywidget drops every message to a widget whose JavaScript took more than 2 s to start: it is drawn and then
+        never changes.
+        """
+        self._hearers = [*self._hearers, *(widget.model_id for widget in widgets)]
+
+    def _answer(self, _widget, content, _buffers) -> None:
+        # Only what Python writes is sent again: a late answer must not undo what has been clicked meanwhile.
+        if content.get("kind") == "ready":
+            self.ready = True
+            self.send_state(["dry", "wet", "title", "ready", "_hearers"])
+
+
+def _matched(dry, wet) -> tuple[np.ndarray, np.ndarray, float]:
+    dry, wet = _checked(dry, "dry"), _checked(wet, "wet")
+    if dry.shape[1] != wet.shape[1]:
+        raise ValueError(
+            f"dry has {dry.shape[1]} samples and wet {wet.shape[1]}, but both play on one clock: "
+            "trim or pad them to one length first"
+        )
+    return dry, wet, 1.0 / max(1.0, float(np.abs(dry).max()), float(np.abs(wet).max()))
+
+
+def _checked(sound, name: str) -> np.ndarray:
+    sound = np.asarray(sound, dtype=np.float32)
+    if sound.ndim != 2 or sound.shape[0] not in (1, 2):
+        raise ValueError(
+            f"{name} has the shape {sound.shape}, but [channel sample] with one or two channels is expected: "
+            "transpose it, or take one clip of the batch"
+        )
+    if sound.shape[1] == 0:
+        raise ValueError(f"{name} has no samples, but at least one is expected: load a clip first")
+    if not np.isfinite(sound).all():
+        raise ValueError(
+            f"{name} has {np.count_nonzero(~np.isfinite(sound))} samples that are NaN or infinite, but only finite "
+            "ones can be played: check the effect or the decoder that made it"
+        )
+    return sound
+
+
+def _flac(sound: np.ndarray, sample_rate: int) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, sound.T, sample_rate, format="FLAC", subtype="PCM_16")
+    return file.getvalue()

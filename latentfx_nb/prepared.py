@@ -1,0 +1,202 @@
+"""Points of the bundled clips that ship with the package, so that a page opens at once; anything else is computed.
+
+`bundled/points/<encoder>.nc` holds, for an encoder: the time averages of all bundled clips through all effects, their
+PCA and UMAP points, how pure their neighbourhoods are, and the time averages of eight clips along Table 2's knobs.
+Nothing here is trusted by its name: a file serves only clips, effects and weights with the hashes it was made from.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from latentfx_nb.cache import atomic_write
+from latentfx_nb.clips import BUNDLED, ClipSet, load_clips
+from latentfx_nb.effects import EFFECTS, Setting, get_effect, settings_hash
+from latentfx_nb.encoders import load_encoder, weights_hash
+from latentfx_nb.latents import encode_effects, encode_sweep
+from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
+from latentfx_nb.projections import fit_pca, fit_umap, purity_table
+
+POINTS = BUNDLED / "points"
+
+FLATTENED = ("dim", "frame")
+
+VIEWS = {
+    "pca_mean": "PCA, time-averaged",
+    "umap_mean": "UMAP, time-averaged",
+    "pca_flat": "PCA, flattened",
+    "umap_flat": "UMAP, flattened",
+}
+"""The four scenes of Figures 3-5: projection x what is projected."""
+
+PATH_CLIPS_PER_INSTRUMENT = 4
+
+
+def effect_means(clips: ClipSet, encoder: str, bar: Callable[..., Any] = tqdm) -> xr.DataArray:
+    """Return time averages `(clip, effect, dim)` of `clips` through all ten effects, shipped or computed."""
+    shipped = _shipped_effects(clips, encoder)
+    if shipped is not None:
+        return shipped["means"].drop_vars("clip_hash")
+    return encode_effects(clips, load_encoder(encoder), average=True, bar=bar)
+
+
+def sweep_means(
+    clips: ClipSet, encoder: str, effect: str, knob: str | None = None, bar: Callable[..., Any] = tqdm
+) -> xr.DataArray:
+    """Return time averages `(clip, value, dim)` of `clips` along 32 values of a knob, shipped or computed."""
+    turned = get_effect(effect).knob(knob)
+    shipped = _shipped_path(clips, encoder, effect, turned.name)
+    if shipped is not None:
+        attributes = {"units": turned.unit, "effect": effect, "knob": turned.name}
+        return shipped.assign_coords(value=("value", shipped["value"].values, attributes))
+    return encode_sweep(clips, load_encoder(encoder), effect, knob=turned.name, average=True, bar=bar)
+
+
+@dataclass(frozen=True)
+class ClusterPoints:
+    """What Figures 3-5 show of one data set: points, and numbers measured on the latents and not on their picture."""
+
+    views: dict[str, xr.DataArray]  # some of `VIEWS` -> (clip, effect, component)
+    explained: dict[str, NDArray[np.float64]]  # "pca_mean", "pca_flat" -> share of the variance a component holds
+    purity: pd.DataFrame  # by effect, instrument and clip: the columns mean, flat and chance
+
+
+def cluster_points(
+    clips: ClipSet, encoder: str, n: int = 3, umap: bool = True, bar: Callable[..., Any] = tqdm
+) -> ClusterPoints:
+    """Return the points of the four `VIEWS` in `n` dimensions, shipped or computed.
+
+    Without `umap` its views are left out unless they ship: the first one in a process takes long to compile.
+    """
+    shipped = _shipped_effects(clips, encoder)
+    if shipped is not None and len(clips) == shipped.attrs["n_clips"]:
+        return _read_points(shipped, n)
+    model = load_encoder(encoder)
+    latents, means = encode_effects(clips, model, bar=bar), encode_effects(clips, model, average=True, bar=bar)
+    return _read_points(_project(latents, means, (n,) if umap else ()), n)
+
+
+def _project(latents: xr.DataArray, means: xr.DataArray, umap_dimensions: Sequence[int]) -> xr.Dataset:
+    """Return all points as they are stored; PCA has three components, UMAP as many as `umap_dimensions` say."""
+    dataset = xr.Dataset({"means": means})
+    purity = {}
+    for kind, x, features in (("mean", means, None), ("flat", latents, FLATTENED)):
+        pca = fit_pca(x, features=features)
+        dataset[f"pca_{kind}"] = _unnamed(pca.points, "component_3d")
+        dataset[f"explained_{kind}"] = "component_3d", np.asarray(pca.explained)
+        for n in umap_dimensions:
+            dataset[f"umap_{kind}_{n}d"] = _unnamed(fit_umap(x, n, features=features).points, f"component_{n}d")
+        purity[kind] = purity_table(x, features=features)
+    dataset["purity"] = ("label", "kind"), np.stack([table["purity"] for table in purity.values()], axis=1)
+    dataset["chance"] = "label", purity["mean"]["chance"].to_numpy()
+    return dataset.assign_coords(label=list(purity["mean"].index), kind=list(purity))
+
+
+def _unnamed(points: xr.DataArray, dim: str) -> xr.DataArray:
+    """Return bare points: the dimension's name says how many components there are, not which method they are of."""
+    return xr.DataArray(points.values.astype(np.float32), dims=(*points.dims[:-1], dim))
+
+
+def _read_points(dataset: xr.Dataset, n: int) -> ClusterPoints:
+    views, explained = {}, {}
+    for view in VIEWS:
+        method, kind = view.split("_")
+        stored = view if method == "pca" else f"{view}_{n}d"
+        if stored not in dataset:
+            continue
+        points = dataset[stored]
+        points = points.rename({points.dims[-1]: "component"}).isel(component=slice(n))
+        names = [f"{'PC' if method == 'pca' else 'UMAP'}{i + 1}" for i in range(n)]
+        views[view] = points.assign_coords(component=names)
+        if method == "pca":
+            explained[view] = dataset[f"explained_{kind}"].values[:n]
+    purity = dataset["purity"].to_pandas().assign(chance=dataset["chance"].values)
+    return ClusterPoints(views, explained, purity)
+
+
+def path_clips(clips: ClipSet) -> ClipSet:
+    """Return the few clips whose knob paths are prepared: the same number of each instrument, from different pieces."""
+    table = clips.table.drop_duplicates("recording")
+    rows = []
+    for _, group in table.groupby("instrument", sort=True):
+        spread = np.linspace(0, len(group) - 1, min(len(group), PATH_CLIPS_PER_INSTRUMENT)).astype(int)
+        rows += list(group.index[spread])
+    return clips[sorted(rows)]
+
+
+def make_points(encoder: str, bar: Callable[..., Any] = tqdm) -> xr.Dataset:
+    """Compute what ships for the bundled clips and one encoder; `python -m latentfx_nb warm --publish` writes it."""
+    clips, model = load_clips("bundled"), load_encoder(encoder)
+    means = encode_effects(clips, model, average=True, bar=bar)
+    dataset = _project(encode_effects(clips, model, bar=bar), means, umap_dimensions=(2, 3))
+    chosen = path_clips(clips)
+    for effect in KNOB_RANGES:
+        path = encode_sweep(chosen, model, effect, average=True, bar=bar)
+        dataset[f"path_{effect}"] = ("path_clip", f"value_{effect}", "dim"), path.values
+        dataset[f"settings_{effect}"] = settings_hash(_sweep(effect))
+        dataset = dataset.assign_coords({f"value_{effect}": path["value"].values})
+    dataset = dataset.assign_coords(
+        clip_hash=("clip", clips.hashes()), path_clip=chosen.table["clip"].to_numpy(object),
+        path_clip_hash=("path_clip", chosen.hashes()),
+    )  # fmt: skip
+    dataset.attrs = {**means.attrs, "n_clips": len(clips), "settings": settings_hash(_TABLE_1)}
+    return dataset
+
+
+def write_points(encoder: str, folder: Path = POINTS, bar: Callable[..., Any] = tqdm) -> Path:
+    """Write `make_points(encoder)` to `folder/<encoder>.nc` (NetCDF 3, float32) and return the path."""
+    path = folder / f"{encoder}.nc"
+    content = make_points(encoder, bar).to_netcdf(engine="scipy", format="NETCDF3_64BIT")
+    with atomic_write(path) as file:
+        file.write(content)
+    _load_points.cache_clear()
+    return path
+
+
+@lru_cache(maxsize=8)
+def _load_points(encoder: str) -> xr.Dataset | None:
+    path = POINTS / f"{encoder}.nc"
+    return xr.load_dataset(io.BytesIO(path.read_bytes()), engine="scipy") if path.exists() else None
+
+
+def _shipped_effects(clips: ClipSet, encoder: str) -> xr.Dataset | None:
+    dataset = _shipped(clips, encoder, "clip")
+    return None if dataset is None or dataset.attrs["settings"] != settings_hash(_TABLE_1) else dataset
+
+
+def _shipped_path(clips: ClipSet, encoder: str, effect: str, knob: str) -> xr.DataArray | None:
+    dataset = _shipped(clips, encoder, "path_clip")
+    name = f"settings_{effect}"
+    if dataset is None or name not in dataset or str(dataset[name].values) != settings_hash(_sweep(effect, knob)):
+        return None
+    path = dataset[f"path_{effect}"].rename({f"value_{effect}": "value", "path_clip": "clip"})
+    return path.drop_vars("path_clip_hash")
+
+
+def _shipped(clips: ClipSet, encoder: str, dim: str) -> xr.Dataset | None:
+    """Return the shipped rows of `clips`, or None if one of them, or the encoder's weights, is not what was shipped."""
+    dataset = _load_points(encoder)
+    if dataset is None or dataset.attrs["weights_hash"] != weights_hash(encoder):
+        return None
+    rows = {str(digest): row for row, digest in enumerate(dataset[f"{dim}_hash"].values)}
+    wanted = [rows.get(digest) for digest in clips.hashes()]
+    return None if None in wanted else dataset.isel({dim: wanted})
+
+
+_TABLE_1 = [Setting(label) for label in EFFECTS]
+
+
+def _sweep(effect: str, knob: str | None = None) -> list[Setting]:
+    turned = get_effect(effect).knob(knob)
+    return [Setting(effect, value, turned.name) for value in turned.values(KNOB_VALUES).tolist()]

@@ -1,0 +1,661 @@
+"""PCA and UMAP: fit once, transform anywhere; and how pure the neighbourhoods are (§3.1, Figures 2-8).
+
+Samples and features are read off the dims: the features are the dim `feature` if there is one, else `dim`, and every
+other dim is a sample, so a basis fitted on `(clip, effect, dim)` draws a sweep `(clip, value, dim)` or a trajectory
+`(frame, dim)` as it is. `features=("dim", "frame")` flattens latents that are not stacked and reads them block by
+block, so a lazily opened store (`xarray.open_zarr(..., chunks=None)`) is never in memory as a whole. Plain arrays
+`[*sample feature]` give plain arrays.
+
+PCA is exact. Where the smaller side is at most 2048, its matrix is solved: the float64 covariance of features, or the
+Gram matrix of samples, whose answer is then polished. Polishing, and everything where both sides are larger, is a block
+Krylov iteration (subspace iteration that keeps its earlier blocks) with Rayleigh-Ritz: one read of the store a pass,
+until the residuals bound the angle of every component. Products of wide samples are float32, repeated in float64 where
+that is not enough.
+
+UMAP is imported at the first fit that is not cached, never before. Its numba loops may start an OpenMP pool that resets
+torch's thread count: set `NUMBA_THREADING_LAYER=workqueue` before Python starts.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib.metadata
+import threading
+import warnings
+import zipfile
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from latentfx_nb.cache import atomic_write, cache_dir
+
+Array = xr.DataArray | NDArray[Any]
+
+RENDERS_BESIDE = 9  # a clip has ten renders (Table 1), so nine others: the largest k at which "clip" can reach 1
+DENSE_SIDE = 2048  # float64 eigh of this size takes seconds; its cost grows with the cube
+BLOCK_BYTES = 64 * 2**20  # one block of samples as it is read: large enough for BLAS, small beside a notebook's memory
+OUTER_BLOCKS = 4  # pairwise products hold this many blocks at a time, so the store is read that many times less often
+KRYLOV_WIDTH = 16  # 256 bytes a feature and pass; real spectra settle in about five passes
+KRYLOV_PASSES = 24  # spectra that need more have no direction worth drawing
+ANGLE = 3e-4  # the sine that a component may be off: its cosine is then above 1 - 5e-8
+SKETCH_WIDTH = 32
+
+
+# --------------------------------------------------------------------------------------------------------------- PCA
+
+
+@dataclass(frozen=True, eq=False)
+class PCA:
+    """A fitted principal component basis: `.transform(x)` places any latents with the same features in it.
+
+    points: `[*sample component]`, the samples it was fitted on. explained: `[component]`, each component's share of
+    the total variance of all features. components: `[component feature]`, orthonormal rows; in each the entry of
+    largest magnitude is positive, which fixes the signs. mean: `[feature]`. angle: an upper estimate of the sine
+    between any component and the exact one, 0 where a dense float64 solver gave it.
+    """
+
+    points: Array
+    explained: Array
+    components: Array
+    mean: Array
+    angle: float
+    features: tuple[Hashable, ...] | None = field(repr=False)
+    axes: dict[Hashable, NDArray[Any]] = field(repr=False)
+
+    def transform(self, x: Array) -> Array:
+        """Return the coordinates `[*sample component]` of `x`, with all of its sample coordinates.
+
+        Raises ValueError if the features are not those of the fit, in number or in name, and on NaN or infinity.
+        """
+        rows = _Rows(x, self.features)
+        rows.check_features(np.shape(self.mean)[-1], self.axes)
+        scores = _project(rows, np.asarray(self.mean), np.asarray(self.components).T)
+        _check_finite(scores)
+        return rows.label_points(scores, "PC")
+
+
+def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = None) -> PCA:
+    """Return the exact `n`-dimensional PCA of `x [*sample feature]` (Figures 2-8; the paper draws n = 3).
+
+    `features` names the dims that are flattened into features; without it they are `feature`, else `dim`, or the last
+    axis of a plain array. Samples are read block by block along the first sample dim, about 64 MiB at a time.
+    Data of lower rank than `n` give components of no variance, of arbitrary direction. Raises ValueError if n is
+    neither 2 nor 3, if there are fewer samples or features than components, on NaN or infinity, and on samples that
+    are all equal, which have no direction. Warns (RuntimeWarning) if eigenvalues too close together leave a component
+    uncertain.
+    """
+    rows = _Rows(x, features)
+    _check_components(n, rows)
+    mean, scatter = _moments(rows)
+    if rows.n_features <= min(rows.n_samples, DENSE_SIDE):
+        values, axes = _dense_axes(rows, mean, n)
+        angle = 0.0
+    else:
+        values, axes, angle = _krylov_axes(rows, mean, n, _start(rows, mean, n))
+    axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(n)])
+    return PCA(
+        points=rows.label_points(_project(rows, mean, axes), "PC"),
+        explained=rows.label_components(np.maximum(values, 0) / scatter, "PC"),
+        components=rows.label_features(axes.T, "PC"),
+        mean=rows.label_features(mean),
+        angle=angle,
+        features=rows.features,
+        axes=rows.feature_axes(),
+    )
+
+
+def _check_components(n: int, rows: _Rows) -> None:
+    if n not in (2, 3):
+        raise ValueError(f"n={n!r} components cannot be drawn: pass n=2 or n=3")
+    if rows.n_samples < n:
+        raise ValueError(f"{rows.n_samples} samples cannot span n={n} components: pass at least {n} samples")
+    if rows.n_features < n:
+        raise ValueError(f"{rows.n_features} features cannot span n={n} components: pass n=2, or wider latents")
+
+
+def _moments(rows: _Rows) -> tuple[NDArray[np.float64], float]:
+    """Return the mean `[feature]` and the summed squared distance from it, in one read (Chan's pairwise update)."""
+    count, mean, scatter = 0, np.zeros(rows.n_features), 0.0
+    for position, block in rows.blocks():
+        block_mean = block.mean(0, dtype=np.float64)
+        if not np.isfinite(block_mean).all():  # NaN and infinity always reach the mean
+            bad = position.start + int(np.flatnonzero(~np.isfinite(block).all(1))[0])
+            raise ValueError(
+                f"x has NaN or infinite features, first in sample {bad} of {rows.n_samples}: "
+                "drop those samples, or encode them again"
+            )
+        centred = block - block_mean.astype(block.dtype)
+        shift, total = block_mean - mean, count + len(block)
+        scatter += float(np.einsum("ij,ij->", centred, centred, dtype=np.float64))
+        scatter += float(shift @ shift) * count * len(block) / total
+        mean += shift * (len(block) / total)
+        count = total
+    # Equal samples leave only the rounding of their mean, far below float32's resolution of any real difference.
+    if scatter <= rows.n_samples * (1e-12 * np.linalg.norm(mean)) ** 2:
+        raise ValueError(
+            f"all {rows.n_samples} samples are equal, so there is no direction to project on: "
+            "pass latents that differ (is the sound silent, or a single clip given many times?)"
+        )
+    return mean, scatter
+
+
+def _dense_axes(rows: _Rows, mean: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the leading eigenvalues and axes `[feature component]` of the float64 scatter matrix."""
+    scatter = np.zeros((rows.n_features, rows.n_features))
+    for _, block in rows.blocks(mean):
+        scatter += block.T @ block
+    values, vectors = np.linalg.eigh(scatter)
+    return values[: -n - 1 : -1], vectors[:, : -n - 1 : -1]
+
+
+def _start(rows: _Rows, mean: NDArray[Any], n: int) -> NDArray[np.float64]:
+    """Return the block `[feature width]` from which the Krylov iteration starts.
+
+    It is the answer itself, but for float32 rounding, where the Gram matrix is small enough; else random directions.
+    """
+    width = min(KRYLOV_WIDTH, rows.n_samples, rows.n_features)
+    if rows.n_samples > DENSE_SIDE:
+        return np.random.default_rng(0).standard_normal((rows.n_features, width))
+    leading = np.linalg.eigh(_gram(rows, mean))[1][:, : -width - 1 : -1]
+    start = np.zeros((rows.n_features, width))
+    for position, block in rows.blocks(mean):
+        start += block.T @ leading[position].astype(block.dtype)
+    return start
+
+
+def _gram(rows: _Rows, mean: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the inner products `[sample sample]` of the centred samples."""
+    gram = np.zeros((rows.n_samples, rows.n_samples))
+    for outer, left in rows.blocks(mean, OUTER_BLOCKS):
+        gram[outer, outer] = left @ left.T
+        for inner, right in rows.blocks(mean, start=outer.stop):
+            gram[outer, inner] = left @ right.T
+            gram[inner, outer] = gram[outer, inner].T
+    return gram
+
+
+def _krylov_axes(
+    rows: _Rows, mean: NDArray[Any], n: int, start: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], float]:
+    """Return leading eigenvalues, axes `[feature component]` and the bound on their angle."""
+    values, axes, angle = _krylov(rows, mean, n, start)
+    if angle > ANGLE and rows.dtype == np.float32:  # a component a thousand times weaker than the first needs float64
+        values, axes, angle = _krylov(rows.in_float64(), mean, n, axes)
+    if angle > ANGLE:
+        warnings.warn(
+            f"PCA stopped with components up to {angle:.1e} (sine) off, not {ANGLE:.0e}: "
+            "the leading eigenvalues lie so close together that the data hardly tell these axes apart",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return values[:n], axes[:, :n], angle
+
+
+def _krylov(rows: _Rows, mean: NDArray[Any], n: int, start: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], float]:
+    """Return eigenvalues, as many Ritz vectors as `start` has, and the bound on the first `n`; a pass reads x once."""
+    block = np.linalg.qr(start)[0]
+    basis = images = np.empty((rows.n_features, 0))
+    for _ in range(KRYLOV_PASSES):
+        image = _scatter_times(rows, mean, block)
+        basis, images = np.hstack([basis, block]), np.hstack([images, image])
+        small = basis.T @ images
+        values, mixing = np.linalg.eigh((small + small.T) / 2)
+        values, mixing = values[::-1], mixing[:, ::-1]
+        lead = mixing[:, :n]
+        residuals = np.linalg.norm(images @ lead - basis @ (lead * values[:n]), axis=0)
+        angle = _angle(values, residuals)
+        # Where only rounding is left, further passes in this precision add nothing.
+        if angle <= ANGLE or residuals.max() <= 4 * np.finfo(rows.dtype).eps * values[0]:
+            break
+        for _ in range(2):  # once is not orthogonal enough in floating point; twice is
+            image = np.linalg.qr(image - basis @ (basis.T @ image))[0]
+        block = image
+    return values, basis @ mixing[:, : start.shape[1]], angle
+
+
+def _scatter_times(rows: _Rows, mean: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float64]:
+    single = vectors.astype(rows.dtype)
+    product = np.zeros(vectors.shape)
+    for _, block in rows.blocks(mean):
+        product += block.T @ (block @ single)
+    return product
+
+
+def _angle(values: NDArray[Any], residuals: NDArray[Any]) -> float:
+    """Return the largest residual over gap, which bounds the sine between a Ritz vector and its eigenvector.
+
+    Where two eigenvalues agree to 1e-3 the axes within their plane are not defined, so the gap counts as 1e-3 of the
+    value, and residuals at float64 noise of the largest value count as none.
+    """
+    n = len(residuals)
+    steps = -np.diff(np.r_[np.inf, values, 0.0])
+    gaps = np.maximum(np.minimum(steps[:n], steps[1 : n + 1]), 1e-3 * values[:n])
+    negligible = residuals <= 1e-13 * values[0]
+    return float(np.where(negligible, 0.0, residuals / np.where(negligible, 1.0, gaps)).max())
+
+
+def _check_finite(scores: NDArray[Any]) -> None:
+    bad = ~np.isfinite(scores).all(1)
+    if bad.any():
+        raise ValueError(
+            f"{bad.sum()} of {len(scores)} samples of x have NaN or infinite features, first sample {bad.argmax()}: "
+            "drop those samples, or encode them again"
+        )
+
+
+def _project(rows: _Rows, mean: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:
+    scores = np.empty((rows.n_samples, axes.shape[1]))
+    for position, block in rows.blocks(mean):
+        scores[position] = block @ axes.astype(block.dtype)
+    return scores
+
+
+# -------------------------------------------------------------------------------------------------------------- UMAP
+
+
+class UMAP:
+    """A fitted UMAP: `.points [*sample component]`, and `.transform(x)`, which places new latents among them.
+
+    The model behind `.transform` is made when it is first needed: points found in the cache neither import umap nor
+    wait for its compiler. The model is then fitted with the same data and seed and given the cached points, so new
+    samples land among the points that are shown.
+    """
+
+    def __init__(
+        self, rows: _Rows, mean: NDArray[Any], spread: float, settings: dict[str, Any], cached: Path | None
+    ) -> None:
+        self._rows, self._mean, self._spread, self._settings, self._model = rows, mean, spread, settings, None
+        self._lock = threading.Lock()  # a panel's slider and a notebook cell may both ask first
+        placed = None if cached is None else _read_points(cached, (rows.n_samples, settings["n_components"]))
+        if placed is None:
+            placed = self._fit().embedding_
+            if cached is not None:
+                _write_points(cached, placed)
+        self._placed = np.asarray(placed, np.float32)
+        self.points: Array = rows.label_points(self._placed.copy(), "UMAP")
+
+    def __repr__(self) -> str:
+        return f"UMAP({self._rows.n_samples} samples of {self._rows.n_features} features, {self._settings})"
+
+    def transform(self, x: Array) -> Array:
+        """Return where the samples of `x` fall among the fitted points, `[*sample component]` float32.
+
+        Samples equal to fitted ones land near them; only the whole fitted set lands on them. The first call compiles
+        for a second, or, if the points came from the cache, fits the model first. Raises ValueError if the features
+        are not those of the fit, and on NaN or infinity.
+        """
+        rows = _Rows(x, self._rows.features)
+        rows.check_features(self._rows.n_features, self._rows.feature_axes())
+        stand_in = _stand_in(rows, self._mean, self._spread)
+        _check_finite(stand_in)
+        with self._lock:
+            model = self._fit() if self._model is None else self._model
+            model.embedding_ = self._placed
+            model.knn_search_index.found = _nearest(rows, self._rows, self._mean, self._settings["n_neighbors"])
+            return rows.label_points(np.array(model.transform(stand_in)), "UMAP")
+
+    def _fit(self) -> Any:
+        found = _nearest(self._rows, None, self._mean, self._settings["n_neighbors"])
+        with warnings.catch_warnings():
+            # umap announces at import that its TensorFlow variant is missing, and at the fit that our exact search is
+            # not pynndescent's; both are meant.
+            warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
+            warnings.filterwarnings("ignore", r"precomputed_knn\[2\] \(knn_search_index\) is not an NNDescent")
+            import umap
+
+            model = umap.UMAP(**self._settings, n_jobs=1, precomputed_knn=(*found, _FoundNeighbours()))
+            self._model = model.fit(_stand_in(self._rows, self._mean, self._spread))
+        return self._model
+
+
+class _FoundNeighbours:
+    """What umap calls its search index: it hands over neighbours that `_nearest` found, so nothing is compiled."""
+
+    _angular_trees = False  # umap asks in order to choose the accuracy of an approximate search
+    found: tuple[NDArray[np.int32], NDArray[np.float32]]
+
+    def query(self, stand_in: NDArray[Any], k: int, epsilon: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        return self.found
+
+
+def fit_umap(
+    x: Array,
+    n: int = 3,
+    seed: int = 0,
+    *,
+    n_neighbors: int = 15,
+    min_dist: float = 0.1,
+    features: str | Sequence[Hashable] | None = None,
+    cache: bool = True,
+) -> UMAP:
+    """Return a seeded `n`-dimensional UMAP of `x [*sample feature]` (Figures 3-5; the paper states no settings).
+
+    The neighbours are exact and found here, which halves umap's first fit and spares `transform` an index: on a wide
+    matrix they are read from the store in blocks. The same data, seed and machine give the same points, bit for bit;
+    they are kept in the cache folder under the sha256 of data and settings unless `cache` is False. `features` as in
+    `fit_pca`. Raises ValueError if n is neither 2 nor 3, if n_neighbors is below 2 or not below the number of samples,
+    on NaN or infinity, and on samples that are all equal.
+    """
+    rows = _Rows(x, features)
+    _check_components(n, rows)
+    if not 2 <= n_neighbors < rows.n_samples:
+        raise ValueError(
+            f"n_neighbors={n_neighbors} must be from 2 to {rows.n_samples - 1} with {rows.n_samples} samples: "
+            "pass another n_neighbors, or more samples"
+        )
+    mean, scatter = _moments(rows)
+    settings = {
+        "n_components": n,
+        "n_neighbors": int(n_neighbors),
+        "min_dist": float(min_dist),
+        "random_state": int(seed),
+        "transform_seed": int(seed),
+    }
+    cached = cache_dir() / "umap" / f"{_fingerprint(rows, settings)}.npz" if cache else None
+    return UMAP(rows, mean, np.sqrt(scatter / rows.n_samples), settings, cached)
+
+
+def _stand_in(rows: _Rows, mean: NDArray[Any], spread: float) -> NDArray[np.float32]:
+    """Return what umap is shown as the data, `[sample feature]`.
+
+    Given the neighbours, it looks at the data only to arrange clusters that no neighbour connects. There it takes
+    exp(-distance^2), which vanishes for latents of any size, so distances are measured in the samples' rms distance
+    from their mean; and wide features are replaced by a random projection, which keeps distances to about an eighth.
+    """
+    if rows.n_features <= DENSE_SIDE:
+        return np.concatenate([block for _, block in rows.blocks(mean)]).astype(np.float32) / np.float32(spread)
+    directions = np.random.default_rng(0).standard_normal((rows.n_features, SKETCH_WIDTH), np.float32)
+    return _project(rows, mean, directions / (np.sqrt(SKETCH_WIDTH) * spread)).astype(np.float32)
+
+
+def _fingerprint(rows: _Rows, settings: dict[str, Any]) -> str:
+    versions = {name: importlib.metadata.version(name) for name in ("umap-learn", "numba")}
+    digest = hashlib.sha256(repr((rows.n_samples, rows.n_features, sorted(settings.items()), versions)).encode())
+    for _, block in rows.blocks():
+        digest.update(np.ascontiguousarray(block).data)
+    return digest.hexdigest()
+
+
+def _read_points(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    """Return the cached points, or None if there are none; a damaged file is announced and counts as none."""
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            points = stored["points"]
+        if points.shape != shape or points.dtype != np.float32 or not np.isfinite(points).all():
+            raise ValueError(f"it holds {points.dtype} {points.shape}, not finite float32 {shape}")
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        warnings.warn(f"ignoring the cached UMAP {path} and fitting again: {error}", RuntimeWarning, stacklevel=4)
+        return None
+    return points
+
+
+def _write_points(path: Path, points: NDArray[np.float32]) -> None:
+    """Keep the points; a folder that cannot be written to is announced and costs no fit that is already made."""
+    try:
+        with atomic_write(path) as file:
+            np.savez(file, points=np.asarray(points, np.float32))
+    except OSError as error:
+        warnings.warn(
+            f"the UMAP points are not cached and will be fitted again next time: {error}; "
+            "point LATENTFX_CACHE at a folder that can be written to",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+# -------------------------------------------------------------------------------------------------------- neighbours
+
+
+def neighbours(
+    x: Array, k: int = RENDERS_BESIDE, features: str | Sequence[Hashable] | None = None
+) -> NDArray[np.int32]:
+    """Return the `k` nearest other samples of each sample, `[sample k]`, nearest first (Euclidean, exact).
+
+    Samples are counted in the order of `x`'s sample dims, the last one fastest. Raises ValueError if k is below 1 or
+    not below the number of samples, and on NaN.
+    """
+    rows = _Rows(x, features)
+    if not 1 <= k < rows.n_samples:
+        raise ValueError(
+            f"k={k} neighbours must be from 1 to {rows.n_samples - 1} with {rows.n_samples} samples: pass another k"
+        )
+    mean, _ = _moments(rows)
+    return _nearest(rows, None, mean, k + 1)[0][:, 1:]
+
+
+def neighbour_purity(
+    x: Array,
+    labels: str | ArrayLike | xr.DataArray,
+    k: int = RENDERS_BESIDE,
+    features: str | Sequence[Hashable] | None = None,
+) -> float:
+    """Return the mean share, 0-1, of each sample's `k` nearest others that carry its label (Euclidean, exact).
+
+    `labels` names a coordinate of `x`, or is an array with one label per sample; a labelled one may lack dims of `x`.
+    Under random labels the expected share is the chance that two samples drawn without replacement agree. k is 9, for
+    the nine other renders of a clip: with more, "same clip" could not reach 1; every label is judged at the same k.
+    Raises ValueError if the labels do not fit the samples; k as in `neighbours`.
+    """
+    codes = _Rows(x, features).labels(labels)  # labels that do not fit are an error before the search, not after
+    return _purity(neighbours(x, k, features), codes)
+
+
+def purity_table(
+    x: xr.DataArray,
+    by: Sequence[str] = ("effect", "instrument", "clip"),
+    k: int = RENDERS_BESIDE,
+    features: str | Sequence[Hashable] | None = None,
+) -> pd.DataFrame:
+    """Return `purity` and `chance` (0-1) per label, one row for each coordinate or dim in `by` (§3.1).
+
+    They put a number on what Figures 3-5 show. Measured on latents they describe the model, on `.points` (pass
+    `features="component"`) the picture. k and chance as in `neighbour_purity`.
+    """
+    rows = _Rows(x, features)
+    codes = {label: rows.labels(label) for label in by}
+    near = neighbours(x, k, features)
+    table = {label: {"purity": _purity(near, code), "chance": _chance(code)} for label, code in codes.items()}
+    return pd.DataFrame.from_dict(table, orient="index", columns=["purity", "chance"]).rename_axis("label")
+
+
+def _purity(near: NDArray[np.int32], codes: NDArray[np.intp]) -> float:
+    return float((codes[near] == codes[:, None]).mean())
+
+
+def _chance(codes: NDArray[np.intp]) -> float:
+    counts = np.bincount(codes).astype(float)
+    return float((counts * (counts - 1)).sum() / (len(codes) * (len(codes) - 1)))
+
+
+def _nearest(
+    queries: _Rows, rows: _Rows | None, mean: NDArray[Any], k: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return indices and distances `[query k]` of the `k` nearest rows, nearest first.
+
+    Without `rows` the queries are searched themselves, and each is its own first neighbour, whatever equals it.
+    """
+    indices = np.empty((queries.n_samples, k), np.int32)
+    distances = np.empty((queries.n_samples, k), np.float32)
+    for outer, left in queries.blocks(mean, OUTER_BLOCKS):
+        nearest = np.empty((len(left), 0), np.int32), np.empty((len(left), 0), left.dtype)
+        for inner, right in (queries if rows is None else rows).blocks(mean):
+            for start in range(0, len(right), DENSE_SIDE):  # bounds the table of distances, not the read
+                part = right[start : start + DENSE_SIDE]
+                offset = inner.start + start
+                squares = _squared_distances(left, part)
+                if rows is None:
+                    own = np.arange(max(outer.start, offset), min(outer.stop, offset + len(part)))
+                    squares[own - outer.start, own - offset] = -1
+                nearest = _keep_nearest(nearest, offset, squares, k)
+        indices[outer], distances[outer] = nearest[0], np.sqrt(np.maximum(nearest[1], 0))
+    return indices, distances
+
+
+def _squared_distances(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    lengths = np.einsum("ij,ij->i", right, right)
+    squares = -2 * (left @ right.T) + lengths + np.einsum("ij,ij->i", left, left)[:, None]
+    return np.maximum(squares, 0, out=squares)
+
+
+def _keep_nearest(
+    nearest: tuple[NDArray[np.int32], NDArray[Any]], offset: int, squares: NDArray[Any], k: int
+) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    new = np.broadcast_to(np.arange(offset, offset + squares.shape[1], dtype=np.int32), squares.shape)
+    indices, squares = np.hstack([nearest[0], new]), np.hstack([nearest[1], squares])
+    if squares.shape[1] > k:
+        some = np.argpartition(squares, k - 1, axis=1)[:, :k]
+        indices, squares = np.take_along_axis(indices, some, 1), np.take_along_axis(squares, some, 1)
+    order = np.argsort(squares, axis=1, kind="stable")
+    return np.take_along_axis(indices, order, 1), np.take_along_axis(squares, order, 1)
+
+
+# --------------------------------------------------------------------------------------------------- samples by block
+
+
+class _Rows:
+    """`x` seen as a matrix `[sample feature]` that is read in blocks of whole entries of its first sample dim."""
+
+    def __init__(self, x: Array, features: str | Sequence[Hashable] | None = None) -> None:
+        self.labelled = isinstance(x, xr.DataArray)
+        if self.labelled:
+            self.x, self.features = x, _feature_dims(x, features)
+            self.samples = tuple(dim for dim in x.dims if dim not in self.features)
+            self.shape = tuple(x.sizes[dim] for dim in self.samples)
+            self.n_features = int(np.prod([x.sizes[dim] for dim in self.features]))
+        else:
+            self.x = x if isinstance(x, np.ndarray) else np.asarray(x)
+            self.features = None
+            if not self.x.ndim:
+                raise ValueError(f"x must be [*sample feature], it is the single number {x!r}")
+            self.shape, self.n_features = self.x.shape[:-1], self.x.shape[-1]
+        self.n_samples = int(np.prod(self.shape))
+        self.dtype = np.float64 if self.n_features <= DENSE_SIDE else np.float32
+
+    def in_float64(self) -> _Rows:
+        """Return the same samples, read as float64."""
+        rows = copy.copy(self)
+        rows.dtype = np.float64
+        return rows
+
+    def blocks(
+        self, mean: NDArray[Any] | None = None, n: int = 1, start: int = 0
+    ) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """Yield (rows, block `[sample feature]`), less `mean`, from sample `start` on, at most `n` * 64 MiB each.
+
+        A block is never smaller than one entry of the first sample dim. Wide samples are float32, others float64.
+        """
+        if not self.shape:
+            yield slice(0, 1), self._centred(slice(None), mean)
+            return
+        entry = int(np.prod(self.shape[1:]))
+        step = max(1, n * BLOCK_BYTES // max(1, entry * self.n_features * np.dtype(self.dtype).itemsize))
+        for first in range(start // entry if entry else 0, self.shape[0], step):
+            last = min(first + step, self.shape[0])
+            yield slice(first * entry, last * entry), self._centred(slice(first, last), mean)
+
+    def _centred(self, entries: slice, mean: NDArray[Any] | None) -> NDArray[Any]:
+        if self.labelled:
+            part = self.x.isel({self.samples[0]: entries}) if self.samples else self.x
+            values = part.transpose(*self.samples, *self.features).values
+        else:
+            values = self.x[entries]
+        block = np.asarray(values, self.dtype).reshape(-1, self.n_features)
+        return block if mean is None else block - mean.astype(self.dtype)
+
+    def feature_axes(self) -> dict[Hashable, NDArray[Any]]:
+        """Return the labels along each feature dim that has some."""
+        if not self.labelled:
+            return {}
+        return {dim: self.x.indexes[dim].to_numpy() for dim in self.features if dim in self.x.indexes}
+
+    def check_features(self, n: int, axes: dict[Hashable, NDArray[Any]]) -> None:
+        """Raise ValueError unless the features are `n` and bear the labels `axes` wherever both sides have labels."""
+        if self.n_features != n:
+            at = f" along {'x'.join(map(str, self.features))}" if self.labelled else ""
+            raise ValueError(
+                f"x has {self.n_features} features{at}, the fit had {n}: "
+                "pass latents of the same encoder, reduced in the same way, or fit again"
+            )
+        for dim, own in self.feature_axes().items():
+            if dim in axes and not np.array_equal(own, axes[dim]):
+                raise ValueError(
+                    f"x is labelled {own[:4]}... along {dim}, the fit was {axes[dim][:4]}...: "
+                    f"select the same {dim} in the same order, or fit again"
+                )
+
+    def labels(self, labels: str | ArrayLike | xr.DataArray) -> NDArray[np.intp]:
+        """Return one integer per sample, equal where the labels are."""
+        if isinstance(labels, str):
+            labels = self._coordinate(labels)
+        if isinstance(labels, xr.DataArray) and self.labelled:
+            if not set(labels.dims) <= set(self.samples):
+                raise ValueError(f"labels lie along {labels.dims}, the samples along {self.samples}")
+            sizes = {dim: self.x.sizes[dim] for dim in self.samples}
+            labels = labels.variable.set_dims(sizes).transpose(*self.samples).values
+        labels = np.asarray(labels)
+        if labels.size != self.n_samples or labels.shape not in (self.shape, (self.n_samples,)):
+            raise ValueError(f"labels of shape {labels.shape} do not fit samples of shape {self.shape}: pass one each")
+        return np.unique(labels.ravel(), return_inverse=True)[1]
+
+    def _coordinate(self, name: str) -> xr.DataArray:
+        if self.labelled and (name in self.x.coords or name in self.samples):
+            return self.x[name]  # a dim without labels counts from 0
+        known = sorted(map(str, {*self.x.coords, *self.samples})) if self.labelled else "none on a plain array"
+        raise ValueError(f"x has no coordinate {name!r}, only {known}: pass one of these, or an array of labels")
+
+    def label_points(self, points: NDArray[Any], prefix: str) -> Array:
+        """Return `points [sample component]` as `[*sample component]` with the sample coordinates of `x`."""
+        points = points.reshape(*self.shape, points.shape[-1])
+        if not self.labelled:
+            return points
+        coords = _without(self.x, self.features).coords
+        labelled = xr.DataArray(points, coords, (*self.samples, "component"), prefix.lower(), self.x.attrs)
+        return labelled.assign_coords(component=_component_labels(prefix, points.shape[-1]))
+
+    def label_components(self, values: NDArray[Any], prefix: str) -> Array:
+        if not self.labelled:
+            return values
+        return xr.DataArray(values, {"component": _component_labels(prefix, len(values))}, ("component",))
+
+    def label_features(self, values: NDArray[Any], prefix: str | None = None) -> Array:
+        """Return `values [feature]`, or with a prefix `[component feature]`, with the feature coordinates of `x`."""
+        if not self.labelled:
+            return values
+        like = _without(self.x, self.samples)
+        if len(self.features) > 1:
+            like = like.stack(feature=self.features, create_index=False)
+        if prefix is None:
+            return xr.DataArray(values, like.coords, like.dims)
+        labelled = xr.DataArray(values, like.coords, ("component", *like.dims))
+        return labelled.assign_coords(component=_component_labels(prefix, len(values)))
+
+
+def _feature_dims(x: xr.DataArray, features: str | Sequence[Hashable] | None) -> tuple[Hashable, ...]:
+    if features is None:
+        features = next((dim for dim in ("feature", "dim") if dim in x.dims), None)
+        if features is None:
+            raise ValueError(f"x has the dims {x.dims}, neither feature nor dim: name its features with features=")
+    dims = (features,) if isinstance(features, str) else tuple(features)
+    missing = [dim for dim in dims if dim not in x.dims]
+    if missing or not dims or len(set(dims)) < len(dims):
+        raise ValueError(f"features={dims} must be distinct dims of x, which are {x.dims}")
+    return dims
+
+
+def _without(x: xr.DataArray, dims: Sequence[Hashable]) -> xr.DataArray:
+    """Return one entry of `x` along `dims` (of a lazy store, unread), less every coordinate that lies along them."""
+    along = [name for name, coordinate in x.coords.items() if set(coordinate.dims) & set(dims)]
+    return x.drop_vars(along).isel(dict.fromkeys(dims, 0))
+
+
+def _component_labels(prefix: str, n: int) -> list[str]:
+    return [f"{prefix}{i + 1}" for i in range(n)]

@@ -1,0 +1,49 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Latent images: what one effect does to one clip
+#
+# *Figure 1 of the paper.* Above, what you hear, as spectrograms; below, what the encoder makes of it: one column a
+# frame, one row a latent dimension. The right-hand column is the difference, white where nothing changed.
+#
+# **Try:** turn the distortion's drive down to 0 dB and watch the difference fade. Then choose *Time reverse*: the
+# picture is mirrored, yet the average over time hardly changes, which is why averages cannot tell the two apart.
+
+# %% tags=["static"]
+# On Colab only: install the package (torch is there already) and let its widgets in.
+import sys
+
+if "google.colab" in sys.modules:
+    # %pip install -q "latentfx-nb[lyra] @ git+https://github.com/latentfx/latentfx-notebooks"
+    from google.colab import output
+
+    output.enable_custom_widget_manager()
+
+# %% tags=["static"]
+import latentfx_nb as lfx
+
+clips, encoder = lfx.load_clips("bundled"), lfx.load_encoder("logmel")
+dry, wet, spectrograms, latents = lfx.panels.latent_images.before_after(clips[0], encoder, "DIS", 25)
+lfx.plots.latent_images(spectrograms, latents)
+
+# %% [markdown]
+# Both sounds are at -28 LUFS, as in the paper (§2.2), so what you compare is never just loudness. The switch between
+# *Dry* and *Wet* keeps its place.
+
+# %%
+import latentfx_nb as lfx
+
+lfx.panels.LatentImages(encoder="logmel", effect="DIS")

@@ -1,0 +1,276 @@
+"""What a browser test needs: Voila serving a folder of notebooks, headless Chromium, and helpers for 3-D scenes.
+
+Playwright drives an installed Chromium (`CHROMIUM` names it if it is not on the path). Without one the tests are
+skipped; with `LATENTFX_REQUIRE_BROWSER=1` they fail instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import types
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import numpy as np
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_ARGS = (
+    "--no-sandbox",  # containers have no user namespaces
+    "--use-gl=angle",  # WebGL without a graphics card
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-background-networking",
+    "--autoplay-policy=no-user-gesture-required",  # so "nothing autoplays" tests our code, not the browser's policy
+)
+# Voila's own lab template links two icon style sheets that no page of ours needs; they are answered empty, not fetched.
+TEMPLATE_REQUEST = "https://cdn.jsdelivr.net/npm/@fortawesome/fontawesome-free@"
+SCENE = ".js-plotly-plot .gl-container canvas"
+START_S = 60
+PAGE_S = 180
+RENDERED = """() => {
+  const cells = document.querySelector("#rendered_cells");
+  if (document.querySelector("#loading") || !cells || getComputedStyle(cells).display === "none") return false;
+  const waiting = [...document.querySelectorAll("script[type='application/vnd.jupyter.widget-view+json']")]
+    .filter((mark) => !mark.closest(".jp-OutputArea, .jp-RenderedHTMLCommon") && !mark.parentElement.querySelector(
+      ".jupyter-widgets, .js-plotly-plot, .latentfx-player"));
+  const plots = [...document.querySelectorAll(".js-plotly-plot")];
+  const players = [...document.querySelectorAll(".latentfx-player")];
+  return waiting.length === 0 && document.querySelector(".jupyter-widgets, .js-plotly-plot, .latentfx-player")
+    && plots.every((plot) => plot._fullLayout) && players.every((player) => player.dataset.ready === "true");
+}"""
+PROJECT = """([selector, curve, number]) => {
+  const plot = document.querySelector(selector), trace = plot._fullData[curve];
+  const scene = plot._fullLayout[trace.scene || "scene"]._scene, camera = scene.glplot.cameraParams;
+  const axes = scene.fullSceneLayout;
+  let point = ["x", "y", "z"].map((name, i) => axes[name + "axis"].d2l(trace[name][number]) * scene.dataScale[i]);
+  point.push(1);
+  for (const matrix of [camera.model, camera.view, camera.projection]) {
+    point = [0, 1, 2, 3].map((row) => [0, 1, 2, 3].reduce((sum, k) => sum + matrix[4 * k + row] * point[k], 0));
+  }
+  const box = scene.container.getBoundingClientRect(), [right, up] = [point[0] / point[3], point[1] / point[3]];
+  return [box.left + (0.5 + 0.5 * right) * box.width, box.top + (0.5 - 0.5 * up) * box.height];
+}"""
+LISTEN = """([selector]) => {
+  const plot = document.querySelector(selector);
+  if (plot.latentfxSeen) return;
+  plot.latentfxSeen = {hover: null, clicks: 0};
+  const name = (event) => [event.points[0].curveNumber, event.points[0].pointNumber];
+  plot.on("plotly_hover", (event) => { plot.latentfxSeen.hover = name(event); });
+  plot.on("plotly_unhover", () => { plot.latentfxSeen.hover = null; });
+  plot.on("plotly_click", (event) => { plot.latentfxSeen.clicks += 1; plot.latentfxSeen.click = name(event); });
+}"""
+# Two frames: one picks what lies under the pointer, the next has reported it.
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "browser: runs a page in Voila and headless Chromium (minutes)")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of an installed Chromium or Chrome; skip, or fail if one is required, where there is none."""
+    named = os.environ.get("CHROMIUM")
+    if found := named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None):
+        return found
+    stop = pytest.fail if os.environ.get("LATENTFX_REQUIRE_BROWSER") == "1" else pytest.skip
+    stop("no Chromium found: install one (apt-get install chromium) or name it in CHROMIUM")
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """Yield one headless Chromium for the session, with software WebGL."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_ARGS))
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def voila(tmp_path_factory):
+    """Return a function that serves a folder of `.ipynb` files with Voila and returns its URL, once per folder."""
+    with contextlib.ExitStack() as servers:
+        urls = {}
+
+        def serve(folder) -> str:
+            folder = pathlib.Path(folder).resolve()  # Voila answers 500 to a relative one
+            if folder not in urls:
+                urls[folder] = servers.enter_context(_server(folder, tmp_path_factory.mktemp("voila") / "log.txt"))
+            return urls[folder]
+
+        yield serve
+
+
+@pytest.fixture
+def open_page(browser, voila):
+    """Return a function that opens a notebook (a path, or a name in `notebooks/`) and returns its Playwright page.
+
+    The page is 1280 x 900; its kernel has run and its widgets are drawn. `page.console_errors` lists what went wrong in
+    it and `page.outside_requests` each request for another host, which none gets; both grow while the page is used.
+    `color_scheme="dark"` opens it in Voila's dark theme.
+    """
+    with contextlib.ExitStack() as pages:
+
+        def opened(notebook, color_scheme="light"):
+            path = REPOSITORY / "notebooks" / notebook  # an absolute path stays itself
+            url = f"{voila(path.parent)}/voila/render/{urllib.parse.quote(path.name)}"
+            context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=color_scheme)
+            pages.callback(context.close)
+            page = context.new_page()
+            page.console_errors, page.outside_requests = [], []
+            page.on("console", lambda message: message.type == "error" and page.console_errors.append(message.text))
+            page.on("pageerror", lambda error: page.console_errors.append(str(error)))
+            page.route(lambda address: not _is_local(address), lambda route: _refuse(route, page.outside_requests))
+            page.goto(f"{url}?theme={color_scheme}", timeout=PAGE_S * 1000)
+            page.wait_for_function(RENDERED, timeout=PAGE_S * 1000)
+            if page.locator(".jp-RenderedText[data-mime-type*='error']").count():
+                pytest.fail(page.locator(".jp-RenderedText[data-mime-type*='error']").first.inner_text())
+            return page
+
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def scene() -> types.SimpleNamespace:
+    """Return the helpers for plotly figures: `pixels`, `changed`, `click_point`, `settle`."""
+    return types.SimpleNamespace(
+        pixels=scene_pixels, changed=pixels_changed, click_point=click_point, settle=settle, shot=_shot
+    )
+
+
+def scene_pixels(page, selector: str = SCENE, index: int = 0) -> int:
+    """Return how many pixels of a 3-D scene are saturated, as points and paths are and axes and paper are not."""
+    colour = _shot(page, selector, index).astype(int)
+    return int((np.ptp(colour, axis=-1) > 40).sum())
+
+
+def pixels_changed(before: np.ndarray, after: np.ndarray) -> int:
+    """Return how many pixels differ visibly between two shots `[row column rgb]` of the same size."""
+    return int((np.abs(before.astype(int) - after.astype(int)).max(axis=-1) > 24).sum())
+
+
+def settle(page) -> None:
+    """Return once the page has drawn two frames."""
+    page.evaluate(TWO_FRAMES)
+
+
+def click_point(
+    page, curve: int = 0, number: int = 0, selector: str = ".js-plotly-plot", reach: int = 12
+) -> tuple[int, int]:
+    """Click a point of a 3-D scatter trace as a user would and return the (trace, point) that plotly reports.
+
+    The point's data coordinates go through the scene's own camera to the screen; the mouse moves there and spirals out
+    by up to `reach` pixels until plotly hovers that point, and only then is the button pressed: plotly clicks what its
+    last frame picked, so a press without a hover hits nothing or a neighbour. Raises LookupError if the point cannot be
+    hovered, as when another one hides it.
+    """
+    page.locator(selector).first.scroll_into_view_if_needed()
+    page.evaluate(LISTEN, [selector])
+    x, y = page.evaluate(PROJECT, [selector, curve, number])
+    hovered = set()
+    for dx, dy in _spiral(reach):
+        page.mouse.move(x + dx + 1, y + dy)  # two moves: a still pointer is not picked again
+        page.mouse.move(x + dx, y + dy)
+        page.evaluate(TWO_FRAMES)
+        hover = page.evaluate("(selector) => document.querySelector(selector).latentfxSeen.hover", selector)
+        if hover == [curve, number]:
+            before = page.evaluate("(selector) => document.querySelector(selector).latentfxSeen.clicks", selector)
+            page.mouse.down()
+            page.wait_for_function(
+                "([selector, before]) => document.querySelector(selector).latentfxSeen.clicks > before",
+                arg=[selector, before],
+                timeout=10_000,
+            )
+            page.mouse.up()
+            return tuple(page.evaluate("(selector) => document.querySelector(selector).latentfxSeen.click", selector))
+        hovered.add(tuple(hover) if hover else None)
+    raise LookupError(
+        f"point {number} of trace {curve} is drawn at ({x:.0f}, {y:.0f}) but within {reach} px of it plotly hovers "
+        f"{hovered - {None} or 'nothing'}: choose a point that no other hides"
+    )
+
+
+def _spiral(reach: int):
+    yield 0, 0
+    for radius in range(2, reach + 1, 2):
+        for angle in np.linspace(0, 2 * np.pi, 8, endpoint=False):
+            yield round(radius * np.cos(angle)), round(radius * np.sin(angle))
+
+
+def _shot(page, selector: str = SCENE, index: int = 0) -> np.ndarray:
+    image = pytest.importorskip("PIL.Image", reason="pip install pillow")
+    canvas = page.locator(selector).nth(index)
+    canvas.scroll_into_view_if_needed()
+    # What the screen shows in that place: the canvas itself lies in a box of no size, which element shots refuse.
+    png = page.screenshot(clip=canvas.bounding_box())
+    return np.asarray(image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def _is_local(address: str) -> bool:
+    parts = urllib.parse.urlsplit(address)
+    return parts.scheme in ("data", "blob") or parts.hostname in ("localhost", "127.0.0.1")
+
+
+def _refuse(route, outside: list[str]) -> None:
+    if not route.request.url.startswith(TEMPLATE_REQUEST):
+        outside.append(route.request.url)
+    route.fulfill(status=200, content_type="text/css", body="")
+
+
+@contextlib.contextmanager
+def _server(folder: pathlib.Path, log: pathlib.Path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # Several kernels share few cores here: waiting threads must not spin.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_WAIT_POLICY": "PASSIVE"}
+    command = [sys.executable, "-m", "voila", str(folder), "--no-browser", f"--port={port}"]
+    command += ["--Voila.ip=127.0.0.1", "--template=lab", "--show_tracebacks=True"]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
+        )
+        try:
+            _wait_for(f"http://127.0.0.1:{port}", process, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            _end(process)
+
+
+def _wait_for(url: str, process: subprocess.Popen, log: pathlib.Path) -> None:
+    for _ in range(START_S * 4):
+        if process.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except urllib.error.HTTPError:
+            return  # it answers; which pages it has is another question
+        except OSError:
+            time.sleep(0.25)
+    pytest.fail(f"Voila did not answer within {START_S} s:\n{log.read_text()[-3000:]}")
+
+
+def _end(process: subprocess.Popen) -> None:
+    # Each kernel leads a group of its own: Voila ends them on SIGTERM, so it gets the time for that.
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=15)
+            return

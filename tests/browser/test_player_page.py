@@ -1,0 +1,208 @@
+"""The player and the test harness themselves, on a small page: a 3-D figure, a slider and two players."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+PAGE = """
+import ipywidgets
+import numpy as np
+import plotly.graph_objects as go
+from IPython.display import display
+from latentfx_nb.player import Player
+
+time_s = np.arange(3 * 48000) / 48000
+def tone(frequency_hz):
+    return np.tile(0.2 * np.sin(2 * np.pi * frequency_hz * time_s), (2, 1)).astype(np.float32)
+
+points = np.random.default_rng(0).uniform(-1, 1, (3, 60))
+player, heard = Player(), ipywidgets.Label("nothing")
+player.load(tone(220), tone(330), title="Guitar 1, bars 1-2: high-pass at 400 Hz")
+player.observe(lambda change: setattr(heard, "value", f"{player.time_s:.3f}"), "time_s")
+heard.add_class("heard")
+marker = dict(size=6, color=points[2], colorscale="Turbo")
+figure = go.Figure(go.Scatter3d(x=points[0], y=points[1], z=points[2], mode="markers", marker=marker))
+figure.add_trace(go.Scatter3d(x=[0.0], y=[0.0], z=[1.3], mode="markers", marker=dict(size=9, color="red")))
+figure.update_layout(width=640, height=420, margin=dict(l=0, r=0, t=0, b=0), showlegend=False)
+figure = go.FigureWidget(figure)
+player.watch_over(figure)
+slider = ipywidgets.FloatSlider(value=0, min=-1, max=1, step=0.1, description="Knob")
+clicked = ipywidgets.Label("nothing")
+clicked.add_class("clicked")
+
+def turn(change):
+    with figure.batch_update():
+        figure.data[1].x, figure.data[1].y = [change["new"]], [change["new"]]
+
+def choose(trace, chosen, state):
+    if chosen.point_inds:
+        clicked.value = str(chosen.point_inds[0])
+        player.load(tone(220), tone(400 + 10 * chosen.point_inds[0]), title=f"Point {chosen.point_inds[0]}")
+
+slider.observe(turn, "value")
+figure.data[0].on_click(choose)
+swap = ipywidgets.Button(description="Swap")
+swap.on_click(lambda _: player.load(tone(220), tone(550), title="Swapped"))
+display(ipywidgets.VBox([figure, slider, player, ipywidgets.HBox([swap, heard, clicked])]))
+"""
+
+SLOW_PAGE = """
+import ipywidgets
+import numpy as np
+from IPython.display import display
+from latentfx_nb import player as house
+
+class Slow(house.Player):
+    _esm = "await new Promise((done) => setTimeout(done, 3000));" + house.Player._esm.read_text()
+
+noise = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 4800)).astype(np.float32)
+player = Slow()
+player.load(noise, noise)
+button = ipywidgets.Button(description="Louder")
+button.on_click(lambda _: player.load(noise, 2 * noise, title="Louder"))
+display(ipywidgets.VBox([player, button]))
+"""
+
+
+def notebook(path, code):
+    """Write `code` as the one cell of a notebook and return its path."""
+    cell = {"cell_type": "code", "id": "only", "metadata": {}, "outputs": [], "execution_count": None, "source": code}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path.write_text(json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    notebook(folder / "player.ipynb", PAGE)
+    notebook(folder / "slow.ipynb", SLOW_PAGE.replace("house.Player._esm.read_text()", "str(house.Player._esm)"))
+    return folder
+
+
+@pytest.fixture
+def page(open_page, folder):
+    """Yield the page, and then check what every page must keep to."""
+    opened = open_page(folder / "player.ipynb")
+    yield opened
+    assert opened.console_errors == []
+    assert opened.outside_requests == []
+
+
+def state(page):
+    return page.locator(".latentfx-player").evaluate("(root) => ({...root.dataset})")
+
+
+def wait_for(page, **expected):
+    """Return once the player's data attributes are as expected."""
+    page.wait_for_function(
+        "(expected) => Object.entries(expected).every(([name, value]) => "
+        "document.querySelector('.latentfx-player').dataset[name] === value)",
+        arg=expected,
+        timeout=20_000,
+    )
+
+
+def test_the_page_is_ready_and_silent(page):
+    assert state(page)["ready"] == "true"
+    assert float(state(page)["duration"]) == pytest.approx(3.0)
+    assert state(page)["dry"] != state(page)["wet"]
+    page.wait_for_timeout(400)
+    assert state(page)["playing"] == "false"
+    assert state(page)["time"] == "0.000"
+    assert page.locator(".heard").inner_text() == "nothing"
+    assert page.locator(".lfx-title").inner_text() == "Guitar 1, bars 1-2: high-pass at 400 Hz"
+    assert 40 < page.locator(".latentfx-player").bounding_box()["height"] < 95
+
+
+def test_the_position_advances_and_arrives_in_python(page):
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(1000)
+    at = float(state(page)["time"])
+    assert 0.6 < at < 1.6
+    page.wait_for_timeout(500)
+    assert float(state(page)["time"]) > at + 0.25
+    page.get_by_role("button", name="Pause").click()
+    wait_for(page, playing="false")
+    page.wait_for_function(
+        "document.querySelector('.heard').innerText === document.querySelector('.latentfx-player').dataset.time",
+        timeout=20_000,
+    )
+
+
+def test_a_b_keeps_the_position(page):
+    wait_for(page, listening="wet")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(500)
+    before = float(state(page)["time"])
+    page.get_by_role("button", name="Dry").focus()
+    page.keyboard.press("Enter")
+    wait_for(page, listening="dry", playing="true")
+    assert page.get_by_role("button", name="Dry").get_attribute("aria-pressed") == "true"
+    assert before <= float(state(page)["time"]) < before + 1.0
+
+
+def test_a_new_sound_swaps_in_at_the_same_position(page):
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(600)
+    before = state(page)
+    page.get_by_role("button", name="Swap").click()
+    page.wait_for_function("document.querySelector('.lfx-title').innerText === 'Swapped'")
+    page.wait_for_function("(wet) => document.querySelector('.latentfx-player').dataset.wet !== wet", arg=before["wet"])
+    after = state(page)
+    assert after["dry"] == before["dry"]
+    assert after["playing"] == "true"
+    assert float(before["time"]) < float(after["time"]) < float(before["time"]) + 1.5
+
+
+def test_a_new_sound_does_not_start(page):
+    wet = state(page)["wet"]
+    page.get_by_role("button", name="Swap").click()
+    page.wait_for_function("(wet) => document.querySelector('.latentfx-player').dataset.wet !== wet", arg=wet)
+    page.wait_for_timeout(300)
+    assert state(page)["playing"] == "false"
+
+
+def test_seeking_and_the_end_without_a_loop(page):
+    page.get_by_role("button", name="Loop").click()
+    bar = page.get_by_role("slider", name="Position in seconds")
+    bar.focus()
+    page.keyboard.press("End")
+    assert float(state(page)["time"]) == pytest.approx(3.0, abs=0.01)
+    bar.fill("2.5")
+    page.get_by_role("button", name="Play").click()
+    wait_for(page, playing="true")
+    wait_for(page, playing="false", time="3.000")
+
+
+def test_the_knob_moves_the_figure(page, scene):
+    assert scene.pixels(page) > 200
+    before = scene.shot(page)
+    handle = page.locator(".jupyter-widgets.widget-slider [role=slider], .noUi-handle").first
+    handle.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.js-plotly-plot').data[1].x[0] > 0.4", timeout=20_000)
+    scene.settle(page)
+    assert scene.changed(before, scene.shot(page)) > 100
+
+
+@pytest.mark.parametrize("number", [0, 7, 31])
+def test_a_click_on_a_point_changes_the_sound(page, scene, number):
+    wet = state(page)["wet"]
+    assert scene.click_point(page, 0, number) == (0, number)
+    page.wait_for_function("(text) => document.querySelector('.clicked').innerText === text", arg=str(number))
+    page.wait_for_function("(wet) => document.querySelector('.latentfx-player').dataset.wet !== wet", arg=wet)
+    assert state(page)["playing"] == "false"
+
+
+def test_a_page_that_starts_slowly_still_updates(open_page, folder):
+    page = open_page(folder / "slow.ipynb")
+    wet = state(page)["wet"]
+    page.get_by_role("button", name="Louder").click()
+    page.wait_for_function("document.querySelector('.lfx-title').innerText === 'Louder'", timeout=20_000)
+    page.wait_for_function("(wet) => document.querySelector('.latentfx-player').dataset.wet !== wet", arg=wet)

@@ -1,0 +1,80 @@
+"""What tests share: sounds, folders of them, real clips and weights from beside the checkout, a cache of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE = 48_000
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """A cache folder for this test alone, so that no test reads or fills the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("LATENTFX_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_clips():
+    from latentfx_nb.clips import load_clips
+
+    folder = SHARED / "real_clips"
+    if not folder.is_dir():
+        pytest.skip(f"needs real recordings in {folder}")
+    return load_clips(folder)
+
+
+@pytest.fixture
+def lyra_weights(monkeypatch):
+    """The folder of Lyra's published files, with LATENTFX_WEIGHTS set so that they are found."""
+    folder = SHARED / "models"
+    if not (folder / "lyra").is_dir():
+        pytest.skip(f"needs Lyra's weights in {folder / 'lyra'}")
+    monkeypatch.setenv("LATENTFX_WEIGHTS", str(folder))
+    return folder / "lyra"
+
+
+@pytest.fixture(scope="session")
+def tone():
+    """Make a sine `[channel sample]`, the same in all channels."""
+
+    def make(frequency_hz=440.0, samples=RATE, peak=0.5, channels=2, rate=RATE):
+        sound = peak * np.sin(2 * np.pi * frequency_hz * np.arange(samples) / rate)
+        return np.tile(sound, (channels, 1)).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def noise():
+    """Make Gaussian noise `[channel sample]`: independent channels, or equal ones where `doubled`."""
+
+    def make(samples=RATE, channels=2, seed=0, level=0.1, doubled=False):
+        generator = np.random.default_rng(seed)
+        sound = level * generator.standard_normal((1 if doubled else channels, samples))
+        return np.repeat(sound, channels if doubled else 1, axis=0).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_audio():
+    """Write `{name: [channel sample]}` into a folder, by default as 32-bit float, and return the folder."""
+
+    def write(folder, sounds, rate=RATE, subtype="FLOAT", manifest=None):
+        for name, sound in sounds.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            exact = subtype if path.suffix in (".wav", ".aiff") else None
+            soundfile.write(path, np.asarray(sound).T, rate, subtype=exact)
+        if manifest is not None:
+            Path(folder, "manifest.csv").write_text(manifest, encoding="utf-8")
+        return Path(folder)
+
+    return write

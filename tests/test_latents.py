@@ -1,0 +1,633 @@
+"""`latentfx_nb.latents`: labels and values of the arrays, and a store that survives kills, damage and full disks."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+import zarr
+
+from latentfx_nb import effects, latents
+from latentfx_nb.clips import load_clips
+from latentfx_nb.effects import EFFECTS, Setting, render
+from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.latents import encode_effects, encode_sweep
+from latentfx_nb.paper import CLIP_SAMPLES, TARGET_LUFS
+
+# The package switches this warning off itself, and pytest switches it on again.
+pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+
+LABELS = ["CLN", "HPF", "TRV"]
+
+
+class Tiny:
+    """Band-like energies of 4096 samples, so that tests do not wait for a model; it can keep a log, and can stop."""
+
+    name = "tiny"
+    sample_rate, channels, dim = 48_000, 2, 6
+    frame_rate = 48_000 / 4096
+    device = torch.device("cpu")
+
+    def __init__(self, log=None, weights_hash="0" * 64, die_at=None, wait_at=None, fail_at=None):
+        self.log, self.weights_hash = log, weights_hash
+        self.die_at, self.wait_at, self.fail_at = die_at, wait_at, fail_at
+        self.calls = 0
+
+    def frames(self, n_samples):
+        return n_samples // 4096
+
+    def encode(self, audio):
+        if self.log:
+            with open(self.log, "a") as log:
+                log.write(f"{hashlib.sha256(audio.numpy().tobytes()).hexdigest()} {len(audio)}\n")
+        self.calls += 1
+        if self.calls == self.die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.calls == self.wait_at:
+            time.sleep(600)
+        if self.calls == self.fail_at:
+            raise RuntimeError("the encoder broke")
+        blocks = audio.reshape(len(audio), 2, -1, 4096)
+        steps = blocks[..., 1:] - blocks[..., :-1]
+        parts = (blocks.square().mean(-1), steps.square().mean(-1), blocks.mean(-1))
+        return torch.cat(parts, dim=1) * 100
+
+
+class Quiet:
+    """A progress bar that shows nothing and remembers what it was told."""
+
+    def __init__(self, total, initial, desc, unit):
+        self.total, self.initial, self.desc, self.count = total, initial, desc, initial
+        Quiet.last = self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def update(self, n=1):
+        self.count += n
+
+
+def encoded(log):
+    """Return the batches that were encoded, in order."""
+    return [line.split()[0] for line in Path(log).read_text().splitlines()] if Path(log).exists() else []
+
+
+def finished_rows(store):
+    """Return the rows whose records are in the ledger."""
+    group = zarr.open_group(store, mode="r")["latents"]
+    return sorted(latents._Ledger(Path(store) / latents.LEDGER, group.shape[1:3]).read())
+
+
+def content_of(store):
+    return {str(path.relative_to(store)): path.read_bytes() for path in Path(store).rglob("*") if path.is_file()}
+
+
+def encode(clips, encoder, store=None, **kwargs):
+    return encode_effects(clips, encoder, LABELS, store, bar=Quiet, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, noise, write_audio):
+    """Six different clips of three recordings, and a manifest."""
+    folder = tmp_path_factory.mktemp("clips")
+    sounds = {f"{i}.wav": noise(30_000 + 5000 * i, channels=1, seed=i) for i in range(6)}
+    rows = "".join(f"{i}.wav,{'guitar' if i < 4 else 'piano'},take {i // 2},CC0\n" for i in range(6))
+    return write_audio(folder, sounds, manifest="file,instrument,recording,licence\n" + rows)
+
+
+@pytest.fixture(scope="module")
+def clips(folder):
+    return load_clips(folder)
+
+
+@pytest.fixture(scope="module")
+def whole(clips, tmp_path_factory):
+    """A store written without interruption, and the order in which its clips were encoded."""
+    folder = tmp_path_factory.mktemp("whole")
+    store, log = folder / "whole.zarr", folder / "log"
+    encode(clips, Tiny(log), store)
+    return store, encoded(log)
+
+
+def assert_same_as(whole, clips, store):
+    """The store at `store` holds, bit for bit, what an uninterrupted run gives: shards, means and labels."""
+    for average in (False, True):
+        ours, expected = (encode(clips, Tiny(fail_at=1), path, average=average) for path in (store, whole[0]))
+        xr.testing.assert_identical(ours.load(), expected.load())
+        assert np.isfinite(ours.values).all() and ours.values.any()
+    shards = {name: data for name, data in content_of(store).items() if name.startswith("latents/c")}
+    assert shards == {name: data for name, data in content_of(whole[0]).items() if name.startswith("latents/c")}
+
+
+# Labels and values.
+
+
+def test_labels_units_and_attributes(clips, whole):
+    array = encode(clips, Tiny(), whole[0])
+    assert array.dims == ("clip", "effect", "dim", "frame")
+    assert array.shape == (6, 3, 6, 64)
+    assert array.dtype == np.float32
+    assert array["clip"].values.tolist() == ["0", "1", "2", "3", "4", "5"]
+    assert array["instrument"].values.tolist() == ["guitar"] * 4 + ["piano"] * 2
+    assert array["recording"].values.tolist() == ["take 0", "take 0", "take 1", "take 1", "take 2", "take 2"]
+    assert array["effect"].values.tolist() == LABELS
+    assert array["dim"].values.tolist() == list(range(6))
+    assert array["time_s"].dims == ("frame",) and array["time_s"].attrs["units"] == "s"
+    assert np.allclose(array["time_s"], (np.arange(64) + 0.5) * 4096 / 48_000)
+    assert array.attrs == {"encoder": "tiny", "weights_hash": "0" * 64, "sample_rate_hz": 48_000, "lufs": TARGET_LUFS,
+                           "frame_rate_hz": 48_000 / 4096, "hop": 4096, "clip_set": clips.name}  # fmt: skip
+
+
+def test_averages_carry_the_same_labels_but_those_of_time(clips, whole):
+    array, means = encode(clips, Tiny(), whole[0]), encode(clips, Tiny(), whole[0], average=True)
+    assert means.dims == ("clip", "effect", "dim")
+    assert means.attrs == array.attrs
+    assert set(means.coords) == set(array.coords) - {"time_s"}
+    for name, coordinate in means.coords.items():
+        assert np.array_equal(coordinate.values, array.coords[name].values)
+
+
+def test_values_are_those_of_each_render_encoded_alone(clips, whole):
+    array = encode(clips, Tiny(), whole[0])
+    for row in (0, 3):
+        for label in LABELS:
+            alone = encode_clips(Tiny(), [render(clips[row], label)])[0]
+            stored = array.sel(clip=str(row), effect=label).values
+            assert np.array_equal(stored, alone.astype(np.float16).astype(np.float32))
+
+
+def test_averages_are_taken_before_rounding(clips, whole):
+    array, means = encode(clips, Tiny(), whole[0]), encode(clips, Tiny(), whole[0], average=True)
+    exact = encode_clips(Tiny(), [render(clips[2], "HPF")])[0].mean(axis=-1)
+    assert np.array_equal(means[2, 1].values, exact)
+    half_ulp = np.abs(array.astype("float64")).mean("frame") * 2.0**-11 + 2.0**-24
+    assert (np.abs(array.astype("float64").mean("frame") - means) <= half_ulp).all()
+
+
+def test_a_seed_and_a_model_without_frames_are_told(clips):
+    class Scene(Tiny):
+        name, seed, frame_rate, dim = "scene", 7, None, 2
+
+        def frames(self, n_samples):
+            return 1
+
+        def encode(self, audio):
+            return audio.square().mean(-1, keepdim=True)
+
+    array = encode(clips[:1], Scene())
+    assert array.attrs["seed"] == 7
+    assert "frame_rate_hz" not in array.attrs and "hop" not in array.attrs
+    assert array.shape == (1, 3, 2, 1)
+
+
+@pytest.mark.parametrize(("effect", "knob", "units"), [("HPF", None, "Hz"), ("DIS", None, "dB"), ("CHS", "mix", "")])
+def test_a_sweep_holds_its_values_and_their_unit(clips, effect, knob, units):
+    sweep = encode_sweep(clips[:2], Tiny(), effect, 5, knob, bar=Quiet)
+    turned = EFFECTS[effect].knob(knob)
+    assert sweep.dims == ("clip", "value", "dim", "frame")
+    assert np.array_equal(sweep["value"].values, turned.values(5))
+    assert sweep["value"].attrs == {"units": units, "effect": effect, "knob": turned.name}
+    for i in (0, 2, 4):
+        wet = render(clips[1], effect, turned.values(5)[i], knob)
+        alone = encode_clips(Tiny(), [wet])[0].astype(np.float16).astype(np.float32)
+        assert np.array_equal(sweep[1, i].values, alone)
+    means = encode_sweep(clips[:2], Tiny(fail_at=1), effect, 5, knob, average=True)
+    assert means.dims == ("clip", "value", "dim") and means["value"].attrs == sweep["value"].attrs
+
+
+def test_all_ten_effects_are_the_default(clips):
+    array = encode_effects(clips[:1], Tiny(), bar=Quiet)
+    assert array["effect"].values.tolist() == list(EFFECTS)
+
+
+def test_latents_are_read_lazily(clips, whole):
+    array = encode(clips, Tiny(), whole[0])
+    assert not array._in_memory
+    array[0].load()
+    assert not array._in_memory
+
+
+def test_any_zarr_reader_opens_the_store(clips, whole):
+    expected = encode(clips, Tiny(), whole[0])
+    opened = xr.open_zarr(whole[0], consolidated=False)["latents"]
+    assert np.array_equal(opened.values, expected.values)
+    for name in expected.coords:
+        assert opened[name].values.tolist() == expected[name].values.tolist()
+    group = zarr.open_group(whole[0], mode="r")
+    assert group.attrs["encoder"] == "tiny"
+    assert np.array_equal(group["latents"][1, 2], expected.values[1, 2])
+
+
+def test_the_bar_counts_clips_and_names_the_work(clips, tmp_path):
+    with pytest.raises(RuntimeError):
+        encode(clips, Tiny(fail_at=3), tmp_path / "s")
+    assert (Quiet.last.total, Quiet.last.initial, Quiet.last.count) == (6, 0, 2)
+    encode(clips, Tiny(), tmp_path / "s")
+    assert (Quiet.last.total, Quiet.last.initial, Quiet.last.count) == (6, 2, 6)
+    assert "tiny" in Quiet.last.desc and "HPF" in Quiet.last.desc
+
+
+def test_batches_fit_memory_and_a_resumed_run_keeps_its_batch(clips, tmp_path, monkeypatch):
+    store, log = tmp_path / "s", tmp_path / "log"
+    with monkeypatch.context() as patch:
+        patch.setattr(latents, "batch_size", lambda encoder, wanted, samples: 2)
+        with pytest.raises(RuntimeError):
+            encode(clips, Tiny(log, fail_at=3), store)
+    encode(clips, Tiny(log), store)
+    sizes = [int(line.split()[1]) for line in log.read_text().splitlines()]
+    assert sizes == [2, 1, 2, *[2, 1] * 5]  # three settings in batches of two, before and after
+    assert_values_equal(encode(clips, Tiny(), store), encode(clips, Tiny()))
+
+
+def assert_values_equal(one, other):
+    assert np.array_equal(one.values, other.values)
+
+
+# Killed and started again.
+
+CONTEXT = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+def _die(*_args, **_kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _run(folder, store, log, moment=None):
+    """Encode in a process of its own, which kills itself, or waits to be killed, at the moment that is named."""
+    encoder = Tiny(log)
+    if moment == "creating":
+        create = latents._create_array
+        latents._create_array = lambda *args: (create(*args), _die())
+    elif moment == "encoding":
+        encoder.die_at = 2
+    elif moment == "shard written":
+        append = latents._Ledger.append
+        latents._Ledger.append = lambda self, row, means: _die() if row == 2 else append(self, row, means)
+    elif moment == "record written":
+        syncs = []
+        latents.os.fsync = lambda _: (syncs.append(1), len(syncs) == 2 and _die())
+    elif moment == "waiting":
+        encoder.wait_at = 2
+    encode(load_clips(folder), encoder, store)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_killed_at_any_moment_and_started_again(folder, clips, whole, tmp_path):
+    """One store, killed five times: each time it goes on, and no finished clip is encoded again."""
+    context = multiprocessing.get_context(CONTEXT)
+    if CONTEXT == "forkserver":
+        context.set_forkserver_preload(["latentfx_nb.latents", "pytest"])
+    store, log = tmp_path / "killed.zarr", tmp_path / "log"
+    order = whole[1]
+    # moment -> rows in the ledger afterwards, and the rows encoded so far, in order
+    expected = {
+        "creating": (None, []),
+        "encoding": ([0], [0, 1]),
+        "shard written": ([0, 1], [0, 1, 1, 2]),
+        "record written": ([0, 1, 2, 3], [0, 1, 1, 2, 2, 3]),
+        "waiting": ([0, 1, 2, 3, 4], [0, 1, 1, 2, 2, 3, 4, 5]),
+    }
+    for moment, (finished, rows) in expected.items():
+        process = context.Process(target=_run, args=(folder, store, log, moment))
+        process.start()
+        if moment == "waiting":
+            while process.is_alive() and len(encoded(log)) < len(rows):
+                time.sleep(0.02)
+            process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, moment
+        assert [order.index(batch) for batch in encoded(log)] == rows, moment
+        assert (finished_rows(store) if store.exists() else None) == finished, moment
+    encode(clips, Tiny(log), store)
+    assert [order.index(batch) for batch in encoded(log)] == [0, 1, 1, 2, 2, 3, 4, 5, 5]
+    assert_same_as(whole, clips, store)
+
+
+def test_two_processes_at_once_share_the_work(folder, clips, whole, tmp_path):
+    store, log = tmp_path / "shared.zarr", tmp_path / "log"
+    context = multiprocessing.get_context(CONTEXT)
+    processes = [context.Process(target=_run, args=(folder, store, log)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert encoded(log) == whole[1]
+    assert_same_as(whole, clips, store)
+
+
+def test_an_error_keeps_the_clips_before_it(clips, whole, tmp_path):
+    store, log = tmp_path / "s", tmp_path / "log"
+    for fail_at in (4, 1, 2):
+        with pytest.raises(RuntimeError, match="the encoder broke"):
+            encode(clips, Tiny(log, fail_at=fail_at), store)
+    encode(clips, Tiny(log), store)
+    assert [whole[1].index(batch) for batch in encoded(log)] == [0, 1, 2, 3, 3, 3, 4, 4, 5]
+    assert_same_as(whole, clips, store)
+
+
+def test_a_bad_clip_is_named_and_the_clips_before_it_are_kept(tmp_path, noise, write_audio):
+    sounds = {f"{i}.wav": noise(20_000, seed=i) for i in range(6)}
+    sounds["3.wav"][0, 500] = np.nan
+    clips = load_clips(write_audio(tmp_path / "clips", sounds))
+    log = tmp_path / "log"
+    with pytest.raises(ValueError, match=r"3\.wav holds samples that are NaN"):
+        encode(clips, Tiny(log), tmp_path / "s")
+    assert len(encoded(log)) == 3
+    assert finished_rows(tmp_path / "s") == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("value", "message"), [(np.nan, "not finite"), (1e5, "beyond 65504.*float16")])
+def test_latents_that_cannot_be_stored_are_refused(clips, tmp_path, value, message):
+    class Broken(Tiny):
+        def encode(self, audio):
+            return super().encode(audio) + (value if self.calls == 2 else 0)
+
+    with pytest.raises(ValueError, match=f"tiny gave latents .*{message}"):
+        encode(clips, Broken(), tmp_path / "s")
+    assert finished_rows(tmp_path / "s") == [0]
+
+
+def test_latents_of_another_shape_than_declared_are_refused(clips):
+    class Wrong(Tiny):
+        def encode(self, audio):
+            return super().encode(audio)[..., :-1]
+
+    with pytest.raises(ValueError, match=r"shape \(3, 6, 63\), but declares \(3, 6, 64\)"):
+        encode(clips, Wrong())
+
+
+# Damage.
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    """A complete store to damage."""
+    return Path(shutil.copytree(whole[0], tmp_path / "copy.zarr"))
+
+
+def flip(path, position):
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+
+
+def record_size(store):
+    return (store / latents.LEDGER).stat().st_size // 6
+
+
+@pytest.mark.parametrize(
+    ("damage", "lost"),
+    [
+        (lambda store: (store / "latents/c.2.0.0.0").unlink(), [2]),
+        (lambda store: os.truncate(store / "latents/c.4.0.0.0", 1000), [4]),
+        (lambda store: os.truncate(store / "latents/c.0.0.0.0", 0), [0]),
+        (lambda store: os.truncate(store / latents.LEDGER, record_size(store) * 7 // 2), [3, 4, 5]),
+        (lambda store: os.truncate(store / latents.LEDGER, 3), [0, 1, 2, 3, 4, 5]),
+        (lambda store: flip(store / latents.LEDGER, record_size(store) + 20), [1]),
+        (lambda store: flip(store / latents.LEDGER, 2 * record_size(store)), [2]),
+        (lambda store: flip(store / latents.LEDGER, 3 * record_size(store) - 1), [2]),
+        (lambda store: (store / latents.LEDGER).write_bytes(os.urandom(500)), [0, 1, 2, 3, 4, 5]),
+    ],
+    ids=["shard deleted", "shard cut", "shard emptied", "ledger cut in a record", "ledger cut at once",
+         "means changed", "row changed", "checksum changed", "ledger overwritten"],
+)  # fmt: skip
+def test_what_is_missing_or_torn_is_encoded_again_and_only_that(copy, whole, clips, tmp_path, damage, lost):
+    damage(copy)
+    log = tmp_path / "log"
+    encode(clips, Tiny(log), copy)
+    assert [whole[1].index(batch) for batch in encoded(log)] == lost
+    encode(clips, Tiny(log), copy, average=True)
+    assert len(encoded(log)) == len(lost), "a repaired store is repaired again"
+    assert_same_as(whole, clips, copy)
+
+
+@pytest.mark.parametrize("position", [0, 100, 800, -1, -50], ids=["first", "early", "middle", "index", "index crc"])
+def test_a_changed_byte_in_a_shard_is_an_error_and_never_a_number(copy, whole, clips, position):
+    flip(copy / "latents/c.1.0.0.0", position)
+    array = encode(clips, Tiny(fail_at=1), copy)
+    with pytest.raises(ValueError, match="(?i)checksum|crc32c"):
+        array[1].load()
+    good = encode(clips, Tiny(), whole[0])
+    for row in (0, 2, 3, 4, 5):
+        assert_values_equal(array[row], good[row])
+
+
+def test_a_shard_deleted_behind_our_back_does_not_read_as_zeros(copy, clips):
+    array = encode(clips, Tiny(), copy)
+    (copy / "latents/c.1.0.0.0").unlink()
+    assert np.isnan(array[1].values).all()
+    assert np.isfinite(array[2].values).all()
+
+
+# Keys.
+
+
+def test_the_key_follows_content_settings_encoder_and_libraries(tmp_path, own_cache, noise, write_audio, monkeypatch):
+    log = tmp_path / "log"
+    folder = write_audio(tmp_path / "clips", {"a.wav": noise(20_000)})
+
+    def stores(labels=("HPF",), **encoder):
+        encode_effects(load_clips(folder), Tiny(log, **encoder), labels, bar=Quiet)
+        return len(list((own_cache / "latents").glob("*.zarr"))), len(encoded(log))
+
+    assert stores() == (1, 1)
+    assert stores() == (1, 1)  # the same again is found
+    assert stores(weights_hash="1" * 64) == (2, 2)
+    assert stores(labels=("LPF",)) == (3, 3)
+    write_audio(folder, {"a.wav": noise(20_000, seed=1)})
+    assert stores() == (4, 4)
+    changed = dataclasses.replace(EFFECTS["HPF"], setting={"cutoff_frequency_hz": 1999.0})
+    with monkeypatch.context() as patch:
+        patch.setitem(EFFECTS, "HPF", changed)
+        assert stores() == (5, 5)
+    with monkeypatch.context() as patch:
+        patch.setattr(effects, "version", lambda name: "99")
+        assert stores() == (6, 6)
+    os.rename(folder / "a.wav", folder / "renamed.wav")
+    assert stores()[1] == 6  # a name is no content
+    encode_sweep(load_clips(folder), Tiny(log), "HPF", 2, bar=Quiet)
+    encode_sweep(load_clips(folder), Tiny(log), "HPF", 3, bar=Quiet)
+    assert stores() == (8, 8)
+
+
+def test_labels_corrected_afterwards_are_seen_in_latents_and_averages(folder, whole, tmp_path):
+    """The stored numbers do not depend on them, so nothing is encoded again, and no stale label is shown."""
+    shutil.copytree(folder, tmp_path / "clips")
+    manifest = tmp_path / "clips" / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace("guitar", "banjo"))
+    clips = load_clips(tmp_path / "clips")
+    for average in (False, True):
+        array = encode(clips, Tiny(fail_at=1), whole[0], average=average)
+        assert array["instrument"].values.tolist() == ["banjo"] * 4 + ["piano"] * 2
+
+
+# Refusals.
+
+
+@pytest.mark.parametrize(
+    ("change", "differs"),
+    [
+        (lambda c, store: encode(c, Tiny(weights_hash="1" * 64), store), "its encoder differ"),
+        (lambda c, store: encode_effects(c, Tiny(), ["CLN"], store), "its effects differ"),
+        (lambda c, store: encode(c[:5], Tiny(), store), "its clips differ"),
+        (lambda c, store: encode(c[::-1], Tiny(), store), "its clips differ"),
+        (lambda c, store: encode_sweep(c[:2], Tiny(), "HPF", 4, store=store), "its clips and effects differ"),
+    ],
+    ids=["weights", "effects", "fewer clips", "another order", "a sweep"],
+)
+def test_another_data_set_is_refused_by_name_and_left_intact(copy, clips, change, differs):
+    before = content_of(copy)
+    with pytest.raises(ValueError, match=rf"copy\.zarr holds another data set \({differs}\).*left as it is"):
+        change(clips, copy)
+    assert content_of(copy) == before
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_store_of_another_version_is_refused_and_left_intact(copy, clips, complete):
+    if not complete:
+        (copy / "latents/c.5.0.0.0").unlink()
+    metadata = json.loads((copy / "zarr.json").read_text())
+    metadata["attributes"]["format"] = latents.FORMAT + 1
+    (copy / "zarr.json").write_text(json.dumps(metadata))
+    before = content_of(copy)
+    message = f"was written in format {latents.FORMAT + 1} and this version reads format {latents.FORMAT}"
+    with pytest.raises(ValueError, match=message):
+        encode(clips, Tiny(), copy)
+    assert content_of(copy) == before
+
+
+@pytest.mark.parametrize("kind", ["empty", "other files", "other zarr", "torn metadata", "a file"])
+def test_a_folder_that_is_no_store_is_refused_and_left_intact(tmp_path, clips, kind):
+    path = tmp_path / "precious"
+    if kind == "a file":
+        path.write_text("mine")
+    else:
+        path.mkdir()
+    if kind == "other files":
+        (path / "thesis.txt").write_text("mine")
+    elif kind == "other zarr":
+        zarr.open_group(path, mode="w").attrs["mine"] = True
+    elif kind == "torn metadata":
+        (path / "zarr.json").write_text('{"attributes": {"form')
+    before = content_of(tmp_path)
+    with pytest.raises(ValueError, match="precious is not a store of latents; give another path"):
+        encode(clips, Tiny(), path)
+    after = content_of(tmp_path)
+    after.pop("precious.lock", None)
+    assert after == before
+
+
+def test_nothing_to_do_is_an_error_that_says_so(clips):
+    with pytest.raises(ValueError, match="no clips to encode"):
+        encode(clips[:0], Tiny())
+    with pytest.raises(ValueError, match="no effects to render"):
+        encode_effects(clips, Tiny(), [])
+    with pytest.raises(ValueError, match="no effect is called 'XYZ'"):
+        encode_effects(clips, Tiny(), ["CLN", "XYZ"])
+    with pytest.raises(ValueError, match="TRV has no knob"):
+        encode_sweep(clips, Tiny(), "TRV")
+    with pytest.raises(ValueError, match="at least 2 values"):
+        encode_sweep(clips, Tiny(), "HPF", 1)
+
+
+# A full disk.
+
+
+@pytest.mark.parametrize("where", ["shard", "ledger"])
+def test_a_disk_that_fills_up_keeps_the_finished_clips(clips, whole, tmp_path, monkeypatch, where):
+    store, log = tmp_path / "s", tmp_path / "log"
+    real_set, real_open = zarr.storage.LocalStore.set, open
+
+    async def full_set(self, key, value):
+        if key == "latents/c.2.0.0.0":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        await real_set(self, key, value)
+
+    class FullFile:
+        def __init__(self, *args):
+            self.file = real_open(*args)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def write(self, content):
+            if self.file.tell() >= 2 * len(content):
+                self.file.write(content[: len(content) // 2])
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return self.file.write(content)
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+    with monkeypatch.context() as patch:
+        if where == "shard":
+            patch.setattr(zarr.storage.LocalStore, "set", full_set)
+        else:
+            patch.setattr(latents, "open", FullFile, raising=False)
+        with pytest.raises(OSError, match="is full; 2 finished clips are kept: free space and run it again") as caught:
+            encode(clips, Tiny(log), store)
+    assert caught.value.errno == errno.ENOSPC
+    assert finished_rows(store) == [0, 1]
+    encode(clips, Tiny(log), store)
+    assert [whole[1].index(batch) for batch in encoded(log)] == [0, 1, 2, 2, 3, 4, 5]
+    assert_same_as(whole, clips, store)
+
+
+def test_other_write_errors_are_passed_on(clips, tmp_path, monkeypatch):
+    async def refuse(self, key, value):
+        if key.startswith("latents/c"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        await real_set(self, key, value)
+
+    real_set = zarr.storage.LocalStore.set
+    monkeypatch.setattr(zarr.storage.LocalStore, "set", refuse)
+    with pytest.raises(PermissionError):
+        encode(clips, Tiny(), tmp_path / "s")
+
+
+def test_a_disk_too_small_is_told_before_anything_is_encoded(clips, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(latents.shutil, "disk_usage", lambda _: usage)
+    encoder = Tiny()
+    with pytest.raises(OSError, match="GB free, but these latents need .*LATENTFX_CACHE") as caught:
+        encode(clips, encoder, tmp_path / "s")
+    assert caught.value.errno == errno.ENOSPC
+    assert not encoder.calls and not (tmp_path / "s").exists()
+
+
+def test_a_creation_that_fails_leaves_nothing_behind(clips, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(latents, "_create_array", fail)
+    with pytest.raises(OSError, match="broken"):
+        encode(clips, Tiny(), tmp_path / "s")
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
+
+
+def test_the_sizes_of_clips_and_settings_are_what_the_store_declares(clips, whole):
+    group = zarr.open_group(whole[0], mode="r")["latents"]
+    assert group.chunks == (1, 1, 6, CLIP_SAMPLES // 4096) and group.shards == (1, 3, 6, CLIP_SAMPLES // 4096)
+    table = pd.Series([path.stat().st_size for path in whole[0].glob("latents/c.*")])
+    assert len(table) == 6 and table.nunique() == 1  # nothing is compressed, so a shard's size tells if it is whole
+    assert [Setting(label).parameters() for label in LABELS] == [{}, {"cutoff_frequency_hz": 2000.0}, {}]

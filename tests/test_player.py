@@ -1,0 +1,139 @@
+"""`latentfx_nb.player` without a browser: what is encoded, what is sent, what is refused."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import ipywidgets
+import numpy as np
+import pytest
+import soundfile
+
+from latentfx_nb.player import Player, encode_pair, plain_players
+
+STEP = 1 / 32768
+
+
+def tone(frequency_hz=440.0, peak=0.5, channels=2, samples=4800):
+    time_s = np.arange(samples) / 48000
+    return np.tile(peak * np.sin(2 * np.pi * frequency_hz * time_s), (channels, 1)).astype(np.float32)
+
+
+def decoded(flac):
+    sound, sample_rate = soundfile.read(io.BytesIO(flac), dtype="float32", always_2d=True)
+    return sound.T, sample_rate
+
+
+def updates(player):
+    """Return the list that each later update message of `player` adds its trait names to."""
+    sent = []
+    player.send_state = lambda key: key and sent.append(set(key))
+    return sent
+
+
+def test_flac_holds_the_samples_to_16_bits():
+    dry, wet = tone(), np.random.default_rng(0).uniform(-1, 1, (2, 4800)).astype(np.float32)
+    for sound, flac in zip((dry, wet), encode_pair(dry, wet), strict=True):
+        back, sample_rate = decoded(flac)
+        assert sample_rate == 48000
+        assert back.shape == sound.shape
+        assert np.abs(back - sound).max() <= 2 * STEP
+        assert soundfile.info(io.BytesIO(flac)).subtype == "PCM_16"
+
+
+def test_an_over_turns_both_down_by_the_same_gain():
+    dry, wet = tone(peak=0.5), tone(220, peak=2.0)
+    dry_back, wet_back = (decoded(flac)[0] for flac in encode_pair(dry, wet))
+    assert np.abs(wet_back - wet / np.abs(wet).max()).max() <= 2 * STEP
+    assert np.abs(dry_back - dry / np.abs(wet).max()).max() <= 2 * STEP
+
+
+def test_mono_stays_mono():
+    assert decoded(encode_pair(tone(channels=1), tone(channels=2))[0])[0].shape[0] == 1
+
+
+def test_load_sends_only_what_is_new():
+    player, dry = Player(), tone()
+    sent = updates(player)
+    player.load(dry, tone(220), title="Guitar 1, clean")
+    assert sent.pop() == {"dry", "wet", "title"}
+    player.load(dry, tone(110), title="Guitar 1, clean")
+    assert sent.pop() == {"wet"}
+    player.load(dry.copy(), tone(110), title="Guitar 1, high-pass 400 Hz")
+    assert sent.pop() == {"title"}
+    player.load(dry, tone(110), title="Guitar 1, high-pass 400 Hz")
+    assert not sent
+
+
+def test_load_hears_an_array_that_was_changed_in_place():
+    player, sound = Player(), tone()
+    player.load(sound, sound)
+    before = player.wet
+    sound *= 0.5
+    player.load(sound, sound)
+    assert player.wet != before
+
+
+def test_a_new_over_sends_the_dry_sound_again_turned_down():
+    player, dry = Player(), tone()
+    player.load(dry, tone(220))
+    full = player.dry
+    player.load(dry, tone(220, peak=2.0))
+    assert np.abs(decoded(player.dry)[0]).max() == pytest.approx(0.25, abs=1e-3)
+    player.load(dry, tone(220))
+    assert player.dry == full
+
+
+def test_loading_neither_starts_nor_rewinds():
+    player = Player(time_s=1.5)
+    player.load(tone(), tone(220))
+    assert not player.playing
+    assert player.time_s == 1.5
+
+
+def test_a_page_that_asks_gets_the_sounds_again_but_no_stale_control():
+    player = Player()
+    player.load(tone(), tone(220))
+    sent = updates(player)
+    threads = threading.active_count()
+    player._handle_custom_msg({"kind": "ready"}, [])
+    assert player.ready
+    assert {"dry", "wet", "title"} <= set.union(*sent)
+    assert not {"playing", "listening", "volume", "loop", "time_s"} & set.union(*sent)
+    assert threading.active_count() == threads
+
+
+def test_the_first_state_names_the_player_and_who_else_is_watched():
+    player, other = Player(), Player()
+    player.watch_over(other)
+    assert player._hearers == [player.model_id, other.model_id]
+
+
+@pytest.mark.parametrize(
+    ("dry", "wet", "message"),
+    [
+        (tone()[0], tone(), r"dry has the shape \(4800,\).*\[channel sample\]"),
+        (tone(), tone().T, r"wet has the shape \(4800, 2\).*transpose"),
+        (tone()[None], tone(), r"one clip of the batch"),
+        (tone(), tone(samples=4799), r"dry has 4800 samples and wet 4799.*trim or pad"),
+        (tone()[:, :0], tone()[:, :0], r"dry has no samples.*load a clip"),
+        (tone(), tone() * np.float32(np.nan), r"wet has 9600 samples that are NaN"),
+        (np.full((2, 9), np.inf), tone(samples=9), r"dry has 18 samples"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_with_a_remedy(dry, wet, message):
+    player = Player()
+    for call in (player.load, encode_pair, plain_players):
+        with pytest.raises(ValueError, match=message):
+            call(dry, wet)
+    assert player.dry == player.wet == b""
+
+
+def test_the_fall_back_says_so_and_does_not_start():
+    box = plain_players(tone(), tone(220), title="Piano <3>")
+    assert "could not start" in box.children[0].value
+    assert "Piano &lt;3&gt;" in box.children[0].value
+    sounds = [row.children[1] for row in box.children[1:]]
+    assert all(isinstance(sound, ipywidgets.Audio) and not sound.autoplay for sound in sounds)
+    assert decoded(bytes(sounds[1].value))[0].shape == (2, 4800)
