@@ -76,10 +76,10 @@ class EffectSpec:
 
     def settings(self, value: float | None = None, knob: str | None = None) -> dict[str, float]:
         """Return every parameter handed to the plugin when `knob` (or the first one) is turned to `value`."""
-        if value is None:
+        if value is None and knob is None:
             return dict(self.setting)
         turned = self.knob(knob)
-        return {**self.setting, turned.name: turned.check(value)}
+        return {**self.setting} if value is None else {**self.setting, turned.name: turned.check(value)}
 
     def render(self, clip: Clip, sample_rate: int, value: float | None = None, knob: str | None = None) -> Clip:
         """Return `clip [channel sample]` with the effect applied; `value` turns `knob`, or the first one.

@@ -51,7 +51,7 @@ LEDGER = "latents/ledger.bin"  # inside the array's folder, where zarr looks for
 def encode_effects(
     clips: ClipSet,
     encoder: Encoder,
-    effects: Sequence[str] | None = None,
+    effects: str | Sequence[str] | None = None,
     store: str | Path | None = None,
     *,
     average: bool = False,
@@ -67,7 +67,7 @@ def encode_effects(
     Raises ValueError for an unknown effect, zero clips, a store that holds another data set or was written by another
     version, and OSError, with all finished clips kept, if the disk is full.
     """
-    labels = list(EFFECTS) if effects is None else list(effects)
+    labels = [effects] if isinstance(effects, str) else list(EFFECTS if effects is None else effects)
     settings = [Setting(label) for label in labels]
     axis = xr.Variable("effect", labels)
     return _encode(_Job(clips, encoder, settings, axis), store, average, bar)
@@ -164,13 +164,14 @@ def _hash(content: object) -> str:
 
 def _encode(job: _Job, path: str | Path | None, average: bool, bar: Callable[..., Any]) -> xr.DataArray:
     path = job.default_path() if path is None else Path(path).expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Whoever comes second waits, and then finds the work done.
-    with FileLock(f"{path}.lock"):
-        if not path.exists():
-            _create(job, path)
-        store = _Store(job, path)
-        store.fill(bar)
+    if not (path.exists() and _Store(job, path).is_complete()):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Whoever comes second waits, and then finds the work done.
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                _create(job, path)
+            _Store(job, path).fill(bar)
+    store = _Store(job, path)
     return store.means() if average else store.latents()
 
 
@@ -216,9 +217,7 @@ class _Store:
 
     def __init__(self, job: _Job, path: Path) -> None:
         self.job, self.path = job, path
-        attributes = self._checked_attributes()
-        self._array = zarr.open_group(path, mode="r+")["latents"]
-        self._batch = attributes["batch"]
+        self._batch = self._checked_attributes()["batch"]
         self._ledger = _Ledger(path / LEDGER, job.shape[1:3])
 
     def _checked_attributes(self) -> dict:
@@ -240,22 +239,26 @@ class _Store:
             )
         return attributes
 
+    def is_complete(self) -> bool:
+        return len(self._finished()) == len(self.job.clips)
+
     def fill(self, bar: Callable[..., Any]) -> None:
         """Encode every clip that is not in the store yet; rendering runs ahead of the encoder on other threads."""
         done = self._finished()
         todo = [row for row in range(len(self.job.clips)) if row not in done]
         if not todo:
             return
+        array = zarr.open_group(self.path, mode="r+")["latents"]
         clips, encoder, settings = self.job.clips, self.job.encoder, self.job.settings
         description = f"{encoder.name}: {' '.join(dict.fromkeys(setting.label for setting in settings))}"
         renders = render_many(clips[todo], settings)
         with closing(renders), bar(total=len(clips), initial=len(done), desc=description, unit="clip") as progress:
             for row, wet in zip(todo, renders, strict=True):
                 batches = [wet[i : i + self._batch] for i in range(0, len(wet), self._batch)]
-                self._write(row, np.concatenate([encode_clips(encoder, batch) for batch in batches]))
+                self._write(array, row, np.concatenate([encode_clips(encoder, batch) for batch in batches]))
                 progress.update()
 
-    def _write(self, row: int, latents: NDArray[np.float32]) -> None:
+    def _write(self, array: zarr.Array, row: int, latents: NDArray[np.float32]) -> None:
         if np.abs(latents).max() > np.finfo(np.float16).max:
             raise ValueError(
                 f"{self.job.encoder.name} gave latents beyond 65504, which float16 cannot hold; scale them"
@@ -263,7 +266,7 @@ class _Store:
         # zarr reads a shard before it writes one, and a torn one would stop it.
         (self.path / "latents" / f"c.{row}.0.0.0").unlink(missing_ok=True)
         try:
-            self._array[row] = latents
+            array[row] = latents
             self._ledger.append(row, latents.mean(axis=-1))
         except OSError as error:
             if error.errno != errno.ENOSPC:

@@ -176,7 +176,7 @@ def knob_path(
         figure.update_yaxes(title=str(paths["component"].values[1]), scaleanchor="x")
     else:
         figure.update_scenes(_scene(paths))
-    return _finish(figure, height=560)
+    return _finish(figure, height=600)
 
 
 def path_trace(paths: xr.DataArray) -> dict:
@@ -269,7 +269,7 @@ def _scene(points: xr.DataArray) -> dict:
     names = [str(name) for name in points["component"].values]
     look = {"showbackground": False, "gridcolor": "#d9d9d9", "zerolinecolor": "#bfbfbf", "showspikes": False}
     axes = {f"{axis}axis": {**look, "title": {"text": name}} for axis, name in zip("xyz", names, strict=True)}
-    camera = {"eye": {"x": 1.4, "y": 1.4, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.1}}
+    camera = {"eye": {"x": 1.35, "y": 1.35, "z": 0.7}, "center": {"x": 0, "y": 0, "z": -0.15}}
     return {**axes, "aspectmode": "cube", "uirevision": "keep", "camera": camera}
 
 

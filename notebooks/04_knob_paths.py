@@ -44,11 +44,11 @@ lfx.plots.knob_path(pca.transform(sweep), pca.points)
 # %% tags=["static"]
 lfx.straightness(sweep).to_series().round(2)
 
-# %% [markdown]
-# Along a prepared path the diamonds follow at once. The clip you listen to is also rendered, encoded and projected
-# for the very value you chose, and its sound is loaded; click a point of a path to jump there.
-
 # %%
 import latentfx_nb as lfx
 
 lfx.panels.KnobPaths(encoder="logmel", effect="HPF")
+
+# %% [markdown]
+# Along a prepared path the diamonds follow at once. The clip you listen to is also rendered, encoded and projected
+# for the very value you chose, and its sound is loaded; click a point of a path to jump there.

@@ -1,4 +1,4 @@
-"""`latentfx_nb.encoders.weights`: found, fetched from a server of the test's own, verified, or refused with a remedy."""
+"""`latentfx_nb.encoders.weights`: found, fetched from a server of the test's own, verified, or refused."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def serve():
     def start(folder):
         Handler.asked.clear()
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}"
 

@@ -87,6 +87,8 @@ def load_encoder(name: str, device: str = "auto", weights: str | Path | None = N
     """
     model = _known(name)
     if name in _registered:
+        if weights is not None:
+            raise ValueError(f"{name} is registered as it is, so it cannot take weights from {weights}")
         return model
     return _load(name, str(device), None if weights is None else str(weights))
 

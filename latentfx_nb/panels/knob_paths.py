@@ -61,8 +61,8 @@ class KnobPaths(Panel):
         self.children = self._layout()
         self.clip_set.observe(self._clips_changed, "value")
         self.encoder.observe(lambda _: self._prepare(refit=True), "value")
-        self.chosen.observe(lambda _: self._prepare(), "value")
-        self.heard.observe(lambda _: self._turned(), "value")
+        self.chosen.observe(lambda _: self._listing or self._prepare(), "value")
+        self.heard.observe(lambda _: self._listing or self._turned(), "value")
         self.knob.on_choose(self._prepare)
         self.knob.on_turn(self._turned)
         self._turned()
@@ -72,7 +72,7 @@ class KnobPaths(Panel):
         choices = widgets.HBox([self.clip_set, self.encoder, *self.knob.choices], layout=row)
         label = widgets.Label(f"Draw the paths of (up to {MOST_PATHS}; Ctrl-click for several)")
         side = widgets.VBox([self.heard, label, self.chosen, self.numbers], layout={"width": "360px"})
-        view = widgets.Box([self.figure], layout={"flex": "1 1 500px", "min_width": "0"})
+        view = widgets.VBox([self.figure], layout={"flex": "1 1 500px", "min_width": "0"})
         below = widgets.HBox([view, side], layout={"width": "100%"})
         return [choices, self.knob.slider, self.status, self.player, below]
 
@@ -80,8 +80,11 @@ class KnobPaths(Panel):
         options = [(clip_label(self.clips, row), row) for row in range(len(self.clips))]
         first = set(path_clips(self.clips).table["clip"])
         chosen = [row for row, clip in enumerate(self.clips.table["clip"]) if clip in first][:MOST_PATHS]
+        self._listing = True  # one choice is being made here, not five
+        self.chosen.value = ()  # the page would look for rows that the new list may not have
         self.chosen.options, self.heard.options = options, options
         self.chosen.value, self.heard.value = tuple(chosen), chosen[0]
+        self._listing = False
 
     def _clips_changed(self, change: dict) -> None:
         try:
