@@ -1,12 +1,15 @@
 """How long a turn of the knob takes, stage by stage, and against a page that renders and encodes as tutorials do.
 
-Run `python -m benchmarks.knob_latency`; lyra-v2 is measured where its weights are. The last line, `ratio=NUMBER`, says
+Run `python -m benchmarks.knob_latency`; lyra-v2 is measured where its weights are, and `--browser` adds what a visitor
+of the page sees, in headless Chromium with software WebGL. The last line, `ratio=NUMBER`, says
 how many times longer the naive way takes for `logmel` and a high-pass filter: stereo pedalboard, a new pyloudnorm meter
 for every measurement, the whole data set's PCA fitted again and its whole picture sent again. Ours includes the sound.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import statistics
 import sys
 import time
@@ -18,7 +21,7 @@ import pyloudnorm
 import torch
 import xarray as xr
 
-from latentfx_nb import plots
+from latentfx_nb import plots, server
 from latentfx_nb.audio import Clip
 from latentfx_nb.clips import load_clips
 from latentfx_nb.effects import render
@@ -32,6 +35,22 @@ from latentfx_nb.projections import fit_pca
 
 EFFECTS_TURNED = ("DIS", "RVB", "HPF", "LPF", "PS")
 ROUNDS = 15
+
+# Milliseconds after the key went down of each new position of the diamonds, of its painting, and then of the new sound.
+WATCH = """() => {
+  const plot = document.querySelector(".js-plotly-plot"), player = document.querySelector(".latentfx-player");
+  let start = 0, sound = player.dataset.wet, set = [], painted = [], x = plot.data[2].x;
+  const now = () => performance.now() - start;
+  document.addEventListener("keydown", () => { start = performance.now(); set = []; painted = []; }, true);
+  Object.defineProperty(plot.data[2], "x", { get: () => x, set: (value) => { x = value; set.push(now()); } });
+  plot.on("plotly_afterplot", () => { painted.push(now()); });
+  new MutationObserver(() => {
+    if (player.dataset.wet === sound || painted.length < 2) return;
+    sound = player.dataset.wet;
+    window.latentfxTimes = [set[0], painted[0], set[1], painted[1], now()];
+  }).observe(player, { attributes: true });
+}"""
+STAGES = ("prepared point", "painted", "exact point", "painted", "sound decoded")
 
 
 def timed(work: Callable[[], object]) -> tuple[float, object]:
@@ -99,7 +118,46 @@ def main() -> None:
             described = ", ".join(f"{stage} {ms:.1f}" for stage, ms in medians.items())
             found = f"prepared path {prepared:.1f} ms, exact point and sound {exact:.0f} ms"
             sys.stdout.write(f"{name} {effect}: {found} ({described})\n")
+    if "--browser" in sys.argv:
+        for name in DEFAULT_ENCODERS:
+            if ready[name]:
+                sys.stdout.write(in_browser(name) + "\n")
     sys.stdout.write(f"ratio={ratio():.2f}\n")
+
+
+def in_browser(encoder: str, presses: int = 20) -> str:
+    """Return the medians that a visitor of page 04 sees, from a key press on the slider, measured in Chromium.
+
+    New data on the prepared path, the exact point after it, and its sound, decoded and ready to play.
+    """
+    from playwright.sync_api import sync_playwright
+
+    swiftshader = (
+        "--no-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader --ignore-gpu-blocklist"
+    )
+    with server.running(server.notebooks_folder(), server.free_port()) as (address, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"), args=swiftshader.split()
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto(f"{address}/voila/render/04_knob_paths.ipynb")
+        page.wait_for_selector(".latentfx-player[data-ready=true][data-wet]", timeout=120_000)
+        page.locator(".latentfx-panel select").nth(1).select_option(encoder)
+        page.wait_for_timeout(5000)  # the first picture and the encoder's own points are drawn by then
+        page.evaluate(WATCH)
+        page.locator(".noUi-handle").first.focus()
+        times = []
+        for _ in range(presses):
+            page.evaluate("() => { window.latentfxTimes = []; }")
+            page.keyboard.press("ArrowLeft")
+            page.wait_for_function("() => window.latentfxTimes.length", timeout=20_000)
+            times.append(page.evaluate("() => window.latentfxTimes"))
+            page.wait_for_timeout(300)
+        browser.close()
+    medians = [statistics.median(column) for column in zip(*times, strict=True)]
+    return f"{encoder} HPF in the browser: " + ", ".join(
+        f"{stage} {ms:.0f} ms" for stage, ms in zip(STAGES, medians, strict=True)
+    )
 
 
 def ratio() -> float:

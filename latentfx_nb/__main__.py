@@ -58,6 +58,10 @@ def _encode(options: argparse.Namespace) -> None:
     from latentfx_nb.encoders import load_encoder
     from latentfx_nb.latents import encode_effects, encode_sweep
 
+    if options.sweep and options.effects:
+        raise ValueError("--sweep turns one knob and --effects renders Table 1's settings; give one of the two")
+    if options.knob and not options.sweep:
+        raise ValueError(f"--knob {options.knob} names what --sweep turns; give --sweep with the effect's label too")
     clips = load_clips(options.source, options.per_recording)
     encoder = load_encoder(options.encoder, options.device)
     if options.sweep:

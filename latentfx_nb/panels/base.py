@@ -34,8 +34,8 @@ class Worker:
     A knob sends values faster than they can be rendered: only the last one matters.
     """
 
-    def __init__(self, failed: Callable[[Exception], None]) -> None:
-        self._failed = failed
+    def __init__(self, failed: Callable[[Exception], None], stopped: Callable[[], None] = lambda: None) -> None:
+        self._failed, self._stopped = failed, stopped
         self._waiting: dict[str, Callable[[], None]] = {}
         self._running: str | None = None
         self._changed = threading.Condition()
@@ -76,7 +76,8 @@ class Worker:
             try:
                 job()
             except Cancelled:
-                pass
+                if self._running not in self._waiting:  # a newer one has its own news
+                    self._stopped()
             except Exception as error:  # the page must say it and live on, whatever it was
                 log.exception("%s failed", self._running)
                 self._failed(error)
@@ -121,9 +122,9 @@ class Status(widgets.HBox):
         self.say(f"{desc} …")
         try:
             yield self
+            self.say("")
         finally:
             self._bar.layout.display = self._stop.layout.display = "none"
-            self.say("")
 
     def update(self, n: int = 1) -> None:
         """Move the bar; raises Cancelled if the work is no longer wanted."""
@@ -140,7 +141,7 @@ class Panel(widgets.VBox):
     """
 
     def __init__(self, source: str | Path | ClipSet, encoder: str) -> None:
-        self.worker = Worker(self._fail)
+        self.worker = Worker(self._fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status = Status()
         self.status.stopped = self.worker.cancel
         self.player = Player()
@@ -169,7 +170,6 @@ class Panel(widgets.VBox):
 
     def _check(self) -> None:
         if self.worker.cancelled.is_set():
-            self.status.say("Stopped; what was finished is kept.")
             raise Cancelled
 
     def _fail(self, error: Exception) -> None:

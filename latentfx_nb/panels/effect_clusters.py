@@ -38,6 +38,7 @@ class EffectClusters(Panel):
         self.numbers = widgets.HTML()
         self._dimensions = dimensions
         self._chosen: tuple[int, int] | None = None
+        self._drawn = self.clips
         self._points = cluster_points(self.clips, encoder, dimensions, umap=False, bar=self.busy)
         self.figure = self.figure_widget(plots.effect_clusters(self._titled_views()))
         for trace in self.figure.data[: len(VIEWS)]:
@@ -65,9 +66,10 @@ class EffectClusters(Panel):
 
     def _titled_views(self) -> dict:
         """Return title -> points for all four views; one that is not computed yet has no points and says so."""
-        blank = self._points.views["pca_mean"]
         views = self._points.views
-        return {self._title(view): views.get(view, blank.isel(clip=slice(0))) for view in VIEWS}
+        blank = views["pca_mean"].isel(clip=slice(0))
+        blank = blank.assign_coords(component=[f"UMAP{i + 1}" for i in range(self._dimensions)])
+        return {self._title(view): views.get(view, blank) for view in VIEWS}
 
     def _title(self, view: str) -> str:
         if view not in self._points.views:
@@ -81,14 +83,17 @@ class EffectClusters(Panel):
         except (ValueError, OSError) as error:
             self.status.fail(error)
             return
-        self._chosen = None
         self._prepare(umap=False)
 
     def _prepare(self, umap: bool) -> None:
         def job() -> None:
-            if umap:
-                self.status.say("UMAP is being computed; the first one takes up to a minute.")
-            self._points = cluster_points(self.clips, self.encoder.value, self._dimensions, umap, self.busy)
+            clips = self.clips
+            self.status.say("UMAP is being computed; the first one takes up to a minute." if umap else "")
+            points = cluster_points(clips, self.encoder.value, self._dimensions, umap, self.busy)
+            if clips is not self._drawn:
+                self._chosen = None
+            # Until here a click means a point, and so a clip, of what is still drawn.
+            self._drawn, self._points = clips, points
             self._draw()
             self._show_numbers()
             self.status.say("")
@@ -147,6 +152,6 @@ class EffectClusters(Panel):
             return
         clip, effect = self._chosen
         label = list(EFFECTS)[effect]
-        sound = self.clips[clip]
-        title = f"{self.clips.table['clip'].iat[clip]}: {EFFECTS[label].name}"
+        sound = self._drawn[clip]
+        title = f"{self._drawn.table['clip'].iat[clip]}: {EFFECTS[label].name}"
         self.player.load(render(sound, "CLN"), render(sound, label), SAMPLE_RATE_HZ, title)

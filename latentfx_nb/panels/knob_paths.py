@@ -27,6 +27,8 @@ MOST_PATHS = 8
 class _Paths(NamedTuple):
     """What is drawn, put in place all at once: the knob may be turned while the next choice is being prepared."""
 
+    clips: ClipSet
+    encoder: str
     basis: PCA
     rows: list[int]  # of the clip set
     means: xr.DataArray  # (clip, value, dim)
@@ -54,13 +56,13 @@ class KnobPaths(Panel):
         self.numbers = widgets.HTML()
         self._dimensions = dimensions
         self._list_clips()
-        self._drawn = self._read(self._fit())
+        self._drawn = self._read()
         self.figure = self.figure_widget(plots.knob_path(self._drawn.points, self._drawn.basis.points))
         self.figure.data[1].on_click(self._clicked)
         self._show_numbers()
         self.children = self._layout()
         self.clip_set.observe(self._clips_changed, "value")
-        self.encoder.observe(lambda _: self._prepare(refit=True), "value")
+        self.encoder.observe(lambda _: self._prepare(), "value")
         self.chosen.observe(lambda _: self._listing or self._prepare(), "value")
         self.heard.observe(lambda _: self._listing or self._turned(), "value")
         self.knob.on_choose(self._prepare)
@@ -93,15 +95,14 @@ class KnobPaths(Panel):
             self.status.fail(error)
             return
         self._list_clips()
-        self._prepare(refit=True)
+        self._prepare()
 
-    def _prepare(self, refit: bool = False) -> None:
+    def _prepare(self) -> None:
         """Read what was chosen on the worker's thread, then draw it; a newer choice stops an older one's work."""
-        self._refit = refit or getattr(self, "_refit", False)
 
         def job() -> None:
-            drawn = self._read(self._fit() if self._refit else self._drawn.basis)
-            self._drawn, self._refit = drawn, False
+            self.status.say("")
+            self._drawn = drawn = self._read(self._drawn)
             with self.figure.batch_update():
                 cloud = drawn.basis.points
                 self.figure.data[0].update(**plots.coordinates(cloud), text=plots.hover_texts(cloud))
@@ -111,22 +112,30 @@ class KnobPaths(Panel):
 
         self.worker.submit("prepare", job)
 
-    def _fit(self) -> PCA:
-        return fit_pca(effect_means(self.clips, self.encoder.value, self.busy), self._dimensions)
-
-    def _read(self, basis: PCA) -> _Paths:
+    def _read(self, last: _Paths | None = None) -> _Paths:
+        """Return the paths that are chosen now; the basis is the last one's if clips and encoder are still the same."""
+        clips, encoder, effect, knob = self.clips, self.encoder.value, self.knob.effect, self.knob.name
         rows = list(self.chosen.value)[:MOST_PATHS] or [self.heard.value]
-        means = sweep_means(self.clips[rows], self.encoder.value, self.knob.effect, self.knob.name, self.busy)
-        return _Paths(basis, rows, means, basis.transform(means))
+        if last is not None and last.clips is clips and last.encoder == encoder:
+            basis = last.basis
+        else:
+            basis = fit_pca(effect_means(clips, encoder, self.busy), self._dimensions)
+        means = sweep_means(clips[rows], encoder, effect, knob, self.busy)
+        return _Paths(clips, encoder, basis, rows, means, basis.transform(means))
+
+    def _is_chosen(self, drawn: _Paths) -> bool:
+        """Say whether `drawn` is of what the choosers name: it is not while that is prepared, or if that failed."""
+        named, knob = drawn.means["value"].attrs, self.knob
+        same = drawn.clips is self.clips and drawn.encoder == self.encoder.value
+        return same and (named["effect"], named["knob"]) == (knob.effect, knob.name)
 
     def _turned(self) -> None:
         """Move the diamonds to the nearest prepared values now; render this very value when its turn comes."""
         drawn, knob = self._drawn, self.knob
-        attributes, settings = drawn.means["value"].attrs, drawn.means["value"].values
-        if (attributes["effect"], attributes["knob"]) != (knob.effect, knob.name):
-            return  # the paths of another knob are being prepared, and end with a turn
-        off = np.log(settings / knob.value) if knob.spec.log else settings - knob.value
-        self._move_knob(drawn, drawn.points.isel(value=int(np.argmin(np.abs(off)))))
+        if self._is_chosen(drawn):
+            settings = drawn.means["value"].values
+            off = np.log(settings / knob.value) if knob.spec.log else settings - knob.value
+            self._move_knob(drawn, drawn.points.isel(value=int(np.argmin(np.abs(off)))))
         self.worker.submit("render", self._render)
 
     def _move_knob(self, drawn: _Paths, here: xr.DataArray) -> None:
@@ -136,14 +145,15 @@ class KnobPaths(Panel):
         drawn, row, value, knob = self._drawn, self.heard.value, self.knob.value, self.knob
         clip = self.clips[row]
         wet = render(clip, knob.effect, value, knob.name)
-        mean = encode_clips(load_encoder(self.encoder.value), [wet])[0].mean(axis=-1)
         self._check()
-        if row in drawn.rows:
+        title = f"{self.clips.table['clip'].iat[row]}: {knob.text()}"
+        self.player.load(render(clip, "CLN"), wet, SAMPLE_RATE_HZ, title)  # first: it needs no encoder
+        if row in drawn.rows and self._is_chosen(drawn):
+            mean = encode_clips(load_encoder(drawn.encoder), [wet])[0].mean(axis=-1)
+            self._check()
             here = np.stack([self.figure.data[2][axis] for axis in "xyz"[: self._dimensions]], axis=-1)
             here[drawn.rows.index(row)] = drawn.basis.transform(mean[None])[0]
             self._move_knob(drawn, xr.DataArray(here))
-        title = f"{self.clips.table['clip'].iat[row]}: {knob.text()}"
-        self.player.load(render(clip, "CLN"), wet, SAMPLE_RATE_HZ, title)
 
     def _clicked(self, _trace, points, _state) -> None:
         """A point of a path is a clip and a value: choose both. The sound is loaded, not started."""

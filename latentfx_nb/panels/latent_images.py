@@ -81,6 +81,7 @@ class LatentImages(Panel):
         return before_after(self.clips[self.clip.value], encoder, knob.effect, knob.value, knob.name)
 
     def _show(self) -> None:
+        self.status.say("")
         title = f"{self.clips.table['clip'].iat[self.clip.value]}: {self.knob.text()}"
         dry, wet, spectrograms, latents = self._compute()
         self._check()
