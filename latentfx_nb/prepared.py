@@ -172,7 +172,9 @@ def _load_points(encoder: str) -> xr.Dataset | None:
 
 def _shipped_effects(clips: ClipSet, encoder: str) -> xr.Dataset | None:
     dataset = _shipped(clips, encoder, "clip")
-    return None if dataset is None or dataset.attrs["settings"] != settings_hash(_TABLE_1) else dataset
+    if dataset is None or dataset.attrs["settings"] != settings_hash(_TABLE_1):
+        return None
+    return _labelled(dataset, clips)
 
 
 def _shipped_path(clips: ClipSet, encoder: str, effect: str, knob: str) -> xr.DataArray | None:
@@ -181,7 +183,13 @@ def _shipped_path(clips: ClipSet, encoder: str, effect: str, knob: str) -> xr.Da
     if dataset is None or name not in dataset or str(dataset[name].values) != settings_hash(_sweep(effect, knob)):
         return None
     path = dataset[f"path_{effect}"].rename({f"value_{effect}": "value", "path_clip": "clip"})
-    return path.drop_vars("path_clip_hash")
+    return _labelled(path.drop_vars("path_clip_hash"), clips)
+
+
+def _labelled(rows, clips: ClipSet):
+    """Return shipped `rows (clip, ...)` with the labels of the clips that were asked for, which may be others."""
+    labels = {name: ("clip", clips.table[name].to_numpy(object)) for name in ("clip", "instrument", "recording")}
+    return rows.assign_coords(labels)
 
 
 def _shipped(clips: ClipSet, encoder: str, dim: str) -> xr.Dataset | None:

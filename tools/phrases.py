@@ -29,7 +29,7 @@ import soundfile as sf
 from scipy.signal import butter, lfilter
 
 SAMPLE_RATE = 48_000
-BUNDLED_SEEDS = range(0, 10_000)
+BUNDLED_SEEDS = range(10_000)
 TEMPO_BPM = (60, 180)
 PIECE_S = 13.0  # room for two excerpts of 5.46 s that share no sound
 TAIL_S = 1.0
@@ -564,8 +564,10 @@ def hold_shapes(rng: np.random.Generator, plan: Plan) -> list[Shape]:
         if classes not in chosen:  # the same chord comes back in the same shape, as players do
             options = shapes(classes)
             thin = [sum(fret is None for fret in shape) for shape in options]
-            reach = [abs(_hand(shape) - home) + 0.5 * abs(_hand(shape) - _hand(held[-1] if held else shape))
-                     for shape in options]
+            reach = [
+                abs(_hand(shape) - home) + 0.5 * abs(_hand(shape) - _hand(held[-1] if held else shape))
+                for shape in options
+            ]
             fingers = [0.2 * _fingers(shape) for shape in options]
             costs = np.add(np.add(thin, reach), fingers) + rng.uniform(0, 0.5, len(options))
             chosen[classes] = options[int(np.argmin(costs))]
@@ -642,7 +644,7 @@ def _solo(rng: np.random.Generator, plan: Plan) -> list[Tone]:
         string = _string_for(tone.pitch, hand)
         tones.append(replace(tone, channel=string))
         if tone.length * 60 / plan.tempo_bpm > 0.5 and rng.random() < 0.35:
-            below = [pitch for pitch in ladder(frozenset(plan.chord_at(tone.beat).classes), 45, tone.pitch - 3)]
+            below = list(ladder(frozenset(plan.chord_at(tone.beat).classes), 45, tone.pitch - 3))
             other = _string_for(below[-1], hand) if below else string
             if other != string:
                 tones.append(replace(tone, pitch=below[-1], channel=other, accent=0.3, delay_s=-0.012))

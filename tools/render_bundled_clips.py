@@ -32,8 +32,22 @@ LICENCE = "CC0-1.0"
 PEAK = 10 ** (-9 / 20)  # -9 dBFS: room for effects that raise the level, and half the bytes of a full-scale file
 FADE_IN_S, FADE_OUT_S = 0.003, 0.02  # a cut through sounding notes must not click
 EARLY_S = 0.02  # a humanised first note may come before its bar
-COLUMNS = ("file", "instrument", "recording", "licence", "style", "program", "tempo_bpm", "key", "meter", "seed",
-           "start_s", "tone_hz", "fluidsynth", "sha256")
+COLUMNS = (
+    "file",
+    "instrument",
+    "recording",
+    "licence",
+    "style",
+    "program",
+    "tempo_bpm",
+    "key",
+    "meter",
+    "seed",
+    "start_s",
+    "tone_hz",
+    "fluidsynth",
+    "sha256",
+)
 
 logger = logging.getLogger(__name__)
 

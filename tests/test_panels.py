@@ -1,0 +1,896 @@
+"""`latentfx_nb.panels`: what turning, choosing and clicking do, without a browser."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import threading
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import soundfile
+
+from latentfx_nb import latents, plots, prepared
+from latentfx_nb.audio import spectrogram_db
+from latentfx_nb.clips import load_clips
+from latentfx_nb.effects import EFFECTS, TURNABLE, render
+from latentfx_nb.encoders import _load, list_encoders, load_encoder
+from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.geometry import straightness
+from latentfx_nb.panels import EffectClusters, KnobPaths, LatentImages, StartHere, effect_clusters, knob_paths
+from latentfx_nb.panels.base import Cancelled, Status, Worker
+from latentfx_nb.panels.knob import KnobControl
+from latentfx_nb.panels.start_here import PAGES
+
+pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+
+PATIENCE_S = 120
+LABELS = list(EFFECTS)
+PANELS = (KnobPaths, EffectClusters, LatentImages)
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return load_clips("bundled")
+
+
+@pytest.fixture(scope="module")
+def few(real_clips, tmp_path_factory):
+    """A folder of two guitar clips and a piano clip, which nothing has been prepared for."""
+    rows = [1, 6, 22]
+    folder = tmp_path_factory.mktemp("recordings") / "few"
+    folder.mkdir()
+    lines = ["file,instrument,recording,licence"]
+    for row in real_clips.table.iloc[rows].itertuples():
+        (folder / Path(row.file).name).symlink_to(row.file)
+        lines.append(f"{Path(row.file).name},{row.instrument},{row.recording},{row.licence}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shared_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("panels-cache")
+
+
+@pytest.fixture
+def warm_cache(own_cache, shared_cache, monkeypatch):
+    """One cache for the tests of this file that only need latents to be there, not to see them computed."""
+    monkeypatch.setenv("LATENTFX_CACHE", str(shared_cache))
+
+
+@pytest.fixture
+def no_weights(monkeypatch, own_cache):
+    """A machine without Lyra's weights and without a network."""
+
+    def unreachable(*_arguments, **_options):
+        raise OSError("there is no network")
+
+    monkeypatch.setenv("LATENTFX_WEIGHTS", str(own_cache / "nothing"))
+    monkeypatch.setattr("pooch.retrieve", unreachable)
+    _load.cache_clear()
+    yield
+    _load.cache_clear()
+
+
+@pytest.fixture
+def bulk(monkeypatch):
+    """Count the renders that are encoded for a store, as nothing that ships may need."""
+    counts = Counter()
+    original = latents.encode_clips
+
+    def counted(encoder, clips, *rest):
+        counts[encoder.name] += len(clips)
+        return original(encoder, clips, *rest)
+
+    monkeypatch.setattr(latents, "encode_clips", counted)
+    return counts
+
+
+def ready(panel):
+    panel.wait(PATIENCE_S)
+    return panel
+
+
+def said(panel):
+    """Return the status line as a reader sees it."""
+    return html.unescape(re.sub("<[^>]*>", "", panel.status.text))
+
+
+def drawn(trace):
+    """Return what a trace draws, `[point component]`."""
+    return np.stack([np.asarray(trace[axis], float) for axis in "xyz" if axis in trace], axis=-1)
+
+
+def heard(player):
+    """Return both sounds as they are played, `[channel sample]`."""
+    return [soundfile.read(io.BytesIO(flac), dtype="float32")[0].T for flac in (player.dry, player.wet)]
+
+
+def assert_sounds(player, clip, label, value=None, knob=None):
+    """The player holds `clip` without and with the effect, to 16 bits, at one gain."""
+    expected = render(clip, "CLN"), render(clip, label, value, knob)
+    gain = 1 / max(1.0, *(float(np.abs(sound).max()) for sound in expected))
+    for sound, one in zip(heard(player), expected, strict=True):
+        np.testing.assert_allclose(sound, one * gain, atol=1.01 / 2**15)
+
+
+def basis_of(clips, encoder):
+    """Return mean and axes of the data set's PCA, by another way than the package's."""
+    means = prepared.effect_means(clips, encoder).values.reshape(-1, load_encoder(encoder).dim).astype(float)
+    axes = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)[2][:3]
+    signs = np.sign(axes[range(3), np.abs(axes).argmax(axis=1)])
+    return means.mean(axis=0), axes * signs[:, None]
+
+
+def exact_point(clips, row, encoder, label, value, knob=None):
+    """Render, encode, average and project one setting."""
+    mean, axes = basis_of(clips, encoder)
+    latent = encode_clips(load_encoder(encoder), [render(clips[row], label, value, knob)])[0]
+    return axes @ (latent.astype(float).mean(axis=-1) - mean)
+
+
+def click(panel, number):
+    panel._clicked(None, SimpleNamespace(point_inds=[number]), None)
+    return ready(panel)
+
+
+# -------------------------------------------------------------------------------------------------------------- worker
+
+
+class Recorder:
+    def __init__(self):
+        self.failed, self.stopped = [], 0
+        self.worker = Worker(self.failed.append, self._stopped)
+        self.gate, self.started = threading.Event(), threading.Event()
+
+    def _stopped(self):
+        self.stopped += 1
+
+    def hold(self):
+        """A job that runs until the gate opens."""
+        self.started.set()
+        assert self.gate.wait(PATIENCE_S)
+
+    def until_cancelled(self):
+        self.started.set()
+        assert self.worker.cancelled.wait(PATIENCE_S)
+        raise Cancelled
+
+    def begin(self, kind, job):
+        self.started.clear()
+        self.worker.submit(kind, job)
+        assert self.started.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def recorder():
+    recorder = Recorder()
+    yield recorder
+    recorder.gate.set()
+    recorder.worker.wait(PATIENCE_S)
+
+
+def test_of_each_kind_only_the_newest_waiting_job_runs(recorder):
+    ran = []
+    recorder.begin("held", recorder.hold)
+    for i in range(50):
+        recorder.worker.submit("render", lambda i=i: ran.append(("render", i)))
+        recorder.worker.submit("prepare", lambda i=i: ran.append(("prepare", i)))
+    recorder.gate.set()
+    recorder.worker.wait(PATIENCE_S)
+    assert ran == [("render", 49), ("prepare", 49)]
+    assert recorder.failed == []
+
+
+def test_a_newer_job_of_its_kind_stops_a_running_one_without_a_word(recorder):
+    flags = []
+    recorder.begin("prepare", recorder.until_cancelled)
+    recorder.worker.submit("prepare", lambda: flags.append(recorder.worker.cancelled.is_set()))
+    recorder.worker.wait(PATIENCE_S)
+    assert flags == [False]
+    assert recorder.stopped == 0
+
+
+def test_a_job_of_another_kind_stops_nothing(recorder):
+    flags = []
+    recorder.begin("prepare", lambda: (recorder.hold(), flags.append(recorder.worker.cancelled.is_set())))
+    recorder.worker.submit("render", lambda: flags.append("rendered"))
+    recorder.gate.set()
+    recorder.worker.wait(PATIENCE_S)
+    assert flags == [False, "rendered"]
+
+
+def test_cancel_stops_the_running_job_and_says_so_once(recorder):
+    ran = []
+    recorder.begin("prepare", recorder.until_cancelled)
+    recorder.worker.submit("render", lambda: ran.append(recorder.worker.cancelled.is_set()))
+    recorder.worker.cancel()
+    recorder.worker.wait(PATIENCE_S)
+    assert recorder.stopped == 1
+    assert recorder.failed == []
+    assert ran == [False]
+
+
+def test_cancel_with_nothing_to_do_spoils_no_later_job(recorder):
+    ran = []
+    recorder.worker.cancel()
+    recorder.worker.submit("render", lambda: ran.append(recorder.worker.cancelled.is_set()))
+    recorder.worker.wait(PATIENCE_S)
+    assert ran == [False]
+
+
+def test_an_exception_is_reported_and_the_next_job_runs(recorder):
+    ran, error = [], KeyError("unforeseen")
+
+    def broken():
+        recorder.hold()
+        raise error
+
+    recorder.begin("prepare", broken)
+    recorder.worker.submit("render", lambda: ran.append("rendered"))
+    recorder.gate.set()
+    recorder.worker.wait(PATIENCE_S)
+    assert recorder.failed == [error]
+    assert ran == ["rendered"]
+
+
+def test_the_thread_ends_when_idle_and_a_new_one_serves_the_next_job(recorder):
+    threads = []
+    for _ in range(2):
+        recorder.worker.submit("render", lambda: threads.append(threading.current_thread()))
+        recorder.worker.wait(PATIENCE_S)
+        threads[-1].join(PATIENCE_S)
+        assert not threads[-1].is_alive()
+    assert threads[0] is not threads[1]
+    assert all(thread.daemon for thread in threads)
+
+
+def test_wait_times_out_and_names_the_job(recorder):
+    recorder.begin("prepare", recorder.hold)
+    with pytest.raises(TimeoutError, match="busy with 'prepare'"):
+        recorder.worker.wait(0.01)
+
+
+def test_wait_returns_at_once_where_nothing_was_asked_for(recorder):
+    recorder.worker.wait(0.0)
+
+
+# -------------------------------------------------------------------------------------------------------------- status
+
+
+def test_status_shows_progress_and_clears_up():
+    status = Status()
+    with status.progress(total=4, initial=1, desc="logmel: HPF", check=lambda: None) as bar:
+        assert (bar._bar.value, bar._bar.max) == (1, 4)
+        assert status._bar.layout.display == status._stop.layout.display == "flex"
+        bar.update()
+        assert status.text == "logmel: HPF: 2 of 4"
+    assert status.text == ""
+    assert status._bar.layout.display == status._stop.layout.display == "none"
+
+
+def test_status_hides_the_bar_of_work_that_stopped():
+    def stop():
+        raise Cancelled
+
+    status = Status()
+    with pytest.raises(Cancelled), status.progress(total=4, check=stop) as bar:
+        bar.update()
+    assert status._bar.layout.display == status._stop.layout.display == "none"
+
+
+def test_status_tells_errors_as_text_and_not_as_html():
+    status = Status()
+    status.fail(ValueError("give <b>one</b> & not two"))
+    assert "That did not work:" in status.text
+    assert "give &lt;b&gt;one&lt;/b&gt; &amp; not two" in status.text
+    status.fail(KeyError("dim"))
+    assert "something unexpected went wrong (KeyError: &#x27;dim&#x27;)" in status.text
+    status.say("<i>")
+    assert status.text == "&lt;i&gt;"
+
+
+# ---------------------------------------------------------------------------------------------------------------- knob
+
+
+@pytest.mark.parametrize("label", TURNABLE)
+def test_every_knob_starts_at_table_1_and_stays_in_its_range(label):
+    control = KnobControl(label, LABELS)
+    for knob in EFFECTS[label].knobs:
+        control._parameter.value = knob.name
+        assert control.spec is knob
+        assert control.value == pytest.approx(EFFECTS[label].setting[knob.name])
+        for value in (knob.low, knob.high):
+            control.value = value
+            assert control.value == pytest.approx(value)
+            assert control.text() == f"{EFFECTS[label].name}, {knob.text(control.value)}"
+            knob.check(control.value)
+        slider = control.slider.children[0]
+        assert slider.description.startswith(knob.words)
+
+
+def test_an_effect_without_a_knob_says_so():
+    control = KnobControl("HPF", LABELS)
+    told = []
+    control.on_turn(lambda: told.append(control.value))
+    control.effect = "TRV"
+    assert (control.spec, control.name, control.value, control.text()) == (None, None, None, "Time reverse")
+    assert control.slider.children[0].value == "Time reverse has no knob."
+    control.effect = "DIS"
+    assert told == [None, 25.0]
+
+
+def test_choosing_another_knob_of_an_effect_is_heard_once():
+    control = KnobControl("RVB", LABELS)
+    told = []
+    control.on_choose(lambda: told.append(control.name))
+    control._parameter.value = "damping"
+    control.effect = "DLY"
+    assert told == ["damping", "delay_seconds"]
+
+
+# ---------------------------------------------------------------------------------------------------------- all panels
+
+
+@pytest.mark.parametrize("panel_class", PANELS)
+def test_the_bundled_clips_need_no_bulk_encoding(panel_class, bulk, monkeypatch):
+    calls = []
+    original = LogMel.encode
+    monkeypatch.setattr(LogMel, "encode", lambda self, audio: calls.append(len(audio)) or original(self, audio))
+    panel = ready(panel_class())
+    assert bulk == {}
+    assert said(panel) == ""
+    # Only what is heard is encoded, one setting at a time, and nothing at all for the clusters.
+    assert sum(calls) == {KnobPaths: 1, EffectClusters: 0, LatentImages: 4}[panel_class]
+
+
+@pytest.mark.parametrize("panel_class", PANELS)
+def test_the_figure_is_wrapped_once_complete_and_sends_nothing_away(panel_class):
+    panel = ready(panel_class())
+    assert isinstance(panel.figure, go.FigureWidget)
+    assert panel.figure._config["showSendToCloud"] is False
+    assert panel.figure.model_id in panel.player._hearers
+    assert panel.player.playing is False
+    assert panel.player.dry
+    assert panel.player.wet
+
+
+@pytest.mark.parametrize("panel_class", PANELS)
+def test_missing_weights_are_a_sentence_and_the_panel_goes_on(panel_class, few, warm_cache, no_weights):
+    panel = ready(panel_class(few))
+    title = panel.player.title
+    assert any(label.startswith("lyra-v2 (not ready: ") for label, _ in panel.encoder.options)
+    panel.encoder.value = "lyra-v2"
+    ready(panel)
+    assert said(panel).startswith("That did not work: the weights of lyra")
+    assert "LATENTFX_WEIGHTS" in said(panel)
+    assert "Traceback" not in panel.status.text
+    panel.encoder.value = "logmel"
+    ready(panel)
+    assert said(panel) == ""
+    assert panel.player.title == title
+    if panel_class is not EffectClusters:
+        wet = panel.player.wet
+        panel.knob.value = panel.knob.spec.high
+        ready(panel)
+        assert panel.player.wet != wet
+        assert said(panel) == ""
+
+
+@pytest.mark.parametrize("panel_class", PANELS)
+def test_another_encoder_is_drawn_anew(panel_class, lyra_weights):
+    panel = ready(panel_class())
+    trace = 3 if panel_class is LatentImages else 0
+    before = np.array(panel.figure.data[trace].z)
+    panel.encoder.value = "lyra-v2"
+    ready(panel)
+    assert said(panel) == ""
+    assert np.shape(panel.figure.data[trace].z) != np.shape(before) or not np.allclose(
+        panel.figure.data[trace].z, before, atol=0.1
+    )
+
+
+@pytest.mark.parametrize("panel_class", PANELS)
+def test_an_unknown_folder_is_a_sentence_and_the_panel_goes_on(panel_class, monkeypatch, own_cache):
+    missing = str(own_cache / "not here")
+    monkeypatch.setenv("LATENTFX_CLIPS", missing)
+    panel = ready(panel_class())
+    clips, title = panel.clips, panel.player.title
+    assert [label for label, _ in panel.clip_set.options] == ["64 bundled clips", "not here"]
+    panel.clip_set.value = missing
+    ready(panel)
+    assert said(panel) == f"That did not work: {missing} does not exist; give 'bundled' or a folder of audio files"
+    assert panel.clips is clips
+    panel.clip_set.value = "bundled"
+    ready(panel)
+    assert said(panel) == ""
+    assert panel.player.title == title
+
+
+@pytest.mark.parametrize("panel_class", PANELS)
+def test_a_folder_that_is_not_there_at_the_start_is_an_error(panel_class, own_cache):
+    with pytest.raises(FileNotFoundError, match="does not exist; give 'bundled' or a folder"):
+        panel_class(own_cache / "not here")
+
+
+@pytest.mark.parametrize("panel_class", PANELS)
+def test_a_folder_can_be_chosen_and_left_again(panel_class, few, warm_cache, monkeypatch):
+    monkeypatch.setenv("LATENTFX_CLIPS", str(few))
+    panel = ready(panel_class())
+    panel.clip_set.value = str(few)
+    ready(panel)
+    assert said(panel) == ""
+    assert len(panel.clips) == 3
+    if panel_class is EffectClusters:
+        assert drawn(panel.figure.data[0]).shape == (30, 3)
+        click(panel, 0)
+    elif panel_class is KnobPaths:
+        assert drawn(panel.figure.data[0]).shape == (30, 3)
+        assert drawn(panel.figure.data[1]).shape == (3 * 33, 3)
+        assert panel.figure.data[2].text == tuple(f"<b>{clip}</b>" for clip in panel.clips.table["clip"])
+    assert panel.player.title.startswith(panel.clips.table["clip"].iat[0])
+    panel.clip_set.value = "bundled"
+    ready(panel)
+    assert said(panel) == ""
+    assert len(panel.clips) == 64
+
+
+# ----------------------------------------------------------------------------------------------------------- knob paths
+
+
+@pytest.mark.parametrize(
+    ("label", "knob", "values"),
+    [
+        ("HPF", "cutoff_frequency_hz", (50.0, 437.5, 10_000.0)),
+        ("LPF", "cutoff_frequency_hz", (123.4,)),
+        ("DIS", "drive_db", (0.0, 17.3)),
+        ("RVB", "room_size", (0.333,)),
+    ],
+)
+def test_the_diamond_is_the_exact_point_of_the_value(label, knob, values, bundled, bulk):
+    panel = ready(KnobPaths(effect=label))
+    for value in values:
+        panel.knob.value = value
+        ready(panel)
+        row = panel.heard.value
+        place = list(panel.chosen.value).index(row)
+        exact = exact_point(bundled, row, "logmel", label, value)
+        np.testing.assert_allclose(drawn(panel.figure.data[2])[place], exact, atol=1e-2)  # of a spread of hundreds
+        assert_sounds(panel.player, bundled[row], label, value)
+        clip = bundled.table["clip"].iat[row]
+        assert panel.player.title == f"{clip}: {EFFECTS[label].name}, {EFFECTS[label].knob(knob).text(value)}"
+    assert bulk == {}
+    assert said(panel) == ""
+
+
+def test_the_exact_point_differs_from_the_nearest_prepared_one(bundled):
+    """Between two prepared values, so that a diamond left on a prepared point would be seen."""
+    panel = ready(KnobPaths())
+    settings = panel._drawn.means["value"].values
+    panel.knob.value = float(np.sqrt(settings[10] * settings[11]))
+    ready(panel)
+    diamonds, path = drawn(panel.figure.data[2]), panel._drawn.points.values
+    heard_row = list(panel.chosen.value).index(panel.heard.value)
+    gaps = np.linalg.norm(path - diamonds[:, None], axis=-1).min(axis=1)
+    assert gaps[heard_row] > 0.1
+    np.testing.assert_allclose(np.delete(gaps, heard_row), 0, atol=1e-3)  # the others stand on prepared points
+
+
+def test_the_exact_point_with_lyra(bundled, lyra_weights, bulk):
+    panel = ready(KnobPaths(encoder="lyra-v2"))
+    panel.knob.value = 777.0
+    ready(panel)
+    exact = exact_point(bundled, panel.heard.value, "lyra-v2", "HPF", 777.0)
+    np.testing.assert_allclose(drawn(panel.figure.data[2])[0], exact, atol=1e-2)
+    assert bulk == {}
+
+
+def test_the_exact_point_of_a_folder(few, warm_cache):
+    panel = ready(KnobPaths(few))
+    panel.heard.value = 2
+    panel.knob.value = 3000.0
+    ready(panel)
+    clips = load_clips(few)
+    np.testing.assert_allclose(
+        drawn(panel.figure.data[2])[2], exact_point(clips, 2, "logmel", "HPF", 3000.0), atol=1e-2
+    )
+    assert_sounds(panel.player, clips[2], "HPF", 3000.0)
+
+
+def test_the_cloud_is_the_whole_data_set_and_the_paths_lie_in_its_basis(bundled):
+    panel = ready(KnobPaths())
+    mean, axes = basis_of(bundled, "logmel")
+    means = prepared.effect_means(bundled, "logmel").values.reshape(-1, 64)
+    np.testing.assert_allclose(drawn(panel.figure.data[0]), (means - mean) @ axes.T, atol=1e-2)
+    rows = list(panel.chosen.value)
+    sweep = prepared.sweep_means(bundled[rows], "logmel", "HPF").values
+    paths = drawn(panel.figure.data[1]).reshape(len(rows), 33, 3)
+    np.testing.assert_allclose(paths[:, :32], (sweep - mean) @ axes.T, atol=1e-2)
+    assert np.isnan(paths[:, 32]).all()
+
+
+def test_another_effect_draws_other_paths_in_the_same_basis(bundled):
+    panel = ready(KnobPaths())
+    cloud, paths = drawn(panel.figure.data[0]), drawn(panel.figure.data[1])
+    panel.knob.effect = "DIS"
+    ready(panel)
+    np.testing.assert_array_equal(drawn(panel.figure.data[0]), cloud)
+    assert not np.allclose(drawn(panel.figure.data[1]), paths, equal_nan=True)
+    assert "drive 0 dB" in panel.figure.data[1].text[0]
+    assert panel.player.title.endswith("Distortion, drive 25 dB")
+
+
+def test_choosing_clips_draws_their_paths_and_their_straightness(bundled):
+    panel = ready(KnobPaths())
+    rows = list(panel.chosen.value)[2:5]
+    panel.chosen.value = tuple(rows)
+    ready(panel)
+    assert drawn(panel.figure.data[1]).shape == (3 * 33, 3)
+    assert panel.figure.data[2].text == tuple(f"<b>{bundled.table['clip'].iat[row]}</b>" for row in rows)
+    expected = straightness(prepared.sweep_means(bundled[rows], "logmel", "HPF"))
+    shown = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td></tr>", panel.numbers.value)
+    assert shown == [(clip, f"{one:.2f}") for clip, one in zip(expected["clip"].values, expected.values)]
+
+
+def test_a_clip_can_be_heard_whose_path_is_not_drawn(bundled):
+    panel = ready(KnobPaths())
+    row = next(row for row in range(64) if row not in panel.chosen.value)
+    before = drawn(panel.figure.data[2])
+    panel.heard.value = row
+    ready(panel)
+    assert panel.player.title.startswith(f"{bundled.table['clip'].iat[row]}: ")
+    assert drawn(panel.figure.data[2]).shape == before.shape
+    assert said(panel) == ""
+
+
+def test_only_so_many_paths_are_drawn(monkeypatch):
+    panel = ready(KnobPaths())
+    chosen = panel.chosen.value
+    assert len(panel.figure.data[2].text) == len(chosen) == knob_paths.MOST_PATHS
+    monkeypatch.setattr(knob_paths, "MOST_PATHS", 3)
+    panel.chosen.value = chosen[1:]
+    ready(panel)
+    assert len(panel.figure.data[2].text) == 3
+
+
+def test_with_no_path_chosen_that_of_the_heard_clip_is_drawn(bundled):
+    panel = ready(KnobPaths())
+    panel.chosen.value = ()
+    ready(panel)
+    assert panel.figure.data[2].text == (f"<b>{bundled.table['clip'].iat[panel.heard.value]}</b>",)
+
+
+@pytest.mark.parametrize(("path", "step", "expected"), [(0, 0, 0), (3, 17, 17), (7, 31, 31), (2, 32, 31)])
+def test_a_click_on_a_path_chooses_clip_and_value(path, step, expected, bundled):
+    """The gap after a path cannot be clicked; if it were, it would be the path's end."""
+    panel = ready(KnobPaths())
+    click(panel, 33 * path + step)
+    value = panel._drawn.means["value"].values[expected]
+    assert panel.heard.value == panel.chosen.value[path]
+    assert panel.knob.value == pytest.approx(value)
+    clip = bundled.table["clip"].iat[panel.heard.value]
+    assert panel.player.title == f"{clip}: High-pass filter, {EFFECTS['HPF'].knob().text(value)}"
+    assert panel.player.playing is False
+    np.testing.assert_allclose(drawn(panel.figure.data[2])[path], panel._drawn.points.values[path, expected], atol=1e-2)
+
+
+def test_a_click_on_nothing_changes_nothing():
+    panel = ready(KnobPaths())
+    before = panel.player.title, panel.player.wet
+    panel._clicked(None, SimpleNamespace(point_inds=[]), None)
+    ready(panel)
+    assert (panel.player.title, panel.player.wet) == before
+
+
+def test_of_many_values_the_last_one_is_rendered_and_shown(bundled, monkeypatch):
+    panel = ready(KnobPaths())
+    gate, started, rendered = threading.Event(), threading.Event(), []
+
+    def slow(clip, label, value=None, knob=None):
+        if label == "HPF":
+            rendered.append(value)
+            started.set()
+            assert gate.wait(PATIENCE_S)
+        return render(clip, label, value, knob)
+
+    monkeypatch.setattr(knob_paths, "render", slow)
+    values = np.geomspace(60, 9000, 40)
+    panel.knob.value = float(values[0])
+    assert started.wait(PATIENCE_S)
+    for value in values[1:]:
+        panel.knob.value = float(value)
+    gate.set()
+    ready(panel)
+    assert rendered == pytest.approx([values[0], values[-1]])
+    assert panel.player.title.endswith("cutoff frequency 9000 Hz")
+    exact = exact_point(bundled, panel.heard.value, "logmel", "HPF", 9000.0)
+    np.testing.assert_allclose(drawn(panel.figure.data[2])[0], exact, atol=1e-2)
+    assert said(panel) == ""  # to be overtaken is no news
+
+
+def test_cancel_stops_a_sweep_and_keeps_finished_clips(few, monkeypatch):
+    panel = ready(KnobPaths(few))
+    paths = drawn(panel.figure.data[1])
+    original, encoded = latents.encode_clips, []
+
+    def pressed(encoder, clips, *rest):
+        encoded.append(len(clips))
+        if len(encoded) == 2 and press:
+            panel.status._stop.click()
+        return original(encoder, clips, *rest)
+
+    monkeypatch.setattr(latents, "batch_size", lambda *_: 64)  # one batch a clip, whatever the machine
+    monkeypatch.setattr(latents, "encode_clips", pressed)
+    press = True
+    panel.knob.effect = "DIS"
+    ready(panel)
+    assert encoded == [32, 32]
+    assert said(panel) == "Stopped; what was finished is kept."
+    assert panel.status._bar.layout.display == "none"
+    np.testing.assert_array_equal(drawn(panel.figure.data[1]), paths)  # what is drawn is still the old knob's
+    press = False
+    panel.knob.effect = "HPF"
+    ready(panel)
+    panel.knob.effect = "DIS"
+    ready(panel)
+    assert encoded == [32, 32, 32]
+    assert said(panel) == ""
+    assert "drive" in panel.figure.data[1].text[0]
+
+
+def test_after_a_cancelled_change_nothing_is_drawn_in_the_wrong_basis(few, warm_cache, lyra_weights, monkeypatch):
+    """Both encoders have 64 dims, so a point of one would fit into the other's basis unnoticed."""
+    panel = ready(KnobPaths(few))
+
+    def stopped(*_arguments, **_options):
+        raise Cancelled
+
+    with monkeypatch.context() as patch:
+        patch.setattr(knob_paths, "effect_means", stopped)
+        panel.encoder.value = "lyra-v2"
+        ready(panel)
+    assert said(panel) == "Stopped; what was finished is kept."
+    before = drawn(panel.figure.data[2])
+    panel.knob.value = 5000.0
+    ready(panel)
+    np.testing.assert_array_equal(drawn(panel.figure.data[2]), before)
+    assert panel.player.title.endswith("cutoff frequency 5000 Hz")  # the sound needs no encoder
+    panel.encoder.value = "logmel"
+    ready(panel)
+    exact = exact_point(load_clips(few), 0, "logmel", "HPF", 5000.0)
+    np.testing.assert_allclose(drawn(panel.figure.data[2])[0], exact, atol=1e-2)
+
+
+@pytest.mark.parametrize("panel_class", [KnobPaths, EffectClusters])
+def test_two_dimensions_need_no_webgl(panel_class):
+    panel = ready(panel_class(dimensions=2))
+    assert {trace.type for trace in panel.figure.data} == {"scatter"}
+    if panel_class is KnobPaths:
+        panel.knob.value = 300.0
+        click(panel, 33 + 5)
+        assert panel.heard.value == panel.chosen.value[1]
+        assert drawn(panel.figure.data[2]).shape == (8, 2)
+    else:
+        assert drawn(panel.figure.data[0]).shape == (640, 2)
+        click(panel, 47)
+        np.testing.assert_allclose(drawn(panel.figure.data[4])[0], drawn(panel.figure.data[0])[47])
+    assert said(panel) == ""
+
+
+# ------------------------------------------------------------------------------------------------------ effect clusters
+
+
+def rings(panel):
+    return [drawn(ring)[0] for ring in panel.figure.data[4:8]]
+
+
+def test_the_four_scenes_hold_the_shipped_points(bundled):
+    panel = ready(EffectClusters())
+    points = prepared.cluster_points(bundled, "logmel")
+    for trace, view in zip(panel.figure.data, prepared.VIEWS):
+        np.testing.assert_allclose(drawn(trace), points.views[view].values.reshape(-1, 3), rtol=1e-6)
+    assert panel.compute_umap.layout.display == "none"
+    shown = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>", panel.numbers.value)
+    assert shown == [
+        (label, *(f"{row[kind]:.0%}" for kind in ("mean", "flat", "chance"))) for label, row in points.purity.iterrows()
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 5, 321, 639])
+def test_a_click_rings_the_point_in_every_scene_and_loads_its_sound(number, bundled):
+    panel = ready(EffectClusters())
+    click(panel, number)
+    clip, effect = divmod(number, 10)
+    for ring, trace in zip(rings(panel), panel.figure.data[:4], strict=True):
+        np.testing.assert_allclose(ring, drawn(trace)[number], rtol=1e-6)
+    assert panel.player.title == f"{bundled.table['clip'].iat[clip]}: {EFFECTS[LABELS[effect]].name}"
+    assert_sounds(panel.player, bundled[clip], LABELS[effect])
+    assert panel.player.playing is False
+
+
+def test_of_many_clicks_the_last_one_is_heard(bundled, monkeypatch):
+    panel = ready(EffectClusters())
+    gate, started, rendered = threading.Event(), threading.Event(), []
+
+    def slow(clip, label):
+        rendered.append(label)
+        started.set()
+        assert gate.wait(PATIENCE_S)
+        return render(clip, label)
+
+    monkeypatch.setattr(effect_clusters, "render", slow)
+    panel.choose(0, 1)
+    assert started.wait(PATIENCE_S)
+    for clip in range(1, 30):
+        panel.choose(clip, 5)
+    gate.set()
+    ready(panel)
+    assert rendered == ["CLN", "CHS", "CLN", "HPF"]
+    assert panel.player.title == f"{bundled.table['clip'].iat[29]}: High-pass filter"
+
+
+def test_showing_one_effect_keeps_its_points_and_clicks(bundled):
+    panel = ready(EffectClusters())
+    points = prepared.cluster_points(bundled, "logmel")
+    panel.effect.value = "HPF"
+    for trace, view in zip(panel.figure.data, prepared.VIEWS):
+        np.testing.assert_allclose(drawn(trace), points.views[view].sel(effect="HPF").values, rtol=1e-6)
+        assert len(trace.text) == 64
+        assert all(text.endswith("High-pass filter") for text in trace.text)
+        assert set(trace.marker.color) == {plots.EFFECT_COLORS["HPF"]}
+    click(panel, 17)
+    assert panel.player.title == f"{bundled.table['clip'].iat[17]}: High-pass filter"
+    np.testing.assert_allclose(rings(panel)[0], points.views["pca_mean"].sel(effect="HPF").values[17], rtol=1e-6)
+    panel.effect.value = ""
+    assert len(panel.figure.data[0].x) == 640
+
+
+def test_colour_buttons_recolour_points_and_legend(bundled):
+    panel = ready(EffectClusters())
+    for coloring, colours, entries in (("instrument", 2, 3), ("clip", 64, 0), ("effect", 10, 10)):
+        panel.coloring.value = coloring
+        for trace in panel.figure.data[:4]:
+            assert len(set(trace.marker.color)) == colours
+            assert len(trace.marker.color) == 640
+        legend = [trace for trace in panel.figure.data[8:] if trace.visible]
+        assert [trace.meta for trace in legend] == [coloring] * entries
+    assert tuple(panel.coloring.options) == plots.COLORINGS
+
+
+def test_umap_of_a_folder_waits_for_its_button(few, warm_cache):
+    panel = ready(EffectClusters(few))
+    titles = [annotation.text for annotation in panel.figure.layout.annotations[:4]]
+    assert titles[1] == "UMAP, time-averaged: not computed yet"
+    assert titles[0].endswith("of the variance)")
+    assert [len(trace.x) for trace in panel.figure.data[:4]] == [30, 0, 30, 0]
+    assert panel.compute_umap.layout.display == "flex"
+    assert panel.figure.layout.scene2.xaxis.title.text == "UMAP1"
+    click(panel, 12)
+    assert list(panel.figure.data[5].x) == [None]
+    panel.compute_umap.click()
+    ready(panel)
+    assert said(panel) == ""
+    assert panel.figure.layout.annotations[1].text == "UMAP, time-averaged"
+    assert [len(trace.x) for trace in panel.figure.data[:4]] == [30] * 4
+    assert all(np.isfinite(drawn(trace)).all() for trace in panel.figure.data[:4])
+    assert panel.compute_umap.layout.display == "none"
+    np.testing.assert_allclose(rings(panel)[3], drawn(panel.figure.data[3])[12], rtol=1e-6)
+    assert {len(trace.text) for trace in panel.figure.data[:4]} == {30}
+
+
+def test_a_click_means_what_is_drawn_while_a_folder_cannot_be_prepared(few, bundled, monkeypatch):
+    """The clip set has changed, but its points are not there: the scenes still show the old one."""
+    monkeypatch.setenv("LATENTFX_CLIPS", str(few))
+    panel = ready(EffectClusters())
+
+    def full(*_arguments, **_options):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(prepared, "encode_effects", full)
+    panel.clip_set.value = str(few)
+    ready(panel)
+    assert said(panel) == "That did not work: the disk is full"
+    assert len(panel.figure.data[0].x) == 640
+    click(panel, 503)
+    assert panel.player.title == f"{bundled.table['clip'].iat[50]}: {EFFECTS[LABELS[3]].name}"
+    np.testing.assert_allclose(rings(panel)[0], drawn(panel.figure.data[0])[503], rtol=1e-6)
+
+
+def test_rings_of_one_clip_set_do_not_stay_on_another(few, warm_cache, monkeypatch):
+    monkeypatch.setenv("LATENTFX_CLIPS", str(few))
+    panel = ready(EffectClusters())
+    click(panel, 503)
+    panel.clip_set.value = str(few)
+    ready(panel)
+    assert [list(ring.x) for ring in panel.figure.data[4:8]] == [[None]] * 4
+
+
+def test_a_new_encoder_keeps_the_chosen_point(lyra_weights):
+    panel = ready(EffectClusters())
+    click(panel, 213)
+    panel.encoder.value = "lyra-v2"
+    ready(panel)
+    for ring, trace in zip(rings(panel), panel.figure.data[:4], strict=True):
+        np.testing.assert_allclose(ring, drawn(trace)[213], rtol=1e-6)
+
+
+# -------------------------------------------------------------------------------------------------------- latent images
+
+
+def test_six_images_are_those_of_the_sounds(bundled):
+    panel = ready(LatentImages(effect="DIS", clip=3))
+    sounds = render(bundled[3], "CLN"), render(bundled[3], "DIS", 25.0)
+    encoded = encode_clips(load_encoder("logmel"), sounds)
+    shown = [np.asarray(trace.z) for trace in panel.figure.data]
+    for image, sound in zip(shown[:2], sounds):
+        np.testing.assert_allclose(image, spectrogram_db(sound, 48_000).values, atol=1e-3)
+    np.testing.assert_allclose(shown[2], shown[1] - shown[0], atol=1e-3)
+    np.testing.assert_allclose(shown[3:5], encoded, atol=1e-3)
+    np.testing.assert_allclose(shown[5], encoded[1] - encoded[0], atol=1e-3)
+    assert_sounds(panel.player, bundled[3], "DIS", 25.0)
+    assert panel.player.title == f"{bundled.table['clip'].iat[3]}: Distortion, drive 25 dB"
+
+
+@pytest.mark.parametrize("value", [3.0, 12.5])
+def test_turning_the_knob_changes_images_and_sound(value, bundled):
+    panel = ready(LatentImages())
+    before, wet = [np.array(trace.z) for trace in panel.figure.data], panel.player.wet
+    panel.knob.value = value
+    ready(panel)
+    after = [np.array(trace.z) for trace in panel.figure.data]
+    changed = [not np.allclose(one, other, atol=0.1) for one, other in zip(before, after)]
+    assert changed == [False, True, True, False, True, True]
+    assert panel.player.wet != wet
+    assert_sounds(panel.player, bundled[0], "DIS", value)
+    assert panel.player.title.endswith(f"drive {value:g} dB")
+    spread = panel.figure.layout.coloraxis4.cmax
+    assert spread == pytest.approx(np.percentile(np.abs(after[5]), 99), rel=1e-3)
+
+
+def test_clean_and_time_reverse_have_no_knob_and_are_drawn(bundled):
+    panel = ready(LatentImages())
+    panel.knob.effect = "CLN"
+    ready(panel)
+    assert np.abs(panel.figure.data[5].z).max() == 0
+    assert panel.player.title.endswith(": Clean")
+    panel.knob.effect = "TRV"
+    ready(panel)
+    encoded = encode_clips(load_encoder("logmel"), [render(bundled[0], "TRV")])[0]
+    np.testing.assert_allclose(panel.figure.data[4].z, encoded, atol=1e-3)
+    assert_sounds(panel.player, bundled[0], "TRV")
+
+
+def test_another_clip_and_another_encoder_change_the_images(bundled, lyra_weights):
+    panel = ready(LatentImages())
+    panel.clip.value = 40
+    ready(panel)
+    assert_sounds(panel.player, bundled[40], "DIS", 25.0)
+    panel.encoder.value = "lyra-v2"
+    ready(panel)
+    encoded = encode_clips(load_encoder("lyra-v2"), [render(bundled[40], "DIS", 25.0)])[0]
+    np.testing.assert_allclose(panel.figure.data[4].z, encoded, atol=1e-3)
+    assert len(panel.figure.data[4].x) == encoded.shape[-1]
+
+
+# ----------------------------------------------------------------------------------------------------------- front page
+
+
+def test_the_front_page_has_a_card_for_every_page_and_a_row_for_every_encoder():
+    page = StartHere().value
+    links = re.findall(r'<a href="([^"]+)"><b>([^<]+)</b>', page)
+    assert links == [(f"{name}.ipynb", html.escape(title)) for name, (title, _) in PAGES.items()]
+    for name in list_encoders().index:
+        assert f"<td>{name}</td>" in page
+
+
+def test_the_front_page_says_what_is_missing(no_weights):
+    row = re.search(r"<td>lyra-v2</td>.*?</tr>", StartHere().value).group()
+    assert "fetches the weights" in html.unescape(row)
+    assert "<td>ready</td>" not in row

@@ -1,0 +1,325 @@
+"""`latentfx_nb.plots`: what is drawn is what was given, complete, in the documented order, and sent to nobody."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import xarray as xr
+
+from latentfx_nb import plots
+from latentfx_nb.effects import EFFECTS
+from latentfx_nb.panels import base
+
+CLIPS = ["gtr_00", "gtr_01", "pno_00"]
+INSTRUMENTS = ["guitar", "guitar", "piano"]
+
+
+def labelled(dim, labels, n, seed=0, prefix="PC", attributes=None):
+    values = np.random.default_rng(seed).standard_normal((len(CLIPS), len(labels), n))
+    coordinates = {
+        "clip": CLIPS,
+        "instrument": ("clip", INSTRUMENTS),
+        dim: (dim, labels, attributes or {}),
+        "component": [f"{prefix}{i + 1}" for i in range(n)],
+    }
+    return xr.DataArray(values, coordinates, ("clip", dim, "component"))
+
+
+def points(n=3, seed=0, prefix="PC"):
+    return labelled("effect", list(EFFECTS), n, seed, prefix)
+
+
+def paths(n=3, seed=0):
+    knob = {"units": "Hz", "effect": "HPF", "knob": "cutoff_frequency_hz"}
+    return labelled("value", np.geomspace(50.0, 10_000.0, 7), n, seed, attributes=knob)
+
+
+def images(n, shape, dims, seed=0):
+    generator = np.random.default_rng(seed)
+    axis = np.arange(1, shape[0] + 1) * 10.0
+    time = ("time_s", np.arange(shape[1]) / 10) if "time_s" in dims else ("frame", np.arange(shape[1]) / 10)
+    two = [xr.DataArray(generator.uniform(-80, 0, shape), {dims[0]: axis, "time_s": time}, dims) for _ in range(n - 1)]
+    return [*two, two[1] - two[0]]
+
+
+def four_views(n=3):
+    names = ["PCA, time-averaged", "UMAP, time-averaged", "PCA, flattened", "UMAP, flattened"]
+    return {name: points(n, seed, "UMAP" if seed % 2 else "PC") for seed, name in enumerate(names)}
+
+
+def drawn(trace):
+    """Return what a trace draws, `[point component]`."""
+    return np.stack(
+        [np.asarray(trace[axis], float) for axis in "xyz" if axis in trace and trace[axis] is not None], axis=-1
+    )
+
+
+FIGURES = {
+    "clusters": lambda: plots.clusters(points(), title="One"),
+    "clusters, flat": lambda: plots.clusters(points(2), "instrument", "One"),
+    "effect_clusters": lambda: plots.effect_clusters(four_views()),
+    "effect_clusters, flat": lambda: plots.effect_clusters(four_views(2), "clip"),
+    "knob_path": lambda: plots.knob_path(paths(), points()),
+    "knob_path, flat": lambda: plots.knob_path(paths(2), points(2)),
+    "knob_path, no cloud": lambda: plots.knob_path(paths()),
+    "latent_images": lambda: plots.latent_images(
+        images(3, (20, 30), ("frequency_hz", "time_s")), images(3, (16, 12), ("dim", "frame"))
+    ),
+}
+
+
+@pytest.fixture(params=FIGURES)
+def figure(request):
+    return FIGURES[request.param]()
+
+
+def test_every_figure_is_complete_and_has_the_house_look(figure):
+    assert type(figure) is go.Figure
+    assert figure.layout.uirevision == "keep"
+    assert figure.layout.legend.itemsizing == "constant"
+    assert figure.layout.height >= 400
+    assert figure.layout.template.layout.to_plotly_json() != {}
+    written = json.loads(figure.to_json())
+    assert len(written["data"]) == len(figure.data)
+    for trace in figure.data:
+        filled = trace.z if trace.type == "heatmap" else trace.x
+        assert trace.name == "data set" or len(filled) > 0
+
+
+def test_scenes_are_cubes_that_keep_their_camera():
+    for figure in (plots.effect_clusters(four_views()), plots.knob_path(paths(), points())):
+        scenes = [figure.layout[name] for name in figure.layout if re.fullmatch(r"scene\d*", name)]
+        used = {trace.scene or "scene" for trace in figure.data}
+        assert len(scenes) == len(used)
+        for scene in scenes:
+            assert (scene.aspectmode, scene.uirevision) == ("cube", "keep")
+            assert all(scene[f"{axis}axis"].title.text for axis in "xyz")
+
+
+def test_nothing_is_sent_to_a_cloud():
+    assert plots.CONFIG["showSendToCloud"] is False
+    assert plots.CONFIG.get("plotlyServerURL", "") == ""
+    source = Path(base.__file__).read_text()
+    assert "| plots.CONFIG" in source, "panels show their figures with another configuration"
+
+
+def test_plots_import_nothing_that_computes():
+    """House rule 3: plots compute nothing. What could is not imported, and no method of it is called by name."""
+    tree = ast.parse(Path(plots.__file__).read_text())
+    modules = {n.name for node in ast.walk(tree) if isinstance(node, ast.Import) for n in node.names}
+    modules |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert modules <= {
+        "__future__",
+        "collections.abc",
+        "numpy",
+        "plotly.graph_objects",
+        "plotly.subplots",
+        "xarray",
+        "latentfx_nb.effects",
+    }
+    called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not called & {"linalg", "fft", "mean", "std", "transform", "render", "encode", "load_clips", "random"}
+
+
+def test_what_is_given_is_left_as_it_was():
+    views, sweep, cloud = four_views(), paths(), points()
+    copies = {name: x.copy(deep=True) for name, x in views.items()}, sweep.copy(deep=True), cloud.copy(deep=True)
+    plots.effect_clusters(views)
+    plots.knob_path(sweep, cloud)
+    for name, x in views.items():
+        xr.testing.assert_identical(x, copies[0][name])
+    xr.testing.assert_identical(sweep, copies[1])
+    xr.testing.assert_identical(cloud, copies[2])
+
+
+# ------------------------------------------------------------------------------------------------------------ clusters
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_clouds_come_first_then_rings_then_the_legend(n):
+    views = four_views(n)
+    figure = plots.effect_clusters(views)
+    kind = {2: "scatter", 3: "scatter3d"}[n]
+    assert {trace.type for trace in figure.data} == {kind}
+    for trace, x in zip(figure.data[:4], views.values()):
+        np.testing.assert_allclose(drawn(trace), x.values.reshape(-1, n), rtol=1e-6)
+        assert trace.showlegend is False
+    for ring in figure.data[4:8]:
+        assert (ring.name, ring.hoverinfo, list(ring.x)) == ("chosen", "skip", [None])
+    places = [trace.scene if n == 3 else trace.xaxis for trace in figure.data[:8]]
+    assert places[:4] == places[4:]
+    assert len(set(places[:4])) == 4
+    assert all(trace.showlegend and list(trace.x) == [None] for trace in figure.data[8:])
+    assert [annotation.text for annotation in figure.layout.annotations] == list(views)
+
+
+def test_axes_are_named_after_their_own_components():
+    figure = plots.effect_clusters(four_views())
+    names = [figure.layout[scene].xaxis.title.text for scene in ("scene", "scene2", "scene3", "scene4")]
+    assert names == ["PC1", "UMAP1", "PC1", "UMAP1"]
+    flat = plots.effect_clusters(four_views(2))
+    assert [flat.layout[axis].title.text for axis in ("xaxis", "xaxis2")] == ["PC1", "UMAP1"]
+    assert [flat.layout[axis].title.text for axis in ("yaxis", "yaxis2")] == ["PC2", "UMAP2"]
+
+
+def test_a_point_says_its_clip_instrument_and_effect():
+    texts = plots.clusters(points()).data[0].text
+    assert len(texts) == len(CLIPS) * len(EFFECTS)
+    for text, (clip, label) in zip(texts, itertools.product(range(len(CLIPS)), EFFECTS)):
+        assert text == f"<b>{CLIPS[clip]}</b> ({INSTRUMENTS[clip]})<br>{EFFECTS[label].name}"
+
+
+def test_ten_effects_have_ten_colours_that_stay_apart():
+    assert list(plots.EFFECT_COLORS) == list(EFFECTS)
+    colours = np.array([[int(shade[i : i + 2], 16) for i in (1, 3, 5)] for shade in plots.EFFECT_COLORS.values()])
+    apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1)[~np.eye(10, dtype=bool)]
+    assert apart.min() > 40  # of 441; the nearest two are still told apart at a glance
+
+
+@pytest.mark.parametrize("color", plots.COLORINGS)
+def test_points_take_the_colours_of_their_labels(color):
+    x = points()
+    shades = np.array(plots.point_colors(x, color)).reshape(len(CLIPS), len(EFFECTS))
+    figure = plots.clusters(x, color)
+    assert list(figure.data[0].marker.color) == list(shades.ravel())
+    if color == "effect":
+        assert (shades == np.array(list(plots.EFFECT_COLORS.values()))).all()
+    elif color == "instrument":
+        assert (shades == np.array([[plots.INSTRUMENT_COLORS[name]] for name in INSTRUMENTS])).all()
+    else:
+        assert (shades == shades[:, :1]).all()
+        assert len(set(shades[:, 0])) == len(CLIPS)
+
+
+def test_an_unknown_instrument_and_an_unknown_colouring():
+    x = points().assign_coords(instrument=("clip", ["banjo", "guitar", "piano"]))
+    assert plots.point_colors(x, "instrument")[0] == plots.INSTRUMENT_COLORS["other"]
+    with pytest.raises(ValueError, match="effect, instrument, clip, not by 'mood'"):
+        plots.point_colors(x, "mood")
+
+
+@pytest.mark.parametrize("n", [8, 64, 128])
+def test_every_clip_has_a_colour_of_its_own(n):
+    assert len(set(plots.clip_colors(n))) == n
+
+
+@pytest.mark.parametrize(("color", "entries"), [("effect", 10), ("instrument", 3), ("clip", 0)])
+def test_the_legend_names_what_the_colours_mean(color, entries):
+    legend = plots.effect_clusters(four_views(), color).data[8:]
+    shown = [trace for trace in legend if trace.visible]
+    assert len(shown) == entries
+    assert {trace.meta for trace in shown} <= {color}
+    assert [trace.meta for trace in legend] == ["effect"] * 10 + ["instrument"] * 3
+    if color == "effect":
+        for trace, (label, shade) in zip(shown, plots.EFFECT_COLORS.items(), strict=True):
+            assert trace.name.startswith(f"{label} ")
+            assert trace.marker.color == shade
+    if color == "instrument":
+        assert {trace.name: trace.marker.color for trace in shown} == plots.INSTRUMENT_COLORS
+
+
+def test_a_view_without_points_is_an_empty_scene():
+    figure = plots.effect_clusters({"full": points(), "not yet": points(prefix="UMAP").isel(clip=slice(0))})
+    assert len(figure.data[0].x) == 30
+    assert len(figure.data[1].x) == 0
+    assert figure.layout.annotations[1].text == "not yet"
+
+
+# ---------------------------------------------------------------------------------------------------------- knob paths
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_cloud_paths_and_diamonds_come_in_this_order(n):
+    sweep, cloud = paths(n), points(n, 1)
+    figure = plots.knob_path(sweep, cloud)
+    assert [trace.name for trace in figure.data] == ["data set", "paths", "knob"]
+    assert {trace.type for trace in figure.data} == {{2: "scatter", 3: "scatter3d"}[n]}
+    np.testing.assert_allclose(drawn(figure.data[0]), cloud.values.reshape(-1, n), rtol=1e-6)
+    np.testing.assert_allclose(drawn(figure.data[2]), sweep.values[:, 0], rtol=1e-6)
+    assert figure.data[2].marker.symbol == "diamond"
+    assert [text.count(clip) for text, clip in zip(figure.data[2].text, CLIPS, strict=True)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_paths_are_one_trace_with_a_gap_after_each_clip(n):
+    sweep = paths(n)
+    trace = plots.knob_path(sweep).data[1]
+    values = drawn(trace).reshape(len(CLIPS), -1, n)
+    np.testing.assert_allclose(values[:, :-1], sweep.values, rtol=1e-6)
+    assert np.isnan(values[:, -1]).all()
+    assert trace.mode == "lines+markers"
+    assert not trace.connectgaps
+
+
+def test_a_path_says_clip_and_setting_and_is_coloured_along_the_knob():
+    sweep = paths()
+    trace = plots.knob_path(sweep).data[1]
+    texts = np.array(trace.text).reshape(len(CLIPS), -1)
+    turn = np.asarray(trace.marker.color).reshape(len(CLIPS), -1)
+    for row, clip in enumerate(CLIPS):
+        assert texts[row, 0] == f"<b>{clip}</b><br>cutoff frequency 50 Hz"
+        assert texts[row, 6] == f"<b>{clip}</b><br>cutoff frequency 1e+04 Hz"
+        assert (np.diff(turn[row, :-1]) > 0).all()
+    assert len(trace.x) == len(trace.text) == len(trace.marker.color) == len(trace.line.color)
+
+
+def test_a_sweep_of_unknown_origin_is_drawn_with_plain_numbers():
+    sweep = paths()
+    sweep["value"].attrs.clear()
+    assert plots.knob_path(sweep).data[1].text[0] == "<b>gtr_00</b><br>50"
+
+
+def test_chosen_diamonds_stand_where_they_are_told():
+    chosen = paths().isel(value=4)
+    np.testing.assert_allclose(drawn(plots.knob_path(paths(), None, chosen).data[2]), chosen.values, rtol=1e-6)
+
+
+def test_without_a_cloud_its_trace_is_empty_and_keeps_its_place():
+    figure = plots.knob_path(paths())
+    assert [trace.name for trace in figure.data] == ["data set", "paths", "knob"]
+    assert figure.data[0].x is None
+
+
+# --------------------------------------------------------------------------------------------------------------- images
+
+
+def six():
+    return images(3, (20, 30), ("frequency_hz", "time_s")), images(3, (16, 12), ("dim", "frame"), seed=1)
+
+
+def test_six_images_hold_what_was_given_in_order():
+    spectrograms, latents = six()
+    figure = plots.latent_images(spectrograms, latents)
+    assert [trace.type for trace in figure.data] == ["heatmap"] * 6
+    for trace, image in zip(figure.data, [*spectrograms, *latents], strict=True):
+        np.testing.assert_allclose(trace.z, image.values, rtol=1e-5)
+        np.testing.assert_array_equal(trace.x, image["time_s"].values)
+        np.testing.assert_array_equal(trace.y, image[image.dims[0]].values)
+    assert [a.text for a in figure.layout.annotations] == [
+        f"{when}: {what}" for what in ("spectrogram", "latents") for when in ("Clean", "With the effect", "Difference")
+    ]
+    assert figure.layout.yaxis.type == "log"
+    assert figure.layout.yaxis.title.text == "frequency (Hz)"
+    assert figure.layout.yaxis4.title.text == "latent dim"
+
+
+def test_before_and_after_share_a_scale_and_differences_are_centred_on_zero():
+    figure = plots.latent_images(*six())
+    assert [trace.coloraxis for trace in figure.data] == ["coloraxis"] * 2 + ["coloraxis2"] + ["coloraxis3"] * 2 + [
+        "coloraxis4"
+    ]
+    for name in ("coloraxis2", "coloraxis4"):
+        assert figure.layout[name].cmin == -figure.layout[name].cmax < 0
+
+
+def test_an_effect_that_changes_nothing_still_has_a_scale():
+    spectrograms, latents = six()
+    ranges = plots.image_ranges(spectrograms, [latents[0], latents[0], 0 * latents[0]])
+    assert ranges["coloraxis4"]["cmin"] < 0 < ranges["coloraxis4"]["cmax"]

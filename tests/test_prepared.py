@@ -1,0 +1,401 @@
+"""`latentfx_nb.prepared`: what ships agrees with what is computed, and serves nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+
+import numpy as np
+import pytest
+import scipy.io
+import xarray as xr
+from scipy.spatial import procrustes
+
+from latentfx_nb import prepared
+from latentfx_nb.clips import load_clips
+from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
+from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.latents import encode_effects
+from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
+from latentfx_nb.projections import fit_pca, fit_umap, neighbours, purity_table
+
+pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+
+SUBSET = [0, 11, 23, 37, 50, 63]
+
+# Averages spread by 21 (logmel, dB) and 3.3 (Lyra). Machines differ in the last bits of an FFT, which is 1e-7 of the
+# loudest bin: up to 0.1 dB in a band 90 dB below it, and less than 0.01 dB once 512 frames are averaged. Pitch shift
+# looks for the best overlap of its windows, so a last bit may move a window: ten times as much is allowed there.
+ATOL = 1e-2
+ATOL_PITCH_SHIFT = 0.1
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return load_clips("bundled")
+
+
+@pytest.fixture(params=DEFAULT_ENCODERS)
+def encoder(request):
+    """The name of an encoder whose points ship, ready to run."""
+    if request.param == "lyra-v2":
+        request.getfixturevalue("lyra_weights")
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def computed(bundled, tmp_path_factory):
+    """Everything that ships for logmel and needs all clips, computed again."""
+    store = tmp_path_factory.mktemp("whole") / "effects.zarr"
+    model = load_encoder("logmel")
+    latents = encode_effects(bundled, model, store=store, bar=Silent)
+    means = encode_effects(bundled, model, store=store, average=True, bar=Silent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATENTFX_CACHE", str(store.parent))
+        return prepared._project(latents, means, umap_dimensions=(3,))
+
+
+class Silent:
+    """A progress bar that shows nothing."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def update(self, n=1):
+        pass
+
+
+class Refusing(Silent):
+    """A progress bar of work that must not be done."""
+
+    def __init__(self, *_, **__):
+        pytest.fail("something was computed that ships")
+
+
+class Wanted(Exception):
+    """Raised in place of the work that a miss asks for."""
+
+
+@pytest.fixture
+def misses(monkeypatch):
+    """Turn every computation into `Wanted`: with it, what returns was shipped."""
+
+    def wanted(*_arguments, **_options):
+        raise Wanted
+
+    monkeypatch.setattr(prepared, "encode_effects", wanted)
+    monkeypatch.setattr(prepared, "encode_sweep", wanted)
+
+
+def shipped(encoder):
+    return prepared._load_points(encoder)
+
+
+def overlap(x, y, k=9):
+    """Return which share of a sample's `k` neighbours in `x` it also has in `y`."""
+    near = [neighbours(points.reshape(-1, points.shape[-1]), k) for points in (x, y)]
+    return np.mean([len(set(one) & set(other)) / k for one, other in zip(*near)])
+
+
+# ------------------------------------------------------------------------------------------------------------ the files
+
+
+def test_every_default_encoder_ships_points_and_nothing_else_does():
+    assert {path.name for path in prepared.POINTS.iterdir()} == {f"{name}.nc" for name in DEFAULT_ENCODERS}
+
+
+def test_the_files_are_small_plain_netcdf():
+    """NetCDF 3 holds arrays and text: reading it runs no code, unlike a pickle."""
+    paths = list(prepared.POINTS.glob("*.nc"))
+    assert sum(path.stat().st_size for path in paths) < 4e6
+    for path in paths:
+        assert path.read_bytes()[:4] == b"CDF\x02"
+        assert not zipfile.is_zipfile(path)
+        with scipy.io.netcdf_file(path, mmap=False) as file:
+            assert all(variable.data.dtype.kind in "fiS" for variable in file.variables.values())
+
+
+def test_everything_that_ships_is_finite(encoder):
+    for name, variable in shipped(encoder).variables.items():
+        if variable.dtype.kind == "f":
+            assert np.isfinite(variable).all(), name
+
+
+def test_the_file_names_what_it_was_made_from(bundled, encoder):
+    dataset = shipped(encoder)
+    assert list(dataset["clip_hash"].values) == bundled.hashes()
+    assert list(dataset["clip"].values) == list(bundled.table["clip"])
+    assert list(dataset["instrument"].values) == list(bundled.table["instrument"])
+    assert dataset.attrs["weights_hash"] == load_encoder(encoder).weights_hash
+    assert dataset.attrs["encoder"] == encoder
+    assert dataset.attrs["n_clips"] == 64
+
+
+# ------------------------------------------------------------------------------------------------- agreement: averages
+
+
+def test_means_agree_with_a_recomputation(bundled, encoder):
+    again = encode_effects(bundled[SUBSET], load_encoder(encoder), average=True, bar=Silent)
+    ours = prepared.effect_means(bundled, encoder, Refusing).isel(clip=SUBSET)
+    assert list(ours["clip"].values) == list(again["clip"].values)
+    for label in EFFECTS:
+        atol = ATOL_PITCH_SHIFT if label == "PS" else ATOL
+        np.testing.assert_allclose(ours.sel(effect=label), again.sel(effect=label), rtol=0, atol=atol, err_msg=label)
+
+
+def test_the_tolerance_would_notice_another_effect_or_clip(bundled):
+    """Shipped averages lie much further apart than the tolerance, so that agreement means something.
+
+    But for time reverse, whose average over time is that of the clean clip (Figure 1).
+    """
+    means = prepared.effect_means(bundled, "logmel").drop_sel(effect="TRV").values
+    for clip in SUBSET:
+        gaps = np.abs(means[clip][:, None] - means[clip][None]).max(axis=-1)[~np.eye(9, dtype=bool)]
+        assert gaps.min() > 10 * ATOL_PITCH_SHIFT
+    gaps = np.abs(means[:, 0][:, None] - means[:, 0][None]).max(axis=-1)[~np.eye(64, dtype=bool)]
+    assert gaps.min() > 10 * ATOL_PITCH_SHIFT
+
+
+def test_means_of_a_selection_are_its_rows(bundled, encoder):
+    ours = prepared.effect_means(bundled[SUBSET], encoder, Refusing)
+    xr.testing.assert_equal(ours, prepared.effect_means(bundled, encoder, Refusing).isel(clip=SUBSET))
+    assert ours.dims == ("clip", "effect", "dim")
+    assert "clip_hash" not in ours.coords
+
+
+@pytest.mark.parametrize("effect", KNOB_RANGES)
+def test_knob_paths_agree_with_a_recomputation(effect, bundled, encoder):
+    clips = prepared.path_clips(bundled)
+    path = prepared.sweep_means(clips, encoder, effect, bar=Refusing)
+    knob, low, high = KNOB_RANGES[effect]
+    values = path["value"].values
+    assert (len(values), values[0], values[-1]) == (KNOB_VALUES, pytest.approx(low), pytest.approx(high))
+    assert path["value"].attrs == {"units": EFFECTS[effect].knob().unit, "effect": effect, "knob": knob}
+    for clip, step in ((0, 0), (0, 13), (5, 31)):
+        latents = encode_clips(load_encoder(encoder), [render(clips[clip], effect, float(values[step]))])[0]
+        np.testing.assert_allclose(path.values[clip, step], latents.mean(axis=-1), rtol=0, atol=ATOL)
+
+
+# ---------------------------------------------------------------------------------------------- agreement: projections
+
+
+def test_pca_of_the_shipped_means_agrees(encoder):
+    dataset = shipped(encoder)
+    pca = fit_pca(dataset["means"])
+    np.testing.assert_allclose(dataset["pca_mean"].values, pca.points.values, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(dataset["explained_mean"].values, pca.explained.values, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_umap_of_the_shipped_means_agrees(n, encoder):
+    """Equal to the bit only on the machine that made them: elsewhere the layout may turn and bend a little.
+
+    Measured, two seeds on one machine share 80 % of their neighbours; chance is 1 %.
+    """
+    dataset = shipped(encoder)
+    ours = dataset[f"umap_mean_{n}d"].values
+    again = fit_umap(dataset["means"], n, cache=False).points.values
+    assert overlap(ours, again) > 0.65
+    assert procrustes(ours.reshape(-1, n), again.reshape(-1, n))[2] < 0.6
+    shuffled = np.random.default_rng(0).permutation(ours.reshape(-1, n))
+    assert overlap(shuffled, again) < 0.1
+
+
+def test_the_picture_keeps_the_latents_neighbours(encoder):
+    dataset = shipped(encoder)
+    for n in (2, 3):
+        assert overlap(dataset[f"umap_mean_{n}d"].values, dataset["means"].values) > 0.5
+
+
+def test_flattened_points_agree_with_a_recomputation(computed):
+    dataset = shipped("logmel")
+    spread = dataset["pca_flat"].values.std()
+    np.testing.assert_allclose(dataset["pca_flat"].values, computed["pca_flat"].values, rtol=0, atol=1e-2 * spread)
+    np.testing.assert_allclose(dataset["explained_flat"].values, computed["explained_flat"].values, rtol=1e-3)
+    assert overlap(dataset["umap_flat_3d"].values, computed["umap_flat_3d"].values) > 0.65
+
+
+def test_all_means_agree_with_a_recomputation(computed):
+    np.testing.assert_allclose(shipped("logmel")["means"].values, computed["means"].values, rtol=0, atol=0.1)
+
+
+def test_purity_agrees_with_a_recomputation(computed, encoder):
+    dataset = shipped(encoder)
+    again = purity_table(dataset["means"])
+    np.testing.assert_allclose(dataset["purity"].sel(kind="mean").values, again["purity"].values, atol=5e-3)
+    np.testing.assert_allclose(dataset["chance"].values, again["chance"].values)
+    if encoder == "logmel":
+        flat = dataset["purity"].sel(kind="flat")
+        np.testing.assert_allclose(flat.values, computed["purity"].sel(kind="flat").values, atol=5e-3)
+
+
+# ------------------------------------------------------------------------------------------------------- what is served
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_cluster_points_of_the_bundled_clips_ship_in_two_and_three_dimensions(n, bundled, encoder, misses):
+    points = prepared.cluster_points(bundled, encoder, n, bar=Refusing)
+    assert list(points.views) == list(prepared.VIEWS)
+    for view, x in points.views.items():
+        assert x.shape == (64, 10, n)
+        assert x.dims == ("clip", "effect", "component")
+        prefix = "PC" if view.startswith("pca") else "UMAP"
+        assert list(x["component"].values) == [f"{prefix}{i + 1}" for i in range(n)]
+        assert list(x["clip"].values) == list(bundled.table["clip"])
+    assert {view: len(share) for view, share in points.explained.items()} == {"pca_mean": n, "pca_flat": n}
+    assert list(points.purity.columns) == ["mean", "flat", "chance"]
+    assert list(points.purity.index) == ["effect", "instrument", "clip"]
+
+
+def test_what_ships_needs_no_weights(bundled, misses, own_cache, monkeypatch):
+    monkeypatch.setenv("LATENTFX_WEIGHTS", str(own_cache))
+    assert prepared.effect_means(bundled, "lyra-v2").shape == (64, 10, 64)
+
+
+def test_a_part_of_the_clips_has_points_of_its_own(bundled, misses):
+    """A basis fitted on 64 clips is not that of six."""
+    with pytest.raises(Wanted):
+        prepared.cluster_points(bundled[SUBSET], "logmel")
+
+
+def test_other_clips_are_not_served(bundled, misses, tmp_path, write_audio, noise):
+    own = load_clips(write_audio(tmp_path, {"gtr_00_a.wav": noise(300_000)}))
+    for call in (prepared.effect_means, prepared.cluster_points):
+        with pytest.raises(Wanted):
+            call(own, "logmel")
+    with pytest.raises(Wanted):
+        prepared.sweep_means(own, "logmel", "HPF")
+
+
+def test_a_clip_is_known_by_its_samples_and_not_by_its_name(bundled, misses, tmp_path):
+    """One sample of one bundled clip changed: its row, and so the whole set, is computed."""
+    table = bundled.table.copy()
+    table.loc[3, "start"] = 1
+    changed = type(bundled)(table, "bundled")
+    with pytest.raises(Wanted):
+        prepared.effect_means(changed, "logmel")
+    assert prepared.effect_means(changed[[0, 1, 2, 4]], "logmel").sizes["clip"] == 4
+
+
+def test_other_weights_are_not_served(bundled, misses, monkeypatch):
+    monkeypatch.setattr(LogMel, "weights_hash", "0" * 64)
+    with pytest.raises(Wanted):
+        prepared.effect_means(bundled, "logmel")
+    with pytest.raises(Wanted):
+        prepared.sweep_means(prepared.path_clips(bundled), "logmel", "HPF")
+
+
+def test_other_settings_of_table_1_are_not_served(bundled, misses, monkeypatch):
+    spec = EFFECTS["DIS"]
+    monkeypatch.setitem(EFFECTS, "DIS", dataclasses.replace(spec, setting={"drive_db": 24.0}))
+    with pytest.raises(Wanted):
+        prepared.effect_means(bundled, "logmel")
+
+
+def test_another_version_of_the_effects_is_not_served(bundled, misses, monkeypatch):
+    monkeypatch.setattr("latentfx_nb.effects.version", lambda name: "0.0")
+    with pytest.raises(Wanted):
+        prepared.effect_means(bundled, "logmel")
+    with pytest.raises(Wanted):
+        prepared.sweep_means(prepared.path_clips(bundled), "logmel", "DIS")
+
+
+@pytest.mark.parametrize(("effect", "knob"), [("RVB", "damping"), ("CHS", None), ("PS", None)])
+def test_knobs_outside_table_2_are_not_served(effect, knob, bundled, misses):
+    with pytest.raises(Wanted):
+        prepared.sweep_means(prepared.path_clips(bundled), "logmel", effect, knob)
+
+
+def test_clips_keep_the_names_they_were_asked_by(bundled, misses):
+    """Copies of bundled clips in a folder of one's own have the same samples, and other names."""
+    chosen = prepared.path_clips(bundled)
+    own = type(bundled)(chosen.table.assign(clip=list("abcdefgh"), instrument="banjo", recording="mine"), "own")
+    for x in (prepared.effect_means(own, "logmel"), prepared.sweep_means(own, "logmel", "HPF")):
+        assert list(x["clip"].values) == list("abcdefgh")
+        assert set(x["instrument"].values) == {"banjo"}
+        assert set(x["recording"].values) == {"mine"}
+    same = prepared.effect_means(chosen, "logmel").values
+    np.testing.assert_array_equal(prepared.effect_means(own, "logmel").values, same)
+
+
+def test_clips_without_prepared_paths_are_not_served(bundled, misses):
+    rows = set(prepared.path_clips(bundled).table["clip"])
+    other = [row for row, clip in enumerate(bundled.table["clip"]) if clip not in rows][:2]
+    with pytest.raises(Wanted):
+        prepared.sweep_means(bundled[other], "logmel", "HPF")
+
+
+def test_what_is_computed_looks_like_what_ships(bundled, monkeypatch):
+    """A page must not care which it got."""
+    clips = prepared.path_clips(bundled)[:2]
+    ours = prepared.effect_means(clips, "logmel", Refusing), prepared.sweep_means(clips, "logmel", "DIS", bar=Refusing)
+    monkeypatch.setattr(prepared, "_load_points", lambda _: None)
+    again = prepared.effect_means(clips, "logmel", Silent), prepared.sweep_means(clips, "logmel", "DIS", bar=Silent)
+    for one, other in zip(ours, again):
+        assert one.dims == other.dims
+        assert set(one.coords) == set(other.coords)
+        assert one.dtype == other.dtype
+        assert {name: list(one[name].values) for name in one.coords} == {
+            name: list(other[name].values) for name in other.coords
+        }
+        atol = np.where(one["effect"].values == "PS", ATOL_PITCH_SHIFT, ATOL)[:, None] if "effect" in one.dims else ATOL
+        assert (np.abs(one.values - other.values) <= atol).all()
+    assert ours[1]["value"].attrs == again[1]["value"].attrs
+
+
+def test_without_umap_its_views_are_left_out(bundled):
+    points = prepared.cluster_points(bundled[:2], "logmel", umap=False, bar=Silent)
+    assert list(points.views) == ["pca_mean", "pca_flat"]
+    assert points.views["pca_flat"].shape == (2, 10, 3)
+
+
+# ---------------------------------------------------------------------------------------------------------- path clips
+
+
+def test_path_clips_are_four_of_each_instrument_from_different_recordings(bundled):
+    table = prepared.path_clips(bundled).table
+    assert table["instrument"].value_counts().to_dict() == {"guitar": 4, "piano": 4}
+    assert table["recording"].is_unique
+    assert list(table["clip"]) == sorted(table["clip"], key=list(bundled.table["clip"]).index)
+
+
+def test_path_clips_of_few_clips_are_all_there_are(bundled):
+    table = bundled.table
+    one_recording = bundled[(table["recording"] == table["recording"].iat[0]).to_numpy()]
+    assert len(prepared.path_clips(one_recording)) == 1
+    assert len(prepared.path_clips(bundled[[0]])) == 1
+    guitars = bundled[(table["instrument"] == "guitar").to_numpy()]
+    assert len(prepared.path_clips(guitars)) == 4
+
+
+# -------------------------------------------------------------------------------------------------------------- writing
+
+
+def test_written_points_can_be_read_back(bundled, tmp_path, monkeypatch):
+    """The whole way through the file, on three clips."""
+    monkeypatch.setattr(prepared, "load_clips", lambda _: bundled[[0, 30, 40]])
+    monkeypatch.setattr(prepared, "KNOB_RANGES", {"DIS": KNOB_RANGES["DIS"]})
+    monkeypatch.setattr(prepared, "POINTS", tmp_path)
+    monkeypatch.setattr(
+        prepared, "fit_umap", lambda x, n, features=None: fit_pca(x, n, features)
+    )  # UMAP is not at issue
+    made = prepared.make_points("logmel", Silent)
+    assert prepared.write_points("logmel", tmp_path, Silent) == tmp_path / "logmel.nc"
+    assert [path.name for path in tmp_path.iterdir()] == ["logmel.nc"]
+    try:
+        read = prepared._load_points("logmel")
+        assert set(read.variables) == set(made.variables)
+        for name in made.variables:
+            np.testing.assert_array_equal(read[name].values, made[name].values, err_msg=name)
+        points = prepared.cluster_points(bundled[[0, 30, 40]], "logmel", 2, bar=Refusing)
+        assert points.views["umap_flat"].shape == (3, 10, 2)
+    finally:
+        prepared._load_points.cache_clear()
