@@ -25,9 +25,10 @@ function makeEngine(model) {
     const at = pair ? Math.max(offset, offset + context.currentTime - startedAt) : offset, length = engine.duration();
     return pair?.loop && length ? at % length : Math.min(at, length);
   };
-  const glide = (gain, value, when = context.currentTime) => gain?.gain.setTargetAtTime(value, when, FADE_S);
-  function release(when = context.currentTime) {
-    if (pair) { glide(pair.bus, 0, when); SIDES.forEach((side) => pair.sources[side].stop(when + 8 * FADE_S)); }
+  const glide = (node, value, when) => node?.gain.setTargetAtTime(value, when ?? context.currentTime, FADE_S);
+  function release(when = context?.currentTime) { // no context before the first play
+    glide(pair?.bus, 0, when);
+    SIDES.forEach((side) => pair?.sources[side].stop(when + 8 * FADE_S));
     pair = undefined;
   }
   function start(at) {

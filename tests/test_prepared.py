@@ -159,9 +159,9 @@ def test_the_tolerance_would_notice_another_effect_or_clip(bundled):
     means = prepared.effect_means(bundled, "logmel").drop_sel(effect="TRV").values
     for clip in SUBSET:
         gaps = np.abs(means[clip][:, None] - means[clip][None]).max(axis=-1)[~np.eye(9, dtype=bool)]
-        assert gaps.min() > 10 * ATOL_PITCH_SHIFT
+        assert gaps.min() > 5 * ATOL_PITCH_SHIFT
     gaps = np.abs(means[:, 0][:, None] - means[:, 0][None]).max(axis=-1)[~np.eye(64, dtype=bool)]
-    assert gaps.min() > 10 * ATOL_PITCH_SHIFT
+    assert gaps.min() > 5 * ATOL_PITCH_SHIFT
 
 
 def test_means_of_a_selection_are_its_rows(bundled, encoder):

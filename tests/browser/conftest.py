@@ -24,6 +24,8 @@ import urllib.request
 import numpy as np
 import pytest
 
+from latentfx_nb.server import process_environment
+
 REPOSITORY = pathlib.Path(__file__).parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGS = (
@@ -40,16 +42,16 @@ TEMPLATE_REQUEST = "https://cdn.jsdelivr.net/npm/@fortawesome/fontawesome-free@"
 SCENE = ".js-plotly-plot .gl-container canvas"
 START_S = 60
 PAGE_S = 180
+# A widget still to come is an output that nothing has replaced, one that says "Loading widget...", or an empty box with
+# no class of its own.
 RENDERED = """() => {
-  const cells = document.querySelector("#rendered_cells");
-  if (document.querySelector("#loading") || !cells || getComputedStyle(cells).display === "none") return false;
-  const waiting = [...document.querySelectorAll("script[type='application/vnd.jupyter.widget-view+json']")]
-    .filter((mark) => !mark.closest(".jp-OutputArea, .jp-RenderedHTMLCommon") && !mark.parentElement.querySelector(
-      ".jupyter-widgets, .js-plotly-plot, .latentfx-player"));
-  const plots = [...document.querySelectorAll(".js-plotly-plot")];
-  const players = [...document.querySelectorAll(".latentfx-player")];
-  return waiting.length === 0 && document.querySelector(".jupyter-widgets, .js-plotly-plot, .latentfx-player")
-    && plots.every((plot) => plot._fullLayout) && players.every((player) => player.dataset.ready === "true");
+  const cells = document.querySelector("#rendered_cells"), all = (selector) => [...document.querySelectorAll(selector)];
+  return !document.querySelector("#loading") && cells && getComputedStyle(cells).display !== "none"
+    && !document.querySelector("script[type='application/vnd.voila.cell-output+json'], [class='lm-Widget']:empty")
+    && all(".jp-OutputArea-output").every((output) => output.textContent !== "Loading widget...")
+    && all(".latentfx-player").every((player) => player.dataset.ready === "true")
+    && all(".js-plotly-plot").every((plot) => plot._fullLayout
+      && plot._fullLayout._subplots.gl3d.every((name) => plot._fullLayout[name]._scene?.glplot?.cameraParams));
 }"""
 PROJECT = """([selector, curve, number]) => {
   const plot = document.querySelector(selector), trace = plot._fullData[curve];
@@ -63,21 +65,19 @@ PROJECT = """([selector, curve, number]) => {
   const box = scene.container.getBoundingClientRect(), [right, up] = [point[0] / point[3], point[1] / point[3]];
   return [box.left + (0.5 + 0.5 * right) * box.width, box.top + (0.5 - 0.5 * up) * box.height];
 }"""
-LISTEN = """([selector]) => {
+TO_THE_MIDDLE = "scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'})"
+LISTEN = """([selector, curve]) => {
   const plot = document.querySelector(selector);
+  plot._fullLayout[plot._fullData[curve].scene || "scene"]._scene.container.TO_THE_MIDDLE;
   if (plot.latentfxSeen) return;
   plot.latentfxSeen = {hover: null, clicks: 0};
   const name = (event) => [event.points[0].curveNumber, event.points[0].pointNumber];
   plot.on("plotly_hover", (event) => { plot.latentfxSeen.hover = name(event); });
   plot.on("plotly_unhover", () => { plot.latentfxSeen.hover = null; });
   plot.on("plotly_click", (event) => { plot.latentfxSeen.clicks += 1; plot.latentfxSeen.click = name(event); });
-}"""
+}""".replace("TO_THE_MIDDLE", TO_THE_MIDDLE)
 # Two frames: one picks what lies under the pointer, the next has reported it.
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "browser: runs a page in Voila and headless Chromium (minutes)")
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +146,7 @@ def open_page(browser, voila):
 
 @pytest.fixture(scope="session")
 def scene() -> types.SimpleNamespace:
-    """Return the helpers for plotly figures: `pixels`, `changed`, `click_point`, `settle`."""
+    """Return the helpers for plotly figures: `pixels`, `shot`, `changed`, `click_point`, `settle`."""
     return types.SimpleNamespace(
         pixels=scene_pixels, changed=pixels_changed, click_point=click_point, settle=settle, shot=_shot
     )
@@ -159,7 +159,11 @@ def scene_pixels(page, selector: str = SCENE, index: int = 0) -> int:
 
 
 def pixels_changed(before: np.ndarray, after: np.ndarray) -> int:
-    """Return how many pixels differ visibly between two shots `[row column rgb]` of the same size."""
+    """Return how many pixels differ visibly between two shots `[row column rgb]`; ValueError if their sizes differ."""
+    if before.shape != after.shape:
+        raise ValueError(
+            f"the shots are {before.shape} and {after.shape}: the page has laid the figure out anew between"
+        )
     return int((np.abs(before.astype(int) - after.astype(int)).max(axis=-1) > 24).sum())
 
 
@@ -178,8 +182,7 @@ def click_point(
     last frame picked, so a press without a hover hits nothing or a neighbour. Raises LookupError if the point cannot be
     hovered, as when another one hides it.
     """
-    page.locator(selector).first.scroll_into_view_if_needed()
-    page.evaluate(LISTEN, [selector])
+    page.evaluate(LISTEN, [selector, curve])
     x, y = page.evaluate(PROJECT, [selector, curve, number])
     hovered = set()
     for dx, dy in _spiral(reach):
@@ -213,10 +216,10 @@ def _spiral(reach: int):
 
 def _shot(page, selector: str = SCENE, index: int = 0) -> np.ndarray:
     image = pytest.importorskip("PIL.Image", reason="pip install pillow")
-    canvas = page.locator(selector).nth(index)
-    canvas.scroll_into_view_if_needed()
-    # What the screen shows in that place: the canvas itself lies in a box of no size, which element shots refuse.
-    png = page.screenshot(clip=canvas.bounding_box())
+    drawn = page.locator(selector).nth(index)
+    drawn.evaluate(f"(drawn) => drawn.{TO_THE_MIDDLE}")  # what lies outside the window would be missing in the shot
+    # What the screen shows in that place: a scene's canvas lies in a box of no size, which element shots refuse.
+    png = page.screenshot(clip=drawn.bounding_box())
     return np.asarray(image.open(io.BytesIO(png)).convert("RGB"))
 
 
@@ -237,13 +240,14 @@ def _server(folder: pathlib.Path, log: pathlib.Path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
-    # Several kernels share few cores here: waiting threads must not spin.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = process_environment({**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
     command = [sys.executable, "-m", "voila", str(folder), "--no-browser", f"--port={port}"]
-    command += ["--Voila.ip=127.0.0.1", "--template=lab", "--show_tracebacks=True"]
+    command += ["--Voila.ip=127.0.0.1", "--template=lab", "--VoilaConfiguration.show_tracebacks=True"]
+    # A closed page cannot end its kernel (Voila refuses the request: it never set the _xsrf cookie that it asks for).
+    command += ["--MappingKernelManager.cull_idle_timeout=30", "--MappingKernelManager.cull_interval=5"]
     with log.open("w") as output:
-        process = subprocess.Popen(
-            command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
+        process = subprocess.Popen(  # from the root, where Voila reads the settings that ship, voila.json
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=REPOSITORY, start_new_session=True
         )
         try:
             _wait_for(f"http://127.0.0.1:{port}", process, log)

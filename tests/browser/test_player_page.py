@@ -179,6 +179,18 @@ def test_seeking_and_the_end_without_a_loop(page):
     wait_for(page, playing="false", time="3.000")
 
 
+def test_the_controls_work_before_the_first_play(page):
+    page.get_by_role("button", name="Dry").click()
+    wait_for(page, listening="dry")
+    page.get_by_role("slider", name="Volume").fill("0.25")
+    page.get_by_role("button", name="Loop").click()
+    page.get_by_role("slider", name="Position in seconds").fill("1.5")
+    wait_for(page, time="1.500", playing="false")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(500)
+    assert 1.6 < float(state(page)["time"]) < 2.6
+
+
 def test_the_knob_moves_the_figure(page, scene):
     assert scene.pixels(page) > 200
     before = scene.shot(page)

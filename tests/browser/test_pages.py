@@ -1,0 +1,232 @@
+"""The pages as a reader meets them: in Voila and headless Chromium, drawn, turned, clicked, heard and quiet.
+
+A screenshot of each lies in pytest's folder for temporary files, for looking at.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+
+import numpy as np
+import pytest
+
+from latentfx_nb.panels.start_here import PAGES
+
+from .conftest import PROJECT
+
+pytestmark = pytest.mark.browser
+
+IMAGE = ".js-plotly-plot .heatmaplayer image"
+WAIT_MS = 60_000
+PATIENCE_MS = 300  # a sound that starts by itself has started by then
+# Screen places of all points of a trace, by the harness's own projection.
+ALL_PLACES = f"""(curve) => {{
+  const one = {PROJECT}, trace = document.querySelector(".js-plotly-plot")._fullData[curve];
+  return Array.from(trace.x, (_, number) => one([".js-plotly-plot", curve, number]));
+}}"""
+DIAMONDS = """() => {
+  const {x, y, z} = document.querySelector(".js-plotly-plot").data[2];
+  return JSON.stringify([Array.from(x), Array.from(y), Array.from(z)]);
+}"""
+
+SCALE = "() => document.querySelector('.js-plotly-plot')._fullLayout.coloraxis4.cmax"
+IMAGE_SUMS = """() => document.querySelector(".js-plotly-plot")._fullData.map(
+  ({z}) => Array.from(z).reduce((sum, row) => sum + Array.from(row).reduce((a, b) => a + b), 0))"""
+SCALE_IS_NOT = f"(scale) => ({SCALE})() !== scale"
+
+
+@pytest.fixture
+def opened(open_page, tmp_path):
+    """Open a page; at the end, keep a screenshot and check what every page must keep to."""
+    pages = []
+
+    def open_one(name, **options):
+        page = open_page(f"{name}.ipynb", **options)
+        pages.append((name, page))
+        return page
+
+    yield open_one
+    for name, page in pages:
+        page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+        assert page.console_errors == []
+        assert page.outside_requests == []
+
+
+def state(page):
+    return page.locator(".latentfx-player").evaluate("(root) => ({...root.dataset})")
+
+
+def title(page):
+    return page.locator(".latentfx-player .lfx-title").inner_text()
+
+
+def wait_for_sound(page, before):
+    """Return the player's state once it holds another wet sound than `before`."""
+    page.wait_for_function(
+        "(wet) => document.querySelector('.latentfx-player').dataset.wet !== wet", arg=before["wet"], timeout=WAIT_MS
+    )
+    return state(page)
+
+
+def wait_for_title(page, text):
+    page.wait_for_function(
+        "(text) => document.querySelector('.latentfx-player .lfx-title').innerText.includes(text)",
+        arg=text,
+        timeout=WAIT_MS,
+    )
+
+
+def turn(page, presses, key="ArrowRight"):
+    """Turn the knob as a reader does with the keyboard."""
+    page.locator(".latentfx-panel .widget-slider .noUi-handle").first.focus()
+    for _ in range(presses):
+        page.keyboard.press(key)
+
+
+def lone_point(page, curve, avoid=-1):
+    """Return the point of a trace that is furthest from all others on the screen, so that none hides it.
+
+    `avoid` is one that is heard already.
+    """
+    places = np.array(page.evaluate(ALL_PLACES, curve), float)
+    apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    distances = np.nan_to_num(apart.min(axis=1), nan=-1.0)
+    distances[np.arange(len(distances)) == avoid] = -1.0
+    return int(np.argmax(distances))
+
+
+def assert_silent(page):
+    page.wait_for_timeout(PATIENCE_MS)
+    assert state(page)["playing"] == "false"
+    assert state(page)["time"] == "0.000"
+
+
+def assert_plain(page):
+    """The words stand on the page, and no code and no error."""
+    text = page.locator("#rendered_cells").inner_text()
+    assert len(text) > 300
+    for unwanted in ("import latentfx_nb", "lfx.", "Traceback", "That did not work"):
+        assert unwanted not in text.replace('lfx.load_clips("/a/folder")', "")
+
+
+def same_size(one, other):
+    """Return both shots cut to the smaller: the scale beside an image may take a pixel of its width."""
+    rows, columns = np.minimum(one.shape, other.shape)[:2]
+    return one[:rows, :columns], other[:rows, :columns]
+
+
+def pixels_like(shot, *colours):
+    """Return how many pixels of a shot are within a shade of each colour "#rrggbb"."""
+    wanted = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in colours]
+    return [int((np.abs(shot.astype(int) - rgb).max(axis=-1) < 48).sum()) for rgb in wanted]
+
+
+def test_the_front_page_leads_to_pages_that_answer(opened):
+    page = opened("00_start_here")
+    assert_plain(page)
+    cards = page.locator(".latentfx-cards a").all()
+    assert len(cards) == len(PAGES)
+    for card, (heading, text) in zip(cards, PAGES.values()):
+        assert card.is_visible()
+        assert card.inner_text().split("\n")[0] == heading
+        assert text in card.inner_text()
+        assert card.bounding_box()["width"] > 200
+        answer = page.request.get(urllib.parse.urljoin(page.url, card.get_attribute("href")), timeout=3 * WAIT_MS)
+        assert answer.status == 200
+        assert heading in answer.text()
+    assert "ready" in page.locator(".latentfx-table tr", has_text="logmel").inner_text()
+
+
+def test_latent_images_are_drawn_and_follow_the_knob(opened, scene):
+    page = opened("01_latent_images")
+    assert_plain(page)
+    page.wait_for_function("(image) => document.querySelectorAll(image).length === 6", arg=IMAGE, timeout=WAIT_MS)
+    for index in range(6):
+        assert scene.pixels(page, IMAGE, index) > 200
+    assert_silent(page)
+    first = state(page)
+    assert title(page).endswith("Distortion, drive 25 dB")
+    shots, sums = [scene.shot(page, IMAGE, index) for index in (4, 5)], page.evaluate(IMAGE_SUMS)
+    scale = page.evaluate(SCALE)
+    turn(page, 1, "Home")
+    wait_for_title(page, "drive 0 dB")
+    after = wait_for_sound(page, first)
+    assert after["dry"] == first["dry"]
+    page.wait_for_function(SCALE_IS_NOT, arg=scale, timeout=WAIT_MS)  # the images come after the sound
+    scene.settle(page)
+    changed = [before != after for before, after in zip(sums, page.evaluate(IMAGE_SUMS), strict=True)]
+    assert changed == [False, True, True, False, True, True]
+    for before, index in zip(shots, (4, 5)):
+        assert scene.changed(*same_size(before, scene.shot(page, IMAGE, index))) > 200
+    assert_silent(page)
+
+
+def test_effect_clusters_fill_four_scenes_and_sound_when_clicked(opened, scene):
+    page = opened("03_effect_clusters")
+    assert_plain(page)
+    assert page.locator(".js-plotly-plot").count() == 1
+    for index in range(4):
+        assert scene.pixels(page, index=index) > 200
+    assert_silent(page)
+    number = 0
+    for curve in (0, 3):
+        before, number = state(page), lone_point(page, curve, avoid=number)
+        text = page.evaluate("([c, n]) => document.querySelector('.js-plotly-plot').data[c].text[n]", [curve, number])
+        assert scene.click_point(page, curve, number) == (curve, number)
+        wait_for_sound(page, before)
+        clip, effect = text.removeprefix("<b>").split("</b>")[0], text.split("<br>")[1]
+        wait_for_title(page, f"{clip}: {effect}")
+        assert_silent(page)
+
+
+def test_effect_clusters_take_another_colour(opened, scene):
+    page = opened("03_effect_clusters")
+    assert min(pixels_like(scene.shot(page), "#e69f00", "#b8a800")) > 100  # two of the ten effects
+    page.get_by_role("button", name="instrument").click()
+    page.wait_for_function(
+        "() => new Set(document.querySelector('.js-plotly-plot')._fullData[0].marker.color).size === 2",
+        timeout=WAIT_MS,
+    )
+    scene.settle(page)
+    guitar, piano, low_pass = pixels_like(scene.shot(page), "#d55e00", "#0072b2", "#b8a800")
+    assert min(guitar, piano) > 100
+    assert low_pass == 0
+
+
+def test_knob_paths_are_drawn_and_follow_the_knob(opened, scene):
+    page = opened("04_knob_paths")
+    assert_plain(page)
+    assert scene.pixels(page) > 200
+    assert_silent(page)
+    first, before, diamonds = state(page), scene.shot(page), page.evaluate(DIAMONDS)
+    turn(page, 40)
+    after = wait_for_sound(page, first)
+    assert after["dry"] == first["dry"]
+    assert page.evaluate(DIAMONDS) != diamonds
+    scene.settle(page)
+    assert scene.changed(before, scene.shot(page)) > 100
+    assert_silent(page)
+
+
+def test_a_click_on_a_path_is_heard_and_another_effect_is_drawn(opened, scene):
+    page = opened("04_knob_paths")
+    first = state(page)
+    number = lone_point(page, 1)
+    text = page.evaluate("(n) => document.querySelector('.js-plotly-plot').data[1].text[n]", number)
+    assert scene.click_point(page, 1, number) == (1, number)
+    wait_for_sound(page, first)
+    clip, setting = text.removeprefix("<b>").split("</b><br>")
+    wait_for_title(page, f"{clip}: High-pass filter, {setting}")
+    assert_silent(page)
+
+    before = state(page)
+    page.get_by_label("Effect", exact=True).select_option("Distortion (DIS)")
+    page.wait_for_function(
+        "() => document.querySelector('.js-plotly-plot').data[1].text[0].endsWith('drive 0 dB')", timeout=WAIT_MS
+    )
+    wait_for_sound(page, before)
+    wait_for_title(page, "Distortion, drive 25 dB")
+    scene.settle(page)
+    assert scene.pixels(page) > 200
+    assert_silent(page)

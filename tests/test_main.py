@@ -1,0 +1,247 @@
+"""`python -m latentfx_nb`: what the commands write, and that an error is one sentence on stderr."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latentfx_nb import __version__, latents, prepared
+from latentfx_nb import clips as clips_module
+from latentfx_nb.__main__ import main
+from latentfx_nb.encoders import list_encoders, load_encoder
+from latentfx_nb.latents import encode_effects, encode_sweep
+
+pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, noise, write_audio):
+    """Two short recordings."""
+    return write_audio(tmp_path_factory.mktemp("clips"), {f"{i}.wav": noise(40_000, seed=i) for i in range(2)})
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """Return the sizes of the batches that were encoded."""
+    sizes = []
+    original = latents.encode_clips
+    monkeypatch.setattr(latents, "batch_size", lambda *_: 64)
+    monkeypatch.setattr(
+        latents, "encode_clips", lambda encoder, clips: sizes.append(len(clips)) or original(encoder, clips)
+    )
+    return sizes
+
+
+@pytest.fixture
+def two_bundled(monkeypatch):
+    """`warm` takes these for the bundled clips, so that no test waits for all 64."""
+    clips = clips_module.load_clips("bundled")[:2]
+    monkeypatch.setattr(clips_module, "load_clips", lambda source: clips)
+    return clips
+
+
+@pytest.fixture
+def no_weights(monkeypatch, own_cache):
+    monkeypatch.setenv("LATENTFX_WEIGHTS", str(own_cache / "nothing"))
+
+
+def answer(arguments, capsys):
+    """Return exit status, stdout and stderr; stderr without its progress bars."""
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return status, out, "\n".join(line for line in re.split("[\r\n]", err) if line and "clip/s]" not in line)
+
+
+# ------------------------------------------------------------------------------------------------------------- the rest
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_it_runs_as_a_module_and_without_a_command_it_tells_which_there_are():
+    run = subprocess.run([sys.executable, "-m", "latentfx_nb"], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 2
+    assert "COMMAND" in run.stderr
+    run = subprocess.run([sys.executable, "-m", "latentfx_nb", "--help"], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0
+    for command in ("encode", "warm", "encoders", "serve"):
+        assert re.search(rf"^ +{command} ", run.stdout, re.MULTILINE)
+
+
+def test_an_error_ends_the_process_with_status_1(tmp_path):
+    command = [sys.executable, "-m", "latentfx_nb", "encode", str(tmp_path / "missing")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert (
+        run.stderr == f"latentfx_nb: {tmp_path / 'missing'} does not exist; give 'bundled' or a folder of audio files\n"
+    )
+
+
+def test_ctrl_c_says_that_what_was_finished_is_kept(folder, capsys, monkeypatch):
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(latents, "encode_clips", interrupted)
+    assert answer(["encode", folder], capsys) == (130, "", "latentfx_nb: stopped; what was finished is kept")
+
+
+def test_encoders_lists_every_encoder(capsys):
+    status, out, err = answer(["encoders"], capsys)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == list(list_encoders().index)
+    for column in ("dim", "frame_rate_hz", "licence", "present", "note"):
+        assert column in lines[0]
+
+
+# --------------------------------------------------------------------------------------------------------------- encode
+
+
+def test_encode_says_where_the_store_is(folder, own_cache, capsys):
+    status, out, err = answer(["encode", folder, "--effects", "CLN", "HPF"], capsys)
+    assert (status, err) == (0, "")
+    sizes, path = re.fullmatch(r"(.*?): (.*)\n", out).groups()
+    assert sizes == "clip 2, effect 2, dim 64, frame 512"
+    assert Path(path).is_dir()
+    assert Path(path).is_relative_to(own_cache)
+    clips = clips_module.load_clips(folder)
+    again = encode_effects(
+        clips, load_encoder("logmel"), ["CLN", "HPF"], path, bar=None
+    )  # no bar: nothing is left to do
+    assert np.isfinite(again.values).all()
+
+
+def test_encode_again_computes_nothing(folder, encoded, capsys):
+    first = answer(["encode", folder], capsys)
+    assert encoded == [10, 10]
+    assert answer(["encode", folder], capsys) == first
+    assert encoded == [10, 10]
+
+
+def test_encode_goes_on_where_it_stopped(folder, encoded, capsys, monkeypatch):
+    counting, broken = latents.encode_clips, []
+
+    def breaks(encoder, clips):
+        if len(encoded) == 1 and not broken:
+            broken.append(True)
+            raise OSError("the machine went down")
+        return counting(encoder, clips)
+
+    monkeypatch.setattr(latents, "encode_clips", breaks)
+    assert answer(["encode", folder], capsys) == (1, "", "latentfx_nb: the machine went down")
+    assert encoded == [10]
+    status, out, _ = answer(["encode", folder], capsys)
+    assert status == 0
+    assert "clip 2, effect 10" in out
+    assert encoded == [10, 10]
+
+
+def test_encode_along_a_knob_into_a_store_of_ones_own(folder, tmp_path, capsys):
+    store = tmp_path / "mine" / "sweep.zarr"
+    arguments = ["encode", folder, "--sweep", "RVB", "--knob", "damping", "-n", 3, "--store", store]
+    assert answer(arguments, capsys) == (0, f"clip 2, value 3, dim 64, frame 512: {store}\n", "")
+    sweep = encode_sweep(clips_module.load_clips(folder), load_encoder("logmel"), "RVB", 3, "damping", store, bar=None)
+    assert list(sweep["value"].values) == [0.0, 0.5, 1.0]
+
+
+def test_encode_takes_one_file_and_a_cap(folder, tmp_path, noise, write_audio, capsys):
+    status, out, _ = answer(["encode", folder / "1.wav", "--effects", "CLN"], capsys)
+    assert (status, out[:20]) == (0, "clip 1, effect 1, di")
+    long = write_audio(tmp_path, {"long.wav": noise(600_000)})
+    for cap, clips in (([], 3), (["--per-recording", 2], 2)):
+        status, out, _ = answer(["encode", long, "--effects", "CLN", *cap], capsys)
+        assert (status, out[:6]) == (0, f"clip {clips}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--encoder", "mel"], "no encoder is called 'mel'; known are logmel, lyra-v2"),
+        (["--effects", "HPF", "XYZ"], "no effect is called 'XYZ'; choose one of CLN, CHS"),
+        (["--sweep", "XYZ"], "no effect is called 'XYZ'"),
+        (["--sweep", "TRV"], "TRV has no knob; effects with one: CHS, CMP"),
+        (["--sweep", "HPF", "--knob", "drive_db"], "HPF has no knob 'drive_db'; it has cutoff_frequency_hz"),
+        (["--sweep", "HPF", "-n", "1"], "a knob path needs at least 2 values, not 1"),
+        (["--knob", "drive_db"], "--knob drive_db names what --sweep turns"),
+        (["--sweep", "HPF", "--effects", "CLN"], "give one of the two"),
+        (["--per-recording", "0"], "per_recording = 0 leaves no clip"),
+        (["--encoder", "lyra-v2", "--device", "cuda"], "runs on the CPU only"),
+    ],
+)
+def test_what_cannot_be_encoded_is_one_sentence(arguments, sentence, folder, own_cache, capsys):
+    status, out, err = answer(["encode", folder, *arguments], capsys)
+    assert (status, out) == (1, "")
+    assert err.startswith("latentfx_nb: ")
+    assert sentence in err
+    assert len(err.splitlines()) == 1
+    assert not (own_cache / "latents").exists()
+
+
+def test_missing_weights_are_one_sentence(folder, no_weights, monkeypatch, capsys):
+    def unreachable(*_arguments, **_options):
+        raise OSError("there is no network")
+
+    from latentfx_nb.encoders import _load
+
+    monkeypatch.setattr("pooch.retrieve", unreachable)
+    _load.cache_clear()
+    status, out, err = answer(["encode", folder, "--encoder", "lyra-v2"], capsys)
+    assert (status, out) == (1, "")
+    assert err.startswith("latentfx_nb: the weights of lyra")
+    assert "set LATENTFX_WEIGHTS" in err
+
+
+def test_another_data_set_in_the_store_is_left_as_it_is(folder, tmp_path, capsys):
+    store = tmp_path / "store.zarr"
+    assert answer(["encode", folder, "--effects", "CLN", "--store", store], capsys)[0] == 0
+    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    status, out, err = answer(["encode", folder, "--effects", "HPF", "--store", store], capsys)
+    assert (status, out) == (1, "")
+    assert "holds another data set (its effects differ)" in err
+    assert {path: path.read_bytes() for path in store.rglob("*") if path.is_file()} == before
+
+
+# ----------------------------------------------------------------------------------------------------------------- warm
+
+
+def test_warm_prepares_what_is_ready_once(two_bundled, no_weights, encoded, own_cache, capsys):
+    status, out, err = answer(["warm"], capsys)
+    assert (status, err) == (0, "")
+    first, second = out.splitlines()
+    assert first == "logmel: ready"
+    assert second.startswith("lyra-v2: left out, not ready on this machine: ")
+    assert encoded == [10, 10]
+    stores = {path: path.stat().st_mtime_ns for path in (own_cache / "latents").rglob("c.*")}
+    assert len(stores) == 2
+    assert answer(["warm"], capsys)[1] == out
+    assert encoded == [10, 10]
+    assert {path: path.stat().st_mtime_ns for path in (own_cache / "latents").rglob("c.*")} == stores
+
+
+def test_warm_takes_names(two_bundled, lyra_weights, encoded, capsys):
+    assert answer(["warm", "lyra-v2"], capsys) == (0, "lyra-v2: ready\n", "")
+    assert encoded == [10, 10]
+
+
+def test_warm_does_not_publish_unasked(two_bundled, no_weights, monkeypatch, capsys):
+    written = []
+    monkeypatch.setattr(prepared, "write_points", lambda name: written.append(name) or Path(f"{name}.nc"))
+    answer(["warm", "logmel"], capsys)
+    assert written == []
+    assert answer(["warm", "logmel", "--publish"], capsys)[1] == "logmel: wrote logmel.nc\nlogmel: ready\n"
+    assert written == ["logmel"]
+
+
+def test_warm_of_an_unknown_encoder_is_one_sentence(capsys):
+    status, out, err = answer(["warm", "mel"], capsys)
+    assert (status, out, err) == (1, "", "latentfx_nb: no encoder is called 'mel'; known are logmel, lyra-v2")
