@@ -14,6 +14,12 @@ async function keepListening(manager, id) {
   if (!core._handle_comm_msg || !model.comm?.on_msg || model.latentfxHears) return;
   model.latentfxHears = true;
   model.comm.on_msg((message) => model._handle_comm_msg(message).catch(() => core._handle_comm_msg.call(model, message)));
+  // Changes that wait for a busy kernel are merged, so that a hover after a click would take the click's place.
+  const { save } = model;
+  model.save = (changes, options) => {
+    if (/hover$/.test(changes?._js2py_pointsCallback?.event_type)) delete changes._js2py_pointsCallback;
+    return save.call(model, changes, options);
+  };
 }
 function makeEngine(model) {
   const engine = { events: new EventTarget(), sounds: {}, pending: true, problem: "" }, { events } = engine;
@@ -123,6 +129,8 @@ function drawControls(model, el, engine) {
   engine.events.addEventListener("change", paint);
   paint();
   el.append(root);
+  // Figures that were drawn while the page was still hidden look at the window's size only.
+  new ResizeObserver(() => window.dispatchEvent(new Event("resize"))).observe(root);
   model.send({ kind: "ready" }); // Python answers with the sounds, in case an earlier message was lost
   return () => engine.events.removeEventListener("change", paint);
 }

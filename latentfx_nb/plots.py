@@ -242,7 +242,8 @@ def latent_images(spectrograms: Sequence[xr.DataArray], latents: Sequence[xr.Dat
 def image_ranges(spectrograms: Sequence[xr.DataArray], latents: Sequence[xr.DataArray]) -> dict:
     """Return the four colour axes of `latent_images`, scaled to what the images hold."""
     low, high = np.percentile(latents[0], [1, 99])
-    spread = float(np.percentile(np.abs(latents[2]), 99)) or 1.0
+    # A tenth of what the clean latents span, or rounding would fill the scale of an effect that is turned down.
+    spread = float(max(np.percentile(np.abs(latents[2]), 99), 0.1 * (high - low), 1e-6))
     place = {"thickness": 10, "len": 0.42}
     upper, lower = {**place, "y": 0.8, "title": "dB"}, {**place, "y": 0.2}
     return {

@@ -42,6 +42,8 @@ VIEWS = {
 
 PATH_CLIPS_PER_INSTRUMENT = 4
 
+UMAP_NEIGHBOURS = 15  # umap-learn's default; a folder with a single clip has fewer renders to be near to
+
 
 def effect_means(clips: ClipSet, encoder: str, bar: Callable[..., Any] = tqdm) -> xr.DataArray:
     """Return time averages `(clip, effect, dim)` of `clips` through all ten effects, shipped or computed."""
@@ -96,7 +98,9 @@ def _project(latents: xr.DataArray, means: xr.DataArray, umap_dimensions: Sequen
         dataset[f"pca_{kind}"] = _unnamed(pca.points, "component_3d")
         dataset[f"explained_{kind}"] = "component_3d", np.asarray(pca.explained)
         for n in umap_dimensions:
-            dataset[f"umap_{kind}_{n}d"] = _unnamed(fit_umap(x, n, features=features).points, f"component_{n}d")
+            near = min(UMAP_NEIGHBOURS, means.sizes["clip"] * means.sizes["effect"] - 1)
+            points = fit_umap(x, n, n_neighbors=near, features=features).points
+            dataset[f"umap_{kind}_{n}d"] = _unnamed(points, f"component_{n}d")
         purity[kind] = purity_table(x, features=features)
     dataset["purity"] = ("label", "kind"), np.stack([table["purity"] for table in purity.values()], axis=1)
     dataset["chance"] = "label", purity["mean"]["chance"].to_numpy()

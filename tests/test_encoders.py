@@ -298,7 +298,7 @@ def test_list_encoders_says_what_is_missing(monkeypatch):
     monkeypatch.delenv("LATENTFX_WEIGHTS", raising=False)
     row = list_encoders().loc["lyra-v2"]
     assert not row["present"]
-    assert row["note"] == "load_encoder('lyra-v2') fetches the weights"
+    assert row["note"] == "3.3 MB of weights are fetched at first use"
 
 
 def test_an_unknown_encoder_lists_the_known_ones():
@@ -363,3 +363,10 @@ def test_a_built_in_name_is_taken():
     model.name = "logmel"
     with pytest.raises(ValueError, match="'logmel' is a built-in encoder"):
         register_encoder(model)
+
+
+def test_a_device_that_torch_cannot_use_is_named():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(ValueError, match="device 'cuda' here .*use 'auto' or 'cpu'"):
+        load_encoder("logmel", device="cuda")

@@ -54,7 +54,8 @@ def _built_in_row(name: str, entry: _Entry) -> dict:
         note = f"pip install 'latentfx-nb[{entry.weights.family}]'"
     elif entry.weights:
         try:
-            note = "" if entry.weights.find() else f"load_encoder({name!r}) fetches the weights"
+            here, size_mb = entry.weights.find(), entry.weights.size_mb
+            note = "" if here else f"{size_mb:g} MB of weights are fetched at first use"
         except ValueError as error:
             note = str(error)
     size, source = (entry.weights.size_mb, entry.weights.url) if entry.weights else (0.0, "none needed")

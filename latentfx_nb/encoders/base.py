@@ -46,12 +46,23 @@ class Decoder(Protocol):
 
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:
-    """Return `device`; "auto" is CUDA if there is any, else Apple's MPS, else the CPU."""
+    """Return `device`; "auto" is CUDA if there is any, else Apple's MPS, else the CPU.
+
+    Raises ValueError if this machine's torch cannot use it.
+    """
     if device != "auto":
-        return torch.device(device)
+        return _checked_device(device)
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _checked_device(name: str | torch.device) -> torch.device:
+    """Return the device; raise ValueError if this machine's torch cannot use it."""
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
+        raise ValueError(f"torch cannot use the device {str(name)!r} here ({error}); use 'auto' or 'cpu'") from error
 
 
 def check_audio(encoder: Encoder, audio: torch.Tensor) -> None:

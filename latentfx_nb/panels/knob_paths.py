@@ -73,7 +73,9 @@ class KnobPaths(Panel):
         row = {"flex_flow": "row wrap", "align_items": "center"}
         choices = widgets.HBox([self.clip_set, self.encoder, *self.knob.choices], layout=row)
         label = widgets.Label(f"Draw the paths of (up to {MOST_PATHS}; Ctrl-click for several)")
-        side = widgets.VBox([self.heard, label, self.chosen, self.numbers], layout={"width": "360px"})
+        side = widgets.VBox(
+            [self.heard, label, self.chosen, self.numbers], layout={"width": "360px", "margin": "10px 0 0 0"}
+        )
         view = widgets.VBox([self.figure], layout={"flex": "1 1 500px", "min_width": "0"})
         below = widgets.HBox([view, side], layout={"width": "100%"})
         return [choices, self.knob.slider, self.status, self.player, below]

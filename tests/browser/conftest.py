@@ -40,6 +40,7 @@ CHROMIUM_ARGS = (
 # Voila's own lab template links two icon style sheets that no page of ours needs; they are answered empty, not fetched.
 TEMPLATE_REQUEST = "https://cdn.jsdelivr.net/npm/@fortawesome/fontawesome-free@"
 SCENE = ".js-plotly-plot .gl-container canvas"
+LATE_START = "[anywidget] Failed to initialize model."
 START_S = 60
 PAGE_S = 180
 # A widget still to come is an output that nothing has replaced, one that says "Loading widget...", or an empty box with
@@ -121,8 +122,10 @@ def open_page(browser, voila):
 
     The page is 1280 x 900; its kernel has run and its widgets are drawn. `page.console_errors` lists what went wrong in
     it and `page.outside_requests` each request for another host, which none gets; both grow while the page is used.
+    `page.late_starts` is not empty if a widget took over 2 s to start, which the player makes up for.
     `color_scheme="dark"` opens it in Voila's dark theme.
     """
+    sync_api = pytest.importorskip("playwright.sync_api")
     with contextlib.ExitStack() as pages:
 
         def opened(notebook, color_scheme="light"):
@@ -131,12 +134,15 @@ def open_page(browser, voila):
             context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=color_scheme)
             pages.callback(context.close)
             page = context.new_page()
-            page.console_errors, page.outside_requests = [], []
-            page.on("console", lambda message: message.type == "error" and page.console_errors.append(message.text))
-            page.on("pageerror", lambda error: page.console_errors.append(str(error)))
+            page.console_errors, page.late_starts, page.outside_requests = [], [], []
+            page.on("console", lambda message: message.type == "error" and _note(page, message.text))
+            page.on("pageerror", lambda error: _note(page, str(error)))
             page.route(lambda address: not _is_local(address), lambda route: _refuse(route, page.outside_requests))
             page.goto(f"{url}?theme={color_scheme}", timeout=PAGE_S * 1000)
-            page.wait_for_function(RENDERED, timeout=PAGE_S * 1000)
+            try:
+                page.wait_for_function(RENDERED, timeout=PAGE_S * 1000)
+            except sync_api.TimeoutError:
+                pytest.fail(f"{path.name} is not drawn after {PAGE_S} s: {page.console_errors + page.late_starts}")
             if page.locator(".jp-RenderedText[data-mime-type*='error']").count():
                 pytest.fail(page.locator(".jp-RenderedText[data-mime-type*='error']").first.inner_text())
             return page
@@ -221,6 +227,10 @@ def _shot(page, selector: str = SCENE, index: int = 0) -> np.ndarray:
     # What the screen shows in that place: a scene's canvas lies in a box of no size, which element shots refuse.
     png = page.screenshot(clip=drawn.bounding_box())
     return np.asarray(image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def _note(page, error: str) -> None:
+    (page.late_starts if LATE_START in error else page.console_errors).append(error)
 
 
 def _is_local(address: str) -> bool:
