@@ -130,9 +130,10 @@ function drawControls(model, el, engine) {
   paint();
   el.append(root);
   // Figures that were drawn while the page was still hidden look at the window's size only.
-  new ResizeObserver(() => window.dispatchEvent(new Event("resize"))).observe(root);
+  const grown = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
+  grown.observe(root);
   model.send({ kind: "ready" }); // Python answers with the sounds, in case an earlier message was lost
-  return () => engine.events.removeEventListener("change", paint);
+  return () => { engine.events.removeEventListener("change", paint); grown.disconnect(); };
 }
 export default () => {
   let engine;

@@ -9,6 +9,8 @@ import pytest
 pytestmark = pytest.mark.browser
 
 PAGE = """
+import time
+
 import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
@@ -47,7 +49,9 @@ slider.observe(turn, "value")
 figure.data[0].on_click(choose)
 swap = ipywidgets.Button(description="Swap")
 swap.on_click(lambda _: player.load(tone(220), tone(550), title="Swapped"))
-display(ipywidgets.VBox([figure, slider, player, ipywidgets.HBox([swap, heard, clicked])]))
+busy = ipywidgets.Button(description="Busy")
+busy.on_click(lambda _: time.sleep(1.5))
+display(ipywidgets.VBox([figure, slider, player, ipywidgets.HBox([swap, busy, heard, clicked])]))
 """
 
 SLOW_PAGE = """
@@ -232,3 +236,13 @@ def test_widgets_that_start_slowly_still_update(open_page, folder):
     page.wait_for_function("(wet) => document.querySelector('.latentfx-player').dataset.wet !== wet", arg=wet)
     page.wait_for_function("document.querySelector('.js-plotly-plot').data[0].y[1] === 2", timeout=20_000)
     assert page.console_errors == []
+
+
+def test_a_click_reaches_a_busy_kernel(page, scene):
+    page.get_by_role("button", name="Busy").click()
+    assert scene.click_point(page, 0, 7) == (0, 7)
+    box = page.locator(".js-plotly-plot").bounding_box()
+    for step in range(6):  # on over other points, whose hovers wait for the kernel too
+        page.mouse.move(box["x"] + 150 + 60 * step, box["y"] + 120 + 30 * step)
+        scene.settle(page)
+    page.wait_for_function("document.querySelector('.clicked').innerText === '7'", timeout=20_000)
