@@ -1,4 +1,4 @@
-"""The command `python -m latentfx_nb`: encode, warm, encoders, serve and lab."""
+"""The command `python -m latentfx_nb`: encode, warm, encoders and serve."""
 
 from __future__ import annotations
 

@@ -385,7 +385,7 @@ def test_written_points_can_be_read_back(bundled, tmp_path, monkeypatch):
     monkeypatch.setattr(prepared, "KNOB_RANGES", {"DIS": KNOB_RANGES["DIS"]})
     monkeypatch.setattr(prepared, "POINTS", tmp_path)
     monkeypatch.setattr(
-        prepared, "fit_umap", lambda x, n, features=None: fit_pca(x, n, features)
+        prepared, "fit_umap", lambda x, n, n_neighbors, features=None: fit_pca(x, n, features)
     )  # UMAP is not at issue
     made = prepared.make_points("logmel", Silent)
     assert prepared.write_points("logmel", tmp_path, Silent) == tmp_path / "logmel.nc"
