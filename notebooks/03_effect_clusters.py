@@ -50,5 +50,5 @@ lfx.panels.EffectClusters(encoder="logmel")
 
 # %% [markdown]
 # Purity is measured in the latents themselves. A point has nine nearest neighbours here because a clip has nine other
-# renders: "same clip" could reach 100 % and, where the performance outweighs the effect, it comes close. *Chance* is
-# what random labels would give.
+# renders: "same clip" would be 100 % if the renders of each clip kept to themselves, "same effect" if those of each
+# effect did. *Chance* is what random labels would give.

@@ -157,6 +157,19 @@ class Panel(widgets.VBox):
         """Stand in for tqdm: progress goes to the status line, and the cancel button or a newer job stops the work."""
         return self.status.progress(*arguments, **options, check=self._check)
 
+    def on_clips(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when another clip set was chosen and loaded; one that cannot be is said instead."""
+
+        def changed(change: dict) -> None:
+            try:
+                self.clips = self._load(change["new"])
+            except (ValueError, OSError) as error:
+                self.status.fail(error)
+            else:
+                callback()
+
+        self.clip_set.observe(changed, "value")
+
     def wait(self, timeout_s: float = 120.0) -> None:
         """Return when all that was asked for is done, for scripts and tests."""
         self.worker.wait(timeout_s)

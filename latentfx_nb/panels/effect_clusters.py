@@ -13,6 +13,8 @@ from latentfx_nb.panels.base import STYLE, Panel, note, table
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import VIEWS, cluster_points
 
+FIRST = (0, list(EFFECTS).index("CLN"))  # clip and effect of the point that is chosen at first
+
 KINDS = {"mean": "time-averaged", "flat": "flattened", "chance": "chance"}
 
 
@@ -37,7 +39,7 @@ class EffectClusters(Panel):
         self.compute_umap = widgets.Button(description="Compute UMAP", tooltip="about a minute the first time")
         self.numbers = widgets.HTML()
         self._dimensions = dimensions
-        self._chosen: tuple[int, int] | None = None
+        self._chosen = FIRST
         self._drawn = self.clips
         self._points = cluster_points(self.clips, encoder, dimensions, umap=False, bar=self.busy)
         self.figure = self.figure_widget(plots.effect_clusters(self._titled_views()))
@@ -45,12 +47,12 @@ class EffectClusters(Panel):
             trace.on_click(self._clicked)
         self._show_numbers()
         self.children = self._layout()
-        self.clip_set.observe(self._clips_changed, "value")
+        self.on_clips(lambda: self._prepare(umap=False))
         self.encoder.observe(lambda _: self._prepare(umap=False), "value")
         self.coloring.observe(lambda _: self._recolor(), "value")
         self.effect.observe(lambda _: self._draw(), "value")
         self.compute_umap.on_click(lambda _: self._prepare(umap=True))
-        self.choose(0, list(EFFECTS).index("CLN"))
+        self.choose(*FIRST)
 
     def choose(self, clip: int, effect: int) -> None:
         """Ring a point in every scene and load its sound; it is not started."""
@@ -77,21 +79,13 @@ class EffectClusters(Panel):
         share = self._points.explained.get(view)
         return VIEWS[view] if share is None else f"{VIEWS[view]} ({share.sum():.0%} of the variance)"
 
-    def _clips_changed(self, change: dict) -> None:
-        try:
-            self.clips = self._load(change["new"])
-        except (ValueError, OSError) as error:
-            self.status.fail(error)
-            return
-        self._prepare(umap=False)
-
     def _prepare(self, umap: bool) -> None:
         def job() -> None:
             clips = self.clips
             self.status.say("UMAP is being computed; the first one takes up to a minute." if umap else "")
             points = cluster_points(clips, self.encoder.value, self._dimensions, umap, self.busy)
             if clips is not self._drawn:
-                self._chosen = None
+                self._chosen = FIRST
             # Until here a click means a point, and so a clip, of what is still drawn.
             self._drawn, self._points = clips, points
             self._draw()
@@ -128,7 +122,7 @@ class EffectClusters(Panel):
     def _draw_rings(self) -> None:
         with self.figure.batch_update():
             for ring, view in zip(self.figure.data[len(VIEWS) : 2 * len(VIEWS)], VIEWS, strict=True):
-                if self._chosen is None or view not in self._points.views:
+                if view not in self._points.views:
                     ring.update({axis: [None] for axis in "xyz"[: self._dimensions]})
                     continue
                 clip, effect = self._chosen
@@ -148,8 +142,6 @@ class EffectClusters(Panel):
             self.choose(clip, list(EFFECTS).index(self.effect.value) if self.effect.value else effect)
 
     def _load_sound(self) -> None:
-        if self._chosen is None:
-            return
         clip, effect = self._chosen
         label = list(EFFECTS)[effect]
         sound = self._drawn[clip]

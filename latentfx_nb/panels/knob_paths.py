@@ -61,7 +61,7 @@ class KnobPaths(Panel):
         self.figure.data[1].on_click(self._clicked)
         self._show_numbers()
         self.children = self._layout()
-        self.clip_set.observe(self._clips_changed, "value")
+        self.on_clips(self._clips_changed)
         self.encoder.observe(lambda _: self._prepare(), "value")
         self.chosen.observe(lambda _: self._listing or self._prepare(), "value")
         self.heard.observe(lambda _: self._listing or self._turned(), "value")
@@ -90,12 +90,7 @@ class KnobPaths(Panel):
         self.chosen.value, self.heard.value = tuple(chosen), chosen[0]
         self._listing = False
 
-    def _clips_changed(self, change: dict) -> None:
-        try:
-            self.clips = self._load(change["new"])
-        except (ValueError, OSError) as error:
-            self.status.fail(error)
-            return
+    def _clips_changed(self) -> None:
         self._list_clips()
         self._prepare()
 

@@ -53,7 +53,7 @@ class LatentImages(Panel):
         row = {"flex_flow": "row wrap", "align_items": "center"}
         choices = widgets.HBox([self.clip_set, self.encoder, self.clip, *self.knob.choices], layout=row)
         self.children = [choices, self.knob.slider, self.status, self.player, self.figure]
-        self.clip_set.observe(self._clips_changed, "value")
+        self.on_clips(self._clips_changed)
         for chooser in (self.encoder, self.clip):
             chooser.observe(lambda _: self._changed(), "value")
         self.knob.on_turn(self._changed)
@@ -63,12 +63,7 @@ class LatentImages(Panel):
         self.clip.options = [(clip_label(self.clips, row), row) for row in range(len(self.clips))]
         self.clip.value = chosen
 
-    def _clips_changed(self, change: dict) -> None:
-        try:
-            self.clips = self._load(change["new"])
-        except (ValueError, OSError) as error:
-            self.status.fail(error)
-            return
+    def _clips_changed(self) -> None:
         self._list_clips()
         self._changed()
 
