@@ -809,7 +809,10 @@ def test_rings_of_one_clip_set_do_not_stay_on_another(few, warm_cache, monkeypat
     click(panel, 503)
     panel.clip_set.value = str(few)
     ready(panel)
-    assert [list(ring.x) for ring in panel.figure.data[4:8]] == [[None]] * 4
+    clean = drawn(panel.figure.data[0])[0]
+    np.testing.assert_allclose(rings(panel)[0], clean, rtol=1e-6)
+    assert [list(ring.x) for ring in (panel.figure.data[5], panel.figure.data[7])] == [[None]] * 2  # no UMAP yet
+    assert panel.player.title == f"{load_clips(few).table['clip'].iat[0]}: Clean"
 
 
 def test_a_new_encoder_keeps_the_chosen_point(lyra_weights):
