@@ -36,18 +36,22 @@ from latentfx_nb.projections import fit_pca
 EFFECTS_TURNED = ("DIS", "RVB", "HPF", "LPF", "PS")
 ROUNDS = 15
 
-# Milliseconds after the key went down of each new position of the diamonds, of its painting, and then of the new sound.
+# Milliseconds after the key went down of each new position of the diamonds, of its painting, and of the new sound.
 WATCH = """() => {
   const plot = document.querySelector(".js-plotly-plot"), player = document.querySelector(".latentfx-player");
-  let start = 0, sound = player.dataset.wet, set = [], painted = [], x = plot.data[2].x;
+  let start = 0, set = [], painted = [], sound, wet = player.dataset.wet, x = plot.data[2].x;
   const now = () => performance.now() - start;
-  document.addEventListener("keydown", () => { start = performance.now(); set = []; painted = []; }, true);
+  const tell = () => {
+    if (sound && painted.length > 1) window.latentfxTimes = [set[0], painted[0], set[1], painted[1], sound];
+  };
+  document.addEventListener("keydown", () => { start = performance.now(); set = []; painted = []; sound = 0; }, true);
   Object.defineProperty(plot.data[2], "x", { get: () => x, set: (value) => { x = value; set.push(now()); } });
-  plot.on("plotly_afterplot", () => { painted.push(now()); });
+  plot.on("plotly_afterplot", () => { painted.push(now()); tell(); });
   new MutationObserver(() => {
-    if (player.dataset.wet === sound || painted.length < 2) return;
-    sound = player.dataset.wet;
-    window.latentfxTimes = [set[0], painted[0], set[1], painted[1], now()];
+    if (player.dataset.wet === wet) return;
+    wet = player.dataset.wet;
+    sound = now();
+    tell();
   }).observe(player, { attributes: true });
 }"""
 STAGES = ("prepared point", "painted", "exact point", "painted", "sound decoded")
