@@ -45,7 +45,9 @@ run: $(STAMPS)/run
 test: chromium $(STAMPS)/test
 	@$(SETTINGS); $(PY) -m latentfx_nb warm
 	@set -e; $(SETTINGS); \
-	if [ -z "$(SKIP_BROWSER)" ]; then CHROMIUM="$$(bash tools/find_chromium.sh)"; export CHROMIUM; fi; \
+	if [ -z "$(SKIP_BROWSER)" ]; then \
+		CHROMIUM="$$(bash tools/find_chromium.sh)"; export CHROMIUM LATENTFX_REQUIRE_BROWSER=1; \
+	fi; \
 	$(PY) -m pytest $(if $(SKIP_BROWSER),-m "not browser") $(ARGS)
 
 chromium:

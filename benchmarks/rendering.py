@@ -20,7 +20,7 @@ import pyloudnorm
 from latentfx_nb import audio
 from latentfx_nb.clips import load_clips
 from latentfx_nb.effects import EFFECTS, Setting, render_many, render_settings
-from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ, TARGET_LUFS
+from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
 
 ROUNDS = 9
 CLIPS_AT_ONCE = 4  # what two threads share in a round
@@ -49,21 +49,6 @@ def milliseconds(call, *arguments):
     return 1000 * (time.perf_counter() - start)
 
 
-def synthetic_clip():
-    time_s = np.arange(CLIP_SAMPLES) / SAMPLE_RATE_HZ
-    notes = sum(np.sin(2 * np.pi * 110 * k * time_s) / k for k in range(1, 20))
-    mono = 0.1 * notes * np.exp(-3 * (time_s % 0.5))
-    return np.tile(mono, (2, 1)).astype(np.float32)
-
-
-def choose_clip():
-    try:
-        clips = load_clips("bundled")
-    except (FileNotFoundError, ValueError):
-        return synthetic_clip(), "synthetic plucked notes (there are no bundled clips)"
-    return clips[0], f"bundled clip {clips.table['clip'].iat[0]}"
-
-
 def check_agreement(clip):
     """Raise if the two ways do not give the same sound: pitch shift turns a last bit of gain into 0.006."""
     for label, naive, ours in zip(EFFECTS, naive_render(clip), render_settings(clip, SETTINGS)):
@@ -84,7 +69,8 @@ def print_stages(clip):
 
 
 def main():
-    clip, described = choose_clip()
+    clips = load_clips("bundled")
+    clip, described = clips[0], f"bundled clip {clips.table['clip'].iat[0]}"
     versions = ", ".join(f"{name} {version(name)}" for name in ("pedalboard", "pyloudnorm", "numpy", "scipy"))
     print(f"Python {platform.python_version()}, {versions}; {os.cpu_count()} cores")
     kind = "mono doubled" if audio.is_doubled(clip) else "true stereo"

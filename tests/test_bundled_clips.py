@@ -12,9 +12,6 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-pytest.importorskip("librosa")
-pytest.importorskip("mido")
-
 from tools import clip_statistics, phrases, render_bundled_clips
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -141,8 +141,8 @@ class Panel(widgets.VBox):
     """
 
     def __init__(self, source: str | Path | ClipSet, encoder: str) -> None:
-        self.worker = Worker(self._fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status = Status()
+        self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status.stopped = self.worker.cancel
         self.player = Player()
         self.clip_set = widgets.Dropdown(description="Clips", style=STYLE, layout={"width": "230px"})
@@ -184,9 +184,6 @@ class Panel(widgets.VBox):
     def _check(self) -> None:
         if self.worker.cancelled.is_set():
             raise Cancelled
-
-    def _fail(self, error: Exception) -> None:
-        self.status.fail(error)
 
     def _load(self, source: str | ClipSet) -> ClipSet:
         return source if isinstance(source, ClipSet) else load_clips(source)

@@ -94,7 +94,8 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def browser(chromium):
     """Yield one headless Chromium for the session, with software WebGL."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    from playwright import sync_api
+
     with sync_api.sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_ARGS))
         yield running
@@ -125,7 +126,8 @@ def open_page(browser, voila):
     `page.late_starts` is not empty if a widget took over 2 s to start, which the player makes up for.
     `color_scheme="dark"` opens it in Voila's dark theme.
     """
-    sync_api = pytest.importorskip("playwright.sync_api")
+    from playwright import sync_api
+
     with contextlib.ExitStack() as pages:
 
         def opened(notebook, color_scheme="light"):
@@ -221,12 +223,13 @@ def _spiral(reach: int):
 
 
 def _shot(page, selector: str = SCENE, index: int = 0) -> np.ndarray:
-    image = pytest.importorskip("PIL.Image", reason="pip install pillow")
+    from PIL import Image
+
     drawn = page.locator(selector).nth(index)
     drawn.evaluate(f"(drawn) => drawn.{TO_THE_MIDDLE}")  # what lies outside the window would be missing in the shot
     # What the screen shows in that place: a scene's canvas lies in a box of no size, which element shots refuse.
     png = page.screenshot(clip=drawn.bounding_box())
-    return np.asarray(image.open(io.BytesIO(png)).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def _note(page, error: str) -> None:
