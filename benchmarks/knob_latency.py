@@ -29,7 +29,7 @@ from latentfx_nb.encoders import DEFAULT_ENCODERS, Encoder, list_encoders, load_
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.panels import KnobPaths
 from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
-from latentfx_nb.player import encode_pair
+from latentfx_nb.player import encode_sounds
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.projections import fit_pca
 
@@ -71,7 +71,7 @@ def stages(panel: KnobPaths, encoder: Encoder, effect: str, value: float) -> dic
     taken["encode"], latents = timed(lambda: encode_clips(encoder, [wet])[0])
     taken["project"], point = timed(lambda: basis.transform(latents.mean(axis=-1)[None])[0])
     taken["repaint"], _ = timed(lambda: panel.figure.data[2].update(dict(zip("xyz", point[:, None], strict=True))))
-    taken["sound"], _ = timed(lambda: encode_pair(wet, wet, SAMPLE_RATE_HZ))
+    taken["sound"], _ = timed(lambda: encode_sounds(wet, wet, sample_rate=SAMPLE_RATE_HZ))
     return taken
 
 

@@ -1,6 +1,6 @@
-// Two sounds on one clock: both always run, and A/B only fades between their gains.
+// Two or three sounds on one clock: all always run, and A/B only fades between their gains.
 const TICK_MS = 66, LEAD_S = 0.01, FADE_S = 0.0025; // FADE_S is a time constant: 95 % of a crossfade in 7.5 ms
-const SIDES = ["dry", "wet"], SVG = (path) => `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg>`;
+const SIDES = ["dry", "wet", "decoded"], SVG = (path) => `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg>`;
 const [PLAY, PAUSE, LOOP, VOLUME] = ["M4 2.5v11l9-5.5z", "M4 3h3v10H4zM9 3h3v10H9z",
   "M4 4h7V2l3.5 3L11 8V6H5v3H3V5zM12 12H5v2l-3.5-3L5 8v2h6V7h2v4z", "M2 6h3l4-3.5v11L5 10H2zM11 5.5a3.5 3.5 0 0 1 0 5z"].map(SVG);
 function adler32(view) {
@@ -67,7 +67,7 @@ function makeEngine(model) {
     const mine = ++round, next = {};
     let problem = "";
     engine.pending = true;
-    await null; // dry and wet of one message are one change
+    await null; // the sounds of one message are one change
     for (const side of SIDES) {
       const bytes = model.get(side), code = adler32(bytes), known = SIDES.map((s) => engine.sounds[s]).find((s) => s?.code === code);
       const flac = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength); // decoding empties its input
@@ -87,7 +87,7 @@ function makeEngine(model) {
   model.on("change:volume", () => glide(master, model.get("volume")));
   model.on("change:loop", () => pair && start(engine.position()));
   model.on("change:listening change:volume change:loop change:title change:ready", tell);
-  model.on("change:dry change:wet", refresh);
+  model.on(SIDES.map((side) => `change:${side}`).join(" "), refresh);
   model.set("playing", false); // a page that opens never sounds by itself
   model.get("_hearers").forEach((id) => keepListening(model.widget_manager, id));
   model.on("change:_hearers", () => model.get("_hearers").forEach((id) => keepListening(model.widget_manager, id)));
@@ -100,7 +100,8 @@ function drawControls(model, el, engine) {
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's single-key commands stay out of the controls
   root.innerHTML = `<div class="lfx-title"></div><div class="lfx-row"><button type="button" class="lfx-play"></button>
     <span class="lfx-sides" role="group" aria-label="Which sound is heard">
-      <button type="button" data-side="dry">Dry</button><button type="button" data-side="wet">Wet</button></span>
+      <button type="button" data-side="dry">Dry</button><button type="button" data-side="wet">Wet</button>
+      <button type="button" data-side="decoded" title="What the model's decoder makes of the wet sound">Decoded</button></span>
     <input type="range" class="lfx-bar" min="0" step="0.01" aria-label="Position in seconds"><span class="lfx-clock"></span>
     <button type="button" class="lfx-loop" aria-label="Loop" title="Loop">${LOOP}</button>
     <label class="lfx-volume" title="Volume">${VOLUME}<input type="range" max="1" step="0.01" aria-label="Volume"></label></div>`;
@@ -122,9 +123,9 @@ function drawControls(model, el, engine) {
     [bar.max, bar.value, volume.value] = [length, at, model.get("volume")];
     clock.textContent = `${at.toFixed(1)} / ${length.toFixed(1)} s`;
     title.textContent = engine.problem || model.get("title") || (length || engine.pending ? "" : "No sound loaded yet");
-    const code = (side) => engine.sounds[side]?.code ?? "";
+    SIDES.forEach((side) => { root.dataset[side] = engine.sounds[side]?.buffer ? engine.sounds[side].code : ""; });
     Object.assign(root.dataset, { ready: !engine.pending && model.get("ready"), playing, listening: model.get("listening"),
-      dry: code("dry"), wet: code("wet"), duration: length.toFixed(3), time: at.toFixed(3) });
+      duration: length.toFixed(3), time: at.toFixed(3) });
   };
   engine.events.addEventListener("change", paint);
   paint();

@@ -1,4 +1,4 @@
-"""The one house widget: a clip without and with its effect, switched without a gap, and where the play position is."""
+"""The one house widget: a clip dry, wet and decoded, switched without a gap, and where the play position is."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import numpy as np
 import soundfile
 import traitlets
 from jaxtyping import Float
+
+SIDES = ("dry", "wet", "decoded")
 
 CSS = """
 .latentfx-player { box-sizing: border-box; max-width: 100%; min-width: 440px; padding: 7px 12px 9px;
@@ -35,7 +37,11 @@ CSS = """
   color: var(--jp-ui-font-color2, #5f6368); }
 .latentfx-player .lfx-sides { display: flex; flex: none; }
 .latentfx-player .lfx-sides button:first-child { border-radius: 5px 0 0 5px; }
-.latentfx-player .lfx-sides button:last-child { margin-left: -1px; border-radius: 0 5px 5px 0; }
+.latentfx-player .lfx-sides button + button { margin-left: -1px; }
+.latentfx-player .lfx-sides button:last-child, .latentfx-player[data-decoded=""] [data-side="wet"] {
+  border-radius: 0 5px 5px 0; }
+.latentfx-player[data-decoded=""] [data-side="decoded"] { display: none; }
+.latentfx-player:not([data-decoded=""]) { min-width: 540px; }
 .latentfx-player .lfx-sides button[aria-pressed="true"] { border-color: var(--jp-brand-color1, #1976d2);
   background: var(--jp-brand-color1, #1976d2); color: var(--jp-ui-inverse-font-color0, #fff); }
 .latentfx-player .lfx-loop[aria-pressed="true"] { background: var(--jp-layout-color2, #eee);
@@ -49,18 +55,21 @@ CSS = """
 """
 
 
-def encode_pair(
-    dry: Float[np.ndarray, "channel sample"], wet: Float[np.ndarray, "channel sample"], sample_rate: int = 48000
-) -> tuple[bytes, bytes]:
-    """Return both sounds as 16-bit FLAC.
+def encode_sounds(
+    dry: Float[np.ndarray, "channel sample"],
+    wet: Float[np.ndarray, "channel sample"],
+    decoded: Float[np.ndarray, "channel sample"] | None = None,
+    sample_rate: int = 48000,
+) -> dict[str, bytes]:
+    """Return the sounds that are given, by name, as 16-bit FLAC.
 
-    If a peak of either exceeds 1, the same gain brings both below it, so that their loudness stays matched.
+    If a peak of any exceeds 1, the same gain brings all below it, so that their loudness stays matched.
 
     Raises ValueError for other shapes than one or two channels of the same length, for no samples and for NaN or
     infinity.
     """
-    dry, wet, gain = _matched(dry, wet)
-    return _flac(dry * gain, sample_rate), _flac(wet * gain, sample_rate)
+    sounds, gain = _matched(dry, wet, decoded)
+    return {side: _flac(sound * gain, sample_rate) for side, sound in sounds.items()}
 
 
 def plain_players(
@@ -68,25 +77,27 @@ def plain_players(
     wet: Float[np.ndarray, "channel sample"],
     sample_rate: int = 48000,
     title: str = "",
+    decoded: Float[np.ndarray, "channel sample"] | None = None,
 ) -> ipywidgets.VBox:
-    """Return the announced fall-back of `Player`: a note and two of the browser's own audio players.
+    """Return the announced fall-back of `Player`: a note and the browser's own audio player for each sound.
 
-    They know no common position and no A/B, and they start only when asked to. Raises as `encode_pair` does.
+    They know no common position and no A/B, and they start only when asked to. Raises as `encode_sounds` does.
     """
-    note = "The A/B player could not start; here are the two sounds."
+    note = "The A/B player could not start; here are the sounds."
     rows = [ipywidgets.HTML(f"{note} {html.escape(title)}".strip())]
-    for label, flac in zip(("Dry", "Wet"), encode_pair(dry, wet, sample_rate), strict=True):
+    for side, flac in encode_sounds(dry, wet, decoded, sample_rate).items():
         sound = ipywidgets.Audio(value=flac, format="flac", autoplay=False, loop=False)
-        rows.append(ipywidgets.HBox([ipywidgets.Label(label, layout={"width": "3em"}), sound]))
+        rows.append(ipywidgets.HBox([ipywidgets.Label(side.capitalize(), layout={"width": "5em"}), sound]))
     return ipywidgets.VBox(rows)
 
 
 class Player(anywidget.AnyWidget):
-    """Two sounds of one length with gap-free A/B, a play position, volume and a loop.
+    """Two sounds of one length, or three, with gap-free A/B, a play position, volume and a loop.
 
-    `listening` ("dry" or "wet"), `playing`, `volume` (0 to 1) and `loop` can be read and set; `time_s` is the play
-    position, written by the browser about 15 times a second while it plays; `ready` turns true when a page shows the
-    player. Loading a sound never starts it; while one plays, the new one goes on from the same position.
+    `listening` ("dry", "wet" or, where that is loaded, "decoded"), `playing`, `volume` (0 to 1) and `loop` can be read
+    and set; `time_s` is the play position, written by the browser about 15 times a second while it plays; `ready` turns
+    true when a page shows the player. Loading a sound never starts it; while one plays, the new one goes on from the
+    same position.
     """
 
     _esm = pathlib.Path(__file__).with_suffix(".js")
@@ -94,8 +105,9 @@ class Player(anywidget.AnyWidget):
 
     dry = traitlets.Bytes().tag(sync=True)
     wet = traitlets.Bytes().tag(sync=True)
+    decoded = traitlets.Bytes().tag(sync=True)
     title = traitlets.Unicode().tag(sync=True)
-    listening = traitlets.Enum(("dry", "wet"), default_value="wet").tag(sync=True)
+    listening = traitlets.Enum(SIDES, default_value="wet").tag(sync=True)
     time_s = traitlets.Float().tag(sync=True)
     playing = traitlets.Bool().tag(sync=True)
     volume = traitlets.Float(0.8, min=0.0, max=1.0).tag(sync=True)
@@ -116,20 +128,24 @@ class Player(anywidget.AnyWidget):
         wet: Float[np.ndarray, "channel sample"],
         sample_rate: int = 48000,
         title: str = "",
+        decoded: Float[np.ndarray, "channel sample"] | None = None,
     ) -> None:
-        """Show `title` and send both sounds, or the one that differs from what was sent last.
+        """Show `title` and send the sounds, or those that differ from what was sent last.
 
-        Their loudness is taken to be matched already; peaks above 1 are handled as in `encode_pair`, and raises as it
-        does.
+        `decoded` is what a model's decoder makes of the wet sound; without it, the page offers dry and wet only. Their
+        loudness is taken to be matched already; peaks above 1 are handled as in `encode_sounds`, and raises as it does.
         """
-        dry, wet, gain = _matched(dry, wet)
+        sounds, gain = _matched(dry, wet, decoded)
         with self.hold_sync():
-            for side, sound in (("dry", dry), ("wet", wet)):
+            for side, sound in sounds.items():
                 shape = f"{sound.shape} {sample_rate} {gain}".encode()
                 content = hashlib.blake2b(np.ascontiguousarray(sound), key=hashlib.sha256(shape).digest()).digest()
                 if self._sent.get(side) != content:
                     self.set_trait(side, _flac(sound * gain, sample_rate))
                     self._sent[side] = content
+            if decoded is None:
+                self.decoded = b""
+                self._sent.pop("decoded", None)
             self.title = title
 
     def watch_over(self, *widgets: anywidget.AnyWidget) -> None:
@@ -140,21 +156,30 @@ class Player(anywidget.AnyWidget):
         """
         self._hearers = [*self._hearers, *(widget.model_id for widget in widgets)]
 
+    @traitlets.observe("decoded", "listening")
+    def _hear_something(self, _change) -> None:
+        if self.listening == "decoded" and not self.decoded:
+            self.listening = "wet"
+
     def _answer(self, _widget, content, _buffers) -> None:
         # Only what Python writes is sent again: a late answer must not undo what has been clicked meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
-            self.send_state(["dry", "wet", "title", "ready", "_hearers"])
+            self.send_state([*SIDES, "title", "ready", "_hearers"])
 
 
-def _matched(dry, wet) -> tuple[np.ndarray, np.ndarray, float]:
-    dry, wet = _checked(dry, "dry"), _checked(wet, "wet")
-    if dry.shape[1] != wet.shape[1]:
-        raise ValueError(
-            f"dry has {dry.shape[1]} samples and wet {wet.shape[1]}, but both play on one clock: "
-            "trim or pad them to one length first"
-        )
-    return dry, wet, 1.0 / max(1.0, float(np.abs(dry).max()), float(np.abs(wet).max()))
+def _matched(dry, wet, decoded) -> tuple[dict[str, np.ndarray], float]:
+    """Return the sounds that are given, by side, and their common gain."""
+    given = {"dry": dry, "wet": wet} if decoded is None else {"dry": dry, "wet": wet, "decoded": decoded}
+    sounds = {side: _checked(sound, side) for side, sound in given.items()}
+    length = sounds["dry"].shape[1]
+    for side, sound in sounds.items():
+        if sound.shape[1] != length:
+            raise ValueError(
+                f"dry has {length} samples and {side} {sound.shape[1]}, but all play on one clock: "
+                "trim or pad them to one length first"
+            )
+    return sounds, 1.0 / max(1.0, *(float(np.abs(sound).max()) for sound in sounds.values()))
 
 
 def _checked(sound, name: str) -> np.ndarray:

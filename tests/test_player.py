@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from latentfx_nb.player import Player, encode_pair, plain_players
+from latentfx_nb.player import Player, encode_sounds, plain_players
 
 STEP = 1 / 32768
 
@@ -28,13 +28,13 @@ def decoded(flac):
 def updates(player):
     """Return the list that each later update message of `player` adds its trait names to."""
     sent = []
-    player.send_state = lambda key: key and sent.append(set(key))
+    player.send_state = lambda key: key and sent.append({key} if isinstance(key, str) else set(key))
     return sent
 
 
 def test_flac_holds_the_samples_to_16_bits():
     dry, wet = tone(), np.random.default_rng(0).uniform(-1, 1, (2, 4800)).astype(np.float32)
-    for sound, flac in zip((dry, wet), encode_pair(dry, wet), strict=True):
+    for sound, flac in zip((dry, wet), encode_sounds(dry, wet).values(), strict=True):
         back, sample_rate = decoded(flac)
         assert sample_rate == 48000
         assert back.shape == sound.shape
@@ -42,15 +42,18 @@ def test_flac_holds_the_samples_to_16_bits():
         assert soundfile.info(io.BytesIO(flac)).subtype == "PCM_16"
 
 
-def test_an_over_turns_both_down_by_the_same_gain():
-    dry, wet = tone(peak=0.5), tone(220, peak=2.0)
-    dry_back, wet_back = (decoded(flac)[0] for flac in encode_pair(dry, wet))
-    assert np.abs(wet_back - wet / np.abs(wet).max()).max() <= 2 * STEP
-    assert np.abs(dry_back - dry / np.abs(wet).max()).max() <= 2 * STEP
+@pytest.mark.parametrize("loudest", ["dry", "wet", "decoded"])
+def test_an_over_turns_all_down_by_the_same_gain(loudest):
+    sounds = {side: tone(hz, peak=0.5) for side, hz in (("dry", 440), ("wet", 220), ("decoded", 330))}
+    sounds[loudest] *= 4
+    flacs = encode_sounds(**sounds)
+    assert list(flacs) == list(sounds)
+    for side, sound in sounds.items():
+        assert np.abs(decoded(flacs[side])[0] - sound / np.abs(sounds[loudest]).max()).max() <= 2 * STEP
 
 
 def test_mono_stays_mono():
-    assert decoded(encode_pair(tone(channels=1), tone(channels=2))[0])[0].shape[0] == 1
+    assert decoded(encode_sounds(tone(channels=1), tone(channels=2))["dry"])[0].shape[0] == 1
 
 
 def test_load_sends_only_what_is_new():
@@ -64,6 +67,47 @@ def test_load_sends_only_what_is_new():
     assert sent.pop() == {"title"}
     player.load(dry, tone(110), title="Guitar 1, high-pass 400 Hz")
     assert not sent
+
+
+def test_a_decoded_sound_comes_after_the_others_and_goes_with_the_next_ones():
+    player, dry, wet, back = Player(), tone(), tone(220), tone(330)
+    player.load(dry, wet, title="Distortion")
+    assert player.decoded == b""
+    sent = updates(player)
+    player.load(dry, wet, title="Distortion", decoded=back)
+    assert sent.pop() == {"decoded"}
+    assert np.abs(decoded(player.decoded)[0] - back).max() <= 2 * STEP
+    player.load(dry, wet, title="Distortion", decoded=back.copy())
+    assert not sent
+    player.load(dry, tone(110), title="Distortion")
+    assert sent.pop() == {"wet", "decoded"}
+    assert player.decoded == b""
+    player.load(dry, tone(110), title="Distortion", decoded=back)
+    assert sent.pop() == {"decoded"}
+
+
+def test_who_listens_to_a_decoded_sound_that_goes_hears_the_wet_one():
+    player = Player()
+    player.load(tone(), tone(220), decoded=tone(330))
+    player.listening = "decoded"
+    player.load(tone(), tone(220), decoded=tone(110))
+    assert player.listening == "decoded"
+    sent = updates(player)
+    player.load(tone(), tone(220))
+    assert player.listening == "wet"
+    assert sent == [{"decoded", "listening"}]  # one message, so that the page never plays nothing
+    player.listening = "dry"
+    player.load(tone(), tone(110))
+    assert player.listening == "dry"
+
+
+def test_a_late_click_on_a_decoded_sound_that_is_gone_is_answered_with_the_wet_one():
+    player = Player()
+    player.load(tone(), tone(220))
+    sent = updates(player)
+    player.set_state({"listening": "decoded"})
+    assert player.listening == "wet"
+    assert {"listening"} in sent
 
 
 def test_load_hears_an_array_that_was_changed_in_place():
@@ -99,7 +143,7 @@ def test_a_page_that_asks_gets_the_sounds_again_but_no_stale_control():
     threads = threading.active_count()
     player._handle_custom_msg({"kind": "ready"}, [])
     assert player.ready
-    assert {"dry", "wet", "title"} <= set.union(*sent)
+    assert {"dry", "wet", "decoded", "title"} <= set.union(*sent)
     assert not {"playing", "listening", "volume", "loop", "time_s"} & set.union(*sent)
     assert threading.active_count() == threads
 
@@ -124,10 +168,28 @@ def test_the_first_state_names_the_player_and_who_else_is_watched():
 )
 def test_what_cannot_be_played_is_refused_with_a_remedy(dry, wet, message):
     player = Player()
-    for call in (player.load, encode_pair, plain_players):
+    for call in (player.load, encode_sounds, plain_players):
         with pytest.raises(ValueError, match=message):
             call(dry, wet)
     assert player.dry == player.wet == b""
+
+
+@pytest.mark.parametrize(
+    ("back", "message"),
+    [
+        (tone()[0], r"decoded has the shape \(4800,\)"),
+        (tone(samples=4799), r"dry has 4800 samples and decoded 4799.*trim or pad"),
+        (tone() * np.float32(np.nan), r"decoded has 9600 samples that are NaN.*decoder that made it"),
+    ],
+)
+def test_what_a_decoder_spoiled_is_refused_and_changes_nothing(back, message):
+    player = Player()
+    player.load(tone(), tone(220), title="before")
+    wet = player.wet
+    for call in (player.load, encode_sounds, plain_players):
+        with pytest.raises(ValueError, match=message):
+            call(tone(), tone(110), decoded=back)
+    assert (player.wet, player.decoded, player.title) == (wet, b"", "before")
 
 
 def test_the_fall_back_says_so_and_does_not_start():
@@ -137,3 +199,5 @@ def test_the_fall_back_says_so_and_does_not_start():
     sounds = [row.children[1] for row in box.children[1:]]
     assert all(isinstance(sound, ipywidgets.Audio) and not sound.autoplay for sound in sounds)
     assert decoded(bytes(sounds[1].value))[0].shape == (2, 4800)
+    rows = plain_players(tone(), tone(220), decoded=tone(330)).children[1:]
+    assert [row.children[0].value for row in rows] == ["Dry", "Wet", "Decoded"]

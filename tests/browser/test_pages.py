@@ -10,6 +10,7 @@ import urllib.parse
 import numpy as np
 import pytest
 
+from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.start_here import PAGES
 
 from .conftest import PROJECT
@@ -160,6 +161,28 @@ def test_latent_images_are_drawn_and_follow_the_knob(opened, scene):
     assert changed == [False, True, True, False, True, True]
     for before, index in zip(shots, (4, 5)):
         assert scene.changed(*same_size(before, scene.shot(page, IMAGE, index))) > 200
+    assert_silent(page)
+
+
+def test_latent_images_offer_the_reconstruction_where_the_encoder_has_a_decoder(opened):
+    encoders = list_encoders()
+    ready = encoders.index[encoders["present"] & encoders["has_decoder"]]
+    if ready.empty:
+        pytest.skip("no encoder with a decoder has its weights here: LATENTFX_WEIGHTS names their folder")
+    page = opened("01_latent_images")
+    decoded, chooser = page.locator("[data-side=decoded]"), page.get_by_label("Encoder", exact=True)
+    chooser.select_option("logmel")
+    page.get_by_text("logmel has no decoder").wait_for(timeout=WAIT_MS)
+    decoded.wait_for(state="hidden", timeout=WAIT_MS)
+    chooser.select_option(ready[-1])
+    decoded.wait_for(state="visible", timeout=WAIT_MS)
+    assert page.get_by_text("has no decoder").count() == 0
+    decoded.click()
+    turn(page, 1, "Home")
+    wait_for_title(page, "drive 0 dB")
+    page.wait_for_function("document.querySelector('.latentfx-player').dataset.listening === 'wet'", timeout=WAIT_MS)
+    decoded.wait_for(state="visible", timeout=WAIT_MS)
+    page.wait_for_function("!document.querySelector('.latentfx-status').innerText.trim()", timeout=WAIT_MS)
     assert_silent(page)
 
 

@@ -49,9 +49,11 @@ slider.observe(turn, "value")
 figure.data[0].on_click(choose)
 swap = ipywidgets.Button(description="Swap")
 swap.on_click(lambda _: player.load(tone(220), tone(550), title="Swapped"))
+decode = ipywidgets.Button(description="Decode")
+decode.on_click(lambda _: player.load(tone(220), tone(330), title="With its reconstruction", decoded=tone(440)))
 busy = ipywidgets.Button(description="Busy")
 busy.on_click(lambda _: time.sleep(1.5))
-display(ipywidgets.VBox([figure, slider, player, ipywidgets.HBox([swap, busy, heard, clicked])]))
+display(ipywidgets.VBox([figure, slider, player, ipywidgets.HBox([swap, decode, busy, heard, clicked])]))
 """
 
 SLOW_PAGE = """
@@ -81,6 +83,31 @@ def louder(_):
 button.on_click(louder)
 display(ipywidgets.VBox([figure, player, button]))
 """
+
+# From the first play on, what goes to the loudspeakers goes to an analyser too.
+TAP = """() => {
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (to, ...rest) {
+    if (to instanceof AudioDestinationNode) {
+      window.latentfxTap = new AnalyserNode(this.context, {fftSize: 8192, smoothingTimeConstant: 0});
+      connect.call(this, window.latentfxTap);
+    }
+    return connect.call(this, to, ...rest);
+  };
+}"""
+SOUNDS_AT = """(frequency_hz) => {
+  const tap = window.latentfxTap, levels_db = new Float32Array(tap.frequencyBinCount);
+  tap.getFloatFrequencyData(levels_db);
+  const loudest = Math.max(...levels_db), bin_hz = tap.context.sampleRate / tap.fftSize;
+  return loudest > -40 && Math.abs(levels_db.indexOf(loudest) * bin_hz - frequency_hz) < 2 * bin_hz;
+}"""
+
+# Click the button of a side; return the play positions before and after.
+SWITCH = """(side) => {
+  const root = document.querySelector(".latentfx-player"), before = +root.dataset.time;
+  root.querySelector(`[data-side=${side}]`).click();
+  return [before, +root.dataset.time];
+}"""
 
 
 def notebook(path, code):
@@ -159,6 +186,58 @@ def test_a_b_keeps_the_position(page):
     wait_for(page, listening="dry", playing="true")
     assert page.get_by_role("button", name="Dry").get_attribute("aria-pressed") == "true"
     assert before <= float(state(page)["time"]) < before + 1.0
+
+
+def side(page, name):
+    """Return the button of a side, shown or not."""
+    return page.locator(f".latentfx-player [data-side={name}]")
+
+
+def test_decoded_is_offered_where_there_is_one(page):
+    assert state(page)["decoded"] == ""
+    assert [side(page, name).is_visible() for name in ("dry", "wet", "decoded")] == [True, True, False]
+    before = page.locator(".latentfx-player").bounding_box()["height"]
+    page.get_by_role("button", name="Decode", exact=True).click()
+    side(page, "decoded").wait_for(state="visible")
+    after = state(page)
+    assert len({after[name] for name in ("dry", "wet", "decoded")} - {""}) == 3
+    assert after["listening"] == "wet"
+    assert after["playing"] == "false"
+    assert page.get_by_role("button", name="Decoded").get_attribute("title") == (
+        "What the model's decoder makes of the wet sound"
+    )
+    assert page.locator(".latentfx-player").bounding_box()["height"] == before
+    page.get_by_role("button", name="Swap").click()
+    side(page, "decoded").wait_for(state="hidden")
+    assert state(page)["decoded"] == ""
+
+
+def test_switching_to_decoded_keeps_the_position_and_sounds(page):
+    page.evaluate(TAP)
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function(SOUNDS_AT, arg=330)
+    page.get_by_role("button", name="Decode", exact=True).click()
+    side(page, "decoded").wait_for(state="visible")
+    assert state(page)["listening"] == "wet"  # what arrives meanwhile changes nothing that is heard
+    page.wait_for_function(SOUNDS_AT, arg=330)
+    for name, frequency_hz in (("decoded", 440), ("dry", 220), ("decoded", 440), ("wet", 330)):
+        before, after = page.evaluate(SWITCH, name)
+        assert (after - before) % 3 < 1.0  # of three seconds, in a loop
+        wait_for(page, listening=name, playing="true")
+        assert side(page, name).get_attribute("aria-pressed") == "true"
+        page.wait_for_function(SOUNDS_AT, arg=frequency_hz)
+
+
+def test_who_listens_to_decoded_hears_wet_when_it_goes(page):
+    page.evaluate(TAP)
+    page.get_by_role("button", name="Decode", exact=True).click()
+    side(page, "decoded").click()
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function(SOUNDS_AT, arg=440)
+    page.get_by_role("button", name="Swap").click()
+    wait_for(page, listening="wet", decoded="", playing="true")
+    assert side(page, "wet").get_attribute("aria-pressed") == "true"
+    page.wait_for_function(SOUNDS_AT, arg=550)
 
 
 def test_a_new_sound_swaps_in_at_the_same_position(page):
