@@ -23,10 +23,15 @@ _HOME = {
     "neighbour_purity": "projections",
     "purity_table": "projections",
     "straightness": "geometry",
+    "probe_hits": "probes",
+    "accuracy_interval": "probes",
+    "masking_losses": "probes",
+    "paper_claims": "claims",
+    "compare_claims": "claims",
 }
 _MODULES = (
-    *("audio", "cache", "clips", "effects", "encoders", "geometry", "latents", "panels", "paper", "player", "plots"),
-    *("prepared", "projections", "server"),
+    *("audio", "cache", "claims", "clips", "effects", "encoders", "geometry", "latents", "panels", "paper", "player"),
+    *("plots", "prepared", "probes", "projections", "server"),
 )
 
 __all__ = ["__version__", *_HOME]

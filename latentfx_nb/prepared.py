@@ -1,7 +1,8 @@
 """Points of the bundled clips that ship with the package, so that a page opens at once; anything else is computed.
 
 `bundled/points/<encoder>.nc` holds, for an encoder: the time averages of all bundled clips through all effects, their
-PCA and UMAP points, how pure their neighbourhoods are, and the time averages of eight clips along Table 2's knobs.
+PCA and UMAP points, how pure their neighbourhoods are, the time averages of eight clips along Table 2's knobs, and the
+paper's claims, tested on all of these.
 Nothing here is trusted by its name: a file serves only clips, effects and weights with the hashes it was made from.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from latentfx_nb.cache import atomic_write
+from latentfx_nb.claims import COMPARED, compare_claims, paper_claims, row_measures
 from latentfx_nb.clips import BUNDLED, ClipSet, load_clips
 from latentfx_nb.effects import EFFECTS, Setting, get_effect, settings_hash
 from latentfx_nb.encoders import load_encoder, weights_hash
@@ -41,6 +43,10 @@ VIEWS = {
 """The four scenes of Figures 3-5: projection x what is projected."""
 
 PATH_CLIPS_PER_INSTRUMENT = 4
+
+COMPARED_PAIR = ("stacked-mini-2", "diffae-mini")  # our Stacked and DiffAE: the paper says that the first clusters more
+
+CLAIM_COLUMNS = {"claim": "claim", "place": "claim_place", "number": "claim_number"}  # as they are stored
 
 UMAP_NEIGHBOURS = 15  # umap-learn's default; a folder with a single clip has fewer renders to be near to
 
@@ -72,6 +78,7 @@ class ClusterPoints:
     views: dict[str, xr.DataArray]  # some of `VIEWS` -> (clip, effect, component)
     explained: dict[str, NDArray[np.float64]]  # "pca_mean", "pca_flat" -> share of the variance a component holds
     purity: pd.DataFrame  # by effect, instrument and clip: the columns mean, flat and chance
+    claims: pd.DataFrame | None = None  # as `cluster_claims` returns them, where they ship; else it takes its time
 
 
 def cluster_points(
@@ -83,10 +90,56 @@ def cluster_points(
     """
     shipped = _shipped_effects(clips, encoder)
     if shipped is not None and len(clips) == shipped.attrs["n_clips"]:
-        return _read_points(shipped, n)
+        return replace(_read_points(shipped, n), claims=_shipped_claims(shipped, clips, encoder))
     model = load_encoder(encoder)
     latents, means = encode_effects(clips, model, bar=bar), encode_effects(clips, model, average=True, bar=bar)
     return _read_points(_project(latents, means, (n,) if umap else ()), n)
+
+
+def cluster_claims(clips: ClipSet, encoder: str, bar: Callable[..., Any] = tqdm) -> pd.DataFrame:
+    """Return the paper's claims tested on `clips` and an encoder, as `claims.paper_claims` does, shipped or computed.
+
+    Where both of our autoencoders ship for `clips`, the paper's comparison of its two follows. Computing them takes
+    seconds, and on clips that are new as long as encoding them and the knob paths of eight of them. Raises ValueError
+    for clips of fewer than five recordings.
+    """
+    shipped = _shipped_effects(clips, encoder)
+    if shipped is not None and len(clips) == shipped.attrs["n_clips"] and "claim" in shipped:
+        return _shipped_claims(shipped, clips, encoder)
+    model = load_encoder(encoder)
+    latents, means = encode_effects(clips, model, bar=bar), encode_effects(clips, model, average=True, bar=bar)
+    with bar(total=1, desc="Probing the renders", unit="step") as progress:  # first: it refuses too few recordings
+        rows = row_measures(latents, means)
+        progress.update()
+    paths = {effect: sweep_means(path_clips(clips), encoder, effect, bar=bar) for effect in KNOB_RANGES}
+    with bar(total=1, desc="Testing the claims", unit="step") as progress:
+        found = paper_claims(latents, means, paths, rows)
+        progress.update()
+    return found
+
+
+def _shipped_claims(dataset: xr.Dataset, clips: ClipSet, encoder: str) -> pd.DataFrame | None:
+    """Return the stored table, or None if the file was written before there was one."""
+    if "claim" not in dataset:
+        return None
+    holds = [{1: True, 0: False}.get(int(code)) for code in dataset["claim_holds"].values]
+    columns = {name: dataset[stored].values.astype(str) for name, stored in CLAIM_COLUMNS.items()}
+    table = pd.DataFrame(columns).assign(holds=pd.Series(holds, dtype=object))
+    if encoder not in COMPARED_PAIR:
+        return table
+    both = {name: _shipped_effects(clips, name) for name in COMPARED_PAIR}
+    if any(one is None or "row_hit_mean" not in one for one in both.values()):
+        return table
+    compared = compare_claims({name: one.rename({f"row_{key}": key for key in COMPARED}) for name, one in both.items()})
+    return pd.concat([table, compared], ignore_index=True)
+
+
+def _store_claims(rows: xr.Dataset, table: pd.DataFrame) -> xr.Dataset:
+    """Return the table and what it was averaged from, as they are stored; an open claim's `holds` is -1."""
+    measured = {f"row_{name}": values.astype(np.float32) for name, values in rows.data_vars.items()}
+    texts = {stored: ("claim_row", table[name].to_numpy(object)) for name, stored in CLAIM_COLUMNS.items()}
+    holds = [-1 if one is None else int(one) for one in table["holds"]]
+    return xr.Dataset(measured | texts | {"claim_holds": ("claim_row", np.array(holds, np.int8))})
 
 
 def _project(latents: xr.DataArray, means: xr.DataArray, umap_dimensions: Sequence[int]) -> xr.Dataset:
@@ -143,10 +196,11 @@ def make_points(encoder: str, bar: Callable[..., Any] = tqdm) -> xr.Dataset:
     """Compute what ships for the bundled clips and one encoder; `python -m latentfx_nb warm --publish` writes it."""
     clips, model = load_clips("bundled"), load_encoder(encoder)
     means = encode_effects(clips, model, average=True, bar=bar)
-    dataset = _project(encode_effects(clips, model, bar=bar), means, umap_dimensions=(2, 3))
+    latents = encode_effects(clips, model, bar=bar)
+    dataset = _project(latents, means, umap_dimensions=(2, 3))
     chosen = path_clips(clips)
-    for effect in KNOB_RANGES:
-        path = encode_sweep(chosen, model, effect, average=True, bar=bar)
+    paths = {effect: encode_sweep(chosen, model, effect, average=True, bar=bar) for effect in KNOB_RANGES}
+    for effect, path in paths.items():
         dataset[f"path_{effect}"] = ("path_clip", f"value_{effect}", "dim"), path.values
         dataset[f"settings_{effect}"] = settings_hash(_sweep(effect))
         dataset = dataset.assign_coords({f"value_{effect}": path["value"].values})
@@ -154,6 +208,8 @@ def make_points(encoder: str, bar: Callable[..., Any] = tqdm) -> xr.Dataset:
         clip_hash=("clip", clips.hashes()), path_clip=chosen.table["clip"].to_numpy(object),
         path_clip_hash=("path_clip", chosen.hashes()),
     )  # fmt: skip
+    rows = row_measures(latents, means)
+    dataset = dataset.merge(_store_claims(rows, paper_claims(latents, means, paths, rows)))
     dataset.attrs = {**means.attrs, "n_clips": len(clips), "settings": settings_hash(_TABLE_1)}
     return dataset
 

@@ -16,6 +16,7 @@ FLOORS = (
     ("effects", "clips", "encoders"),
     ("latents",),
     ("projections", "probes", "algebra"),
+    ("claims",),
     ("prepared", "plots", "player", "report", "server"),
     ("panels",),
 )

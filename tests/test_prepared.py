@@ -6,12 +6,14 @@ import dataclasses
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 import xarray as xr
 from scipy.spatial import procrustes
 
 from latentfx_nb import prepared
+from latentfx_nb.claims import COMPARED, paper_claims, row_measures
 from latentfx_nb.clips import load_clips
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
@@ -46,15 +48,18 @@ def encoder(request):
 
 
 @pytest.fixture(scope="module")
-def computed(bundled, tmp_path_factory):
+def whole(bundled, tmp_path_factory):
+    """All latents of the bundled clips through logmel, and their averages, encoded again."""
+    store, model = tmp_path_factory.mktemp("whole") / "effects.zarr", load_encoder("logmel")
+    return tuple(encode_effects(bundled, model, store=store, average=average, bar=Silent) for average in (False, True))
+
+
+@pytest.fixture(scope="module")
+def computed(whole, tmp_path_factory):
     """Everything that ships for logmel and needs all clips, computed again."""
-    store = tmp_path_factory.mktemp("whole") / "effects.zarr"
-    model = load_encoder("logmel")
-    latents = encode_effects(bundled, model, store=store, bar=Silent)
-    means = encode_effects(bundled, model, store=store, average=True, bar=Silent)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LATENTFX_CACHE", str(store.parent))
-        return prepared._project(latents, means, umap_dimensions=(3,))
+        patch.setenv("LATENTFX_CACHE", str(tmp_path_factory.mktemp("projections")))
+        return prepared._project(*whole, umap_dimensions=(3,))
 
 
 class Silent:
@@ -97,6 +102,34 @@ def misses(monkeypatch):
 
 def shipped(encoder):
     return prepared._load_points(encoder)
+
+
+CLAIMS = pd.DataFrame(
+    {
+        "claim": ["one", "another, which is longer", "a third"],
+        "place": ["section 1", "section 2", "section 3"],
+        "number": ["+1.0 points (+0.5 to +1.5)", "-1.0 points", "no weights"],
+        "holds": pd.Series([True, False, None], dtype=object),
+    }
+)
+
+
+def any_rows(clips=64, right=0.5, seed=0):
+    """Row measures `(clip, effect)`, of which the share `right` is 1."""
+    values = (np.random.default_rng(seed).random((clips, 10)) < right).astype(float)
+    return xr.Dataset(dict.fromkeys([*COMPARED, "hit_flat"], (("clip", "effect"), values)))
+
+
+@pytest.fixture
+def with_claims(monkeypatch):
+    """Shipped files as they are with `CLAIMS` in them, whatever they hold now."""
+    stored = {
+        name: shipped(name)
+        .drop_vars([v for v in shipped(name).variables if v.startswith(("claim", "row_"))])
+        .merge(prepared._store_claims(any_rows(right=right), CLAIMS))
+        for name, right in (("logmel", 0.9), ("lyra-v2", 0.4))
+    }
+    monkeypatch.setattr(prepared, "_load_points", stored.get)
 
 
 def overlap(x, y, k=9):
@@ -357,6 +390,65 @@ def test_without_umap_its_views_are_left_out(bundled):
     assert points.views["pca_flat"].shape == (2, 10, 3)
 
 
+# -------------------------------------------------------------------------------------------------------------- claims
+
+
+def test_the_shipped_claims_agree_with_a_recomputation(bundled, whole):
+    """Every number is computed; a probe's answer may flip where machines differ in a last bit."""
+    points = prepared.cluster_points(bundled, "logmel", bar=Refusing)
+    if points.claims is None:
+        pytest.skip("logmel.nc was written before claims were: python -m latentfx_nb warm --publish")
+    rows = row_measures(*whole)
+    for name, values in rows.data_vars.items():
+        ours = shipped("logmel")[f"row_{name}"].values
+        assert np.abs(ours - values.values).mean() < 0.02, name
+    paths = {effect: prepared.sweep_means(prepared.path_clips(bundled), "logmel", effect) for effect in KNOB_RANGES}
+    again = paper_claims(*whole, paths, rows)
+    assert points.claims[["claim", "place"]].equals(again[["claim", "place"]])
+    differing = [one != other for one, other in zip(points.claims["holds"], again["holds"], strict=True)]
+    assert sum(differing) <= 1  # one whose interval ends at zero
+
+
+def test_claims_that_ship_are_served_with_the_points(bundled, misses, with_claims):
+    for found in (
+        prepared.cluster_points(bundled, "logmel", bar=Refusing).claims,
+        prepared.cluster_claims(bundled, "logmel", bar=Refusing),
+    ):
+        pd.testing.assert_frame_equal(found, CLAIMS, check_dtype=False)
+        assert [one if one is None else type(one) for one in found["holds"]] == [bool, bool, None]
+
+
+def test_a_file_without_claims_is_served_without_them(bundled, misses, monkeypatch):
+    old = shipped("logmel").drop_vars([v for v in shipped("logmel").variables if v.startswith(("claim", "row_"))])
+    monkeypatch.setattr(prepared, "_load_points", lambda _: old)
+    assert prepared.cluster_points(bundled, "logmel", bar=Refusing).claims is None
+    with pytest.raises(Wanted):
+        prepared.cluster_claims(bundled, "logmel", bar=Refusing)
+
+
+def test_claims_of_some_clips_are_not_those_of_all(bundled, misses, with_claims):
+    with pytest.raises(Wanted):
+        prepared.cluster_claims(bundled[SUBSET], "logmel", bar=Refusing)
+
+
+def test_both_of_the_papers_encoders_are_compared_where_both_ship(bundled, misses, with_claims, monkeypatch):
+    monkeypatch.setattr(prepared, "COMPARED_PAIR", ("logmel", "lyra-v2"))
+    for encoder in ("logmel", "lyra-v2"):
+        found = prepared.cluster_points(bundled, encoder, bar=Refusing).claims
+        assert len(found) == len(CLAIMS) + len(COMPARED)
+        assert found["claim"].iat[-1].startswith("logmel clusters by effect more strongly than lyra-v2")
+        assert list(found["holds"][-len(COMPARED) :]) == [True] * len(COMPARED)
+    monkeypatch.setattr(prepared, "COMPARED_PAIR", ("logmel", "not-shipped"))
+    assert len(prepared.cluster_points(bundled, "logmel", bar=Refusing).claims) == len(CLAIMS)
+
+
+def test_too_few_recordings_are_refused_before_any_path_is_encoded(bundled, monkeypatch):
+    monkeypatch.setattr(prepared, "encode_sweep", lambda *_, **__: pytest.fail("a path was encoded"))
+    clips = bundled[SUBSET[:2]]
+    with pytest.raises(ValueError, match="5 folds need as many recordings, not 2: pass more clips"):
+        prepared.cluster_claims(clips, "logmel", Silent)
+
+
 # ---------------------------------------------------------------------------------------------------------- path clips
 
 
@@ -387,6 +479,8 @@ def test_written_points_can_be_read_back(bundled, tmp_path, monkeypatch):
     monkeypatch.setattr(
         prepared, "fit_umap", lambda x, n, n_neighbors, features=None: fit_pca(x, n, features)
     )  # UMAP is not at issue
+    monkeypatch.setattr(prepared, "row_measures", lambda *_: any_rows(3))  # three recordings are too few for a probe
+    monkeypatch.setattr(prepared, "paper_claims", lambda *_: CLAIMS)
     made = prepared.make_points("logmel", Silent)
     assert prepared.write_points("logmel", tmp_path, Silent) == tmp_path / "logmel.nc"
     assert [path.name for path in tmp_path.iterdir()] == ["logmel.nc"]
@@ -397,5 +491,6 @@ def test_written_points_can_be_read_back(bundled, tmp_path, monkeypatch):
             np.testing.assert_array_equal(read[name].values, made[name].values, err_msg=name)
         points = prepared.cluster_points(bundled[[0, 30, 40]], "logmel", 2, bar=Refusing)
         assert points.views["umap_flat"].shape == (3, 10, 2)
+        pd.testing.assert_frame_equal(points.claims, CLAIMS, check_dtype=False)
     finally:
         prepared._load_points.cache_clear()

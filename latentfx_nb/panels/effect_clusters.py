@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import ipywidgets as widgets
 
 from latentfx_nb import plots
+from latentfx_nb.claims import VERDICTS
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.panels.base import STYLE, Panel, note, table
 from latentfx_nb.paper import SAMPLE_RATE_HZ
-from latentfx_nb.prepared import VIEWS, cluster_points
+from latentfx_nb.prepared import VIEWS, cluster_claims, cluster_points
 
 FIRST = (0, list(EFFECTS).index("CLN"))  # clip and effect of the point that is chosen at first
 
 KINDS = {"mean": "time-averaged", "flat": "flattened", "chance": "chance"}
+
+CAVEAT = (
+    "Other models, other clips and other probes than the paper's: compare directions, not sizes. In brackets the 95 % "
+    "interval over recordings; a difference holds if its whole interval is above zero."
+)
 
 
 class EffectClusters(Panel):
     """Colour four scenes by effect, instrument or clip; a clicked point is ringed in all of them and heard.
 
     `source` is "bundled", a folder or a ClipSet; `dimensions` is 3, or 2 where there is no WebGL. UMAP of anything
-    but the bundled clips waits for its button, as the first one in a process takes long to compile.
+    but the bundled clips waits for its button, as the first one in a process takes long to compile; so do the paper's
+    claims, which need knob paths too.
     """
 
-    def __init__(self, source: str | Path | ClipSet = "bundled", encoder: str = "logmel", dimensions: int = 3) -> None:
+    def __init__(
+        self, source: str | Path | ClipSet = "bundled", encoder: str = "diffae-mini", dimensions: int = 3
+    ) -> None:
         super().__init__(source, encoder)
         self.coloring = widgets.ToggleButtons(
             options=plots.COLORINGS, style={"button_width": "90px"}, layout={"width": "300px"}
@@ -38,20 +48,26 @@ class EffectClusters(Panel):
         )
         self.compute_umap = widgets.Button(description="Compute UMAP", tooltip="about a minute the first time")
         self.numbers = widgets.HTML()
+        self.claims = widgets.HTML()
+        self.test_claims = widgets.Button(
+            description="Test the claims", tooltip="encodes knob paths of up to eight clips, then takes seconds"
+        )
         self._dimensions = dimensions
         self._chosen = FIRST
-        self._drawn = self.clips
+        self._drawn, self._drawn_encoder = self.clips, encoder
         self._points = cluster_points(self.clips, encoder, dimensions, umap=False, bar=self.busy)
         self.figure = self.figure_widget(plots.effect_clusters(self._titled_views()))
         for trace in self.figure.data[: len(VIEWS)]:
             trace.on_click(self._clicked)
         self._show_numbers()
+        self._show_claims()
         self.children = self._layout()
         self.on_clips(lambda: self._prepare(umap=False))
         self.encoder.observe(lambda _: self._prepare(umap=False), "value")
         self.coloring.observe(lambda _: self._recolor(), "value")
         self.effect.observe(lambda _: self._draw(), "value")
         self.compute_umap.on_click(lambda _: self._prepare(umap=True))
+        self.test_claims.on_click(lambda _: self._test_claims())
         self.choose(*FIRST)
 
     def choose(self, clip: int, effect: int) -> None:
@@ -64,7 +80,7 @@ class EffectClusters(Panel):
         row = {"flex_flow": "row wrap", "align_items": "center"}
         coloring = [widgets.Label("Colour by"), self.coloring]
         choices = widgets.HBox([self.clip_set, self.encoder, self.effect, *coloring, self.compute_umap], layout=row)
-        return [choices, self.status, self.player, self.figure, self.numbers]
+        return [choices, self.status, self.player, self.figure, self.numbers, self.claims, self.test_claims]
 
     def _titled_views(self) -> dict:
         """Return title -> points for all four views; one that is not computed yet has no points and says so."""
@@ -81,19 +97,31 @@ class EffectClusters(Panel):
 
     def _prepare(self, umap: bool) -> None:
         def job() -> None:
-            clips = self.clips
+            clips, encoder = self.clips, self.encoder.value
             self.status.say("UMAP is being computed; the first one takes up to a minute." if umap else "")
-            points = cluster_points(clips, self.encoder.value, self._dimensions, umap, self.busy)
+            points = cluster_points(clips, encoder, self._dimensions, umap, self.busy)
+            if points.claims is None and clips is self._drawn and encoder == self._drawn_encoder:
+                points = replace(points, claims=self._points.claims)
             if clips is not self._drawn:
                 self._chosen = FIRST
             # Until here a click means a point, and so a clip, of what is still drawn.
-            self._drawn, self._points = clips, points
+            self._drawn, self._drawn_encoder, self._points = clips, encoder, points
             self._draw()
             self._show_numbers()
+            self._show_claims()
             self.status.say("")
             self.worker.submit("sound", self._load_sound)
 
         self.worker.submit("prepare", job)
+
+    def _test_claims(self) -> None:
+        def job() -> None:
+            found = cluster_claims(self._drawn, self._drawn_encoder, self.busy)  # of what the tables above are of
+            self._points = replace(self._points, claims=found)
+            self._show_claims()
+            self.status.say("")
+
+        self.worker.submit("claims", job)
 
     def _draw(self) -> None:
         with self.figure.batch_update():
@@ -135,6 +163,18 @@ class EffectClusters(Panel):
             "and not in their picture, that have its effect, instrument or clip."
         )
         self.compute_umap.layout.display = "none" if "umap_mean" in self._points.views else "flex"
+
+    def _show_claims(self) -> None:
+        found = self._points.claims
+        self.test_claims.layout.display = "flex" if found is None else "none"
+        title = "<h3>The paper's claims, tested here</h3>"
+        if found is None:
+            self.claims.value = title + note("Not tested on these clips yet: press the button.")
+            return
+        rows = [(row.claim, row.place, row.number, VERDICTS[row.holds]) for row in found.itertuples()]
+        self.claims.value = (
+            title + table(("claim", "place in the paper", "number here", "here it ..."), rows) + note(CAVEAT)
+        )
 
     def _clicked(self, _trace, points, _state) -> None:
         if points.point_inds:
