@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
 
     encode = commands.add_parser("encode", help="encode a folder of clips through effects, or along a knob")
     encode.add_argument("source", help="'bundled', a folder of audio files or one file")
-    encode.add_argument("--encoder", default="logmel", help="a name that `encoders` lists (default: %(default)s)")
+    encode.add_argument("--encoder", default="diffae-mini", help="a name that `encoders` lists (default: %(default)s)")
     encode.add_argument("--effects", nargs="+", metavar="LABEL", help="effects of Table 1 (default: all ten)")
     encode.add_argument("--sweep", metavar="LABEL", help="turn this effect's knob instead")
     encode.add_argument("--knob", help="the knob to turn (default: the effect's first)")
@@ -40,7 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     encode.set_defaults(run=_encode)
 
     warm = commands.add_parser("warm", help="prepare the bundled clips' latents in the cache")
-    warm.add_argument("encoders", nargs="*", help="default: every encoder that needs no download")
+    warm.add_argument(
+        "encoders", nargs="*", help="default: the one that the pages open on; to publish, all that ship points"
+    )
     warm.add_argument("--publish", action="store_true", help="also recompute the points that ship with the package")
     warm.set_defaults(run=_warm)
 
@@ -74,15 +76,11 @@ def _encode(options: argparse.Namespace) -> None:
 
 def _warm(options: argparse.Namespace) -> None:
     from latentfx_nb.clips import load_clips
-    from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder
+    from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
     from latentfx_nb.latents import encode_effects
     from latentfx_nb.prepared import write_points
 
-    known = list_encoders()
-    for name in options.encoders or DEFAULT_ENCODERS:
-        if not options.encoders and not known.loc[name, "present"]:
-            sys.stdout.write(f"{name}: left out, not ready on this machine: {known.loc[name, 'note']}\n")
-            continue
+    for name in options.encoders or DEFAULT_ENCODERS[: None if options.publish else 1]:
         encode_effects(load_clips("bundled"), load_encoder(name))
         if options.publish:
             sys.stdout.write(f"{name}: wrote {write_points(name)}\n")

@@ -22,7 +22,7 @@
 #
 # They follow Hawley & Steinmetz, [Leveraging Neural Representations for Audio
 # Manipulation](https://arxiv.org/abs/2304.04394) (AES Europe 2023), and say where each picture stands in the paper.
-# Nothing has to be downloaded first: 64 clips and their prepared points come with the package.
+# Nothing has to be downloaded first: 64 clips, two autoencoders and their prepared points come with the package.
 
 # %% tags=["static"]
 # On Colab only: install the package (torch is there already) and let its widgets in.
@@ -40,9 +40,10 @@ import latentfx_nb as lfx
 lfx.panels.StartHere()
 
 # %% [markdown]
-# `logmel` is no neural network: it is the plain log-mel spectrogram that any claim about a neural space is held
-# against. `lyra-v2` is Google's published SoundStream codec; its weights (3.3 MB) are fetched once, from their public
-# address, and checked.
+# `diffae-mini` and the `stacked-mini` stages are small autoencoders of the paper's two designs. They ship with the
+# package, decoders included; we trained them, and their card says how well they do and where they end. `logmel` is no
+# neural network: it is the plain log-mel spectrogram that any claim about a neural space is held against. `lyra-v2` is
+# Google's published SoundStream codec; its weights (3.3 MB) are fetched once, from their public address, and checked.
 #
 # Your own recordings: start the pages with `LATENTFX_CLIPS=/a/folder` and they stand beside the bundled clips, or call
 # `lfx.load_clips("/a/folder")` in a notebook.

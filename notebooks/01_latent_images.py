@@ -35,15 +35,26 @@ if "google.colab" in sys.modules:
 # %% tags=["static"]
 import latentfx_nb as lfx
 
-clips, encoder = lfx.load_clips("bundled"), lfx.load_encoder("logmel")
+clips, encoder = lfx.load_clips("bundled"), lfx.load_encoder("diffae-mini")
 dry, wet, spectrograms, latents = lfx.panels.latent_images.before_after(clips[0], encoder, "DIS", 25)
 lfx.plots.latent_images(spectrograms, latents)
 
+# %% tags=["static"]
+from IPython.display import Audio, display
+
+decoded = lfx.panels.latent_images.reconstruction(encoder, latents[1], wet.shape[-1])
+rate = lfx.paper.SAMPLE_RATE_HZ
+display(Audio(wet, rate=rate, normalize=False), Audio(decoded, rate=rate, normalize=False))
+
 # %% [markdown]
-# Both sounds are at -28 LUFS, as in the paper (§2.2), so what you compare is never just loudness. The switch between
-# *Dry* and *Wet* keeps its place.
+# All sounds are at -28 LUFS, as in the paper (§2.2), so what you compare is never just loudness. The switch between
+# *Dry*, *Wet* and *Decoded* keeps its place.
+#
+# *Decoded* is what the encoder's own decoder makes of the wet sound's latents, a moment after the other two, for
+# encoders that have one. What is missing there did not get through the latents; what you hear did, or the decoder made
+# it up to fit. Does the effect come through as well as the notes do?
 
 # %%
 import latentfx_nb as lfx
 
-lfx.panels.LatentImages(encoder="logmel", effect="DIS")
+lfx.panels.LatentImages(encoder="diffae-mini", effect="DIS")

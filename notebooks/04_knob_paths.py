@@ -37,8 +37,8 @@ if "google.colab" in sys.modules:
 import latentfx_nb as lfx
 
 clips = lfx.load_clips("bundled")
-pca = lfx.fit_pca(lfx.prepared.effect_means(clips, "logmel"))
-sweep = lfx.prepared.sweep_means(lfx.prepared.path_clips(clips), "logmel", "HPF")
+pca = lfx.fit_pca(lfx.prepared.effect_means(clips, "diffae-mini"))
+sweep = lfx.prepared.sweep_means(lfx.prepared.path_clips(clips), "diffae-mini", "HPF")
 lfx.plots.knob_path(pca.transform(sweep), pca.points)
 
 # %% tags=["static"]
@@ -47,7 +47,7 @@ lfx.straightness(sweep).to_series().round(2)
 # %%
 import latentfx_nb as lfx
 
-lfx.panels.KnobPaths(encoder="logmel", effect="HPF")
+lfx.panels.KnobPaths(encoder="diffae-mini", effect="HPF")
 
 # %% [markdown]
 # Along a prepared path the diamonds follow at once. The clip you listen to is also rendered, encoded and projected

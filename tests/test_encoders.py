@@ -76,7 +76,8 @@ def test_frames_as_declared(encoder, noise, seconds):
     assert latents.dtype == torch.float32
     assert latents.shape == (1, encoder.dim, encoder.frames(batch.shape[-1]))
     if encoder.frame_rate and seconds >= 0.5:
-        assert latents.shape[-1] / encoder.frame_rate == pytest.approx(seconds, abs=2 / encoder.frame_rate)
+        length_s = batch.shape[-1] / encoder.sample_rate
+        assert latents.shape[-1] / encoder.frame_rate == pytest.approx(length_s, abs=2 / encoder.frame_rate)
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-30, 1.0, 8.0])

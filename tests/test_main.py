@@ -54,7 +54,8 @@ def answer(arguments, capsys):
     """Return exit status, stdout and stderr; stderr without its progress bars."""
     status = main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
-    return status, out, "\n".join(line for line in re.split("[\r\n]", err) if line and "clip/s]" not in line)
+    lines = [line for line in re.split("[\r\n]", err) if line and not re.search(r"(clip/s|s/clip)\]", line)]
+    return status, out, "\n".join(lines)
 
 
 # ------------------------------------------------------------------------------------------------------------- the rest
@@ -111,12 +112,12 @@ def test_encode_says_where_the_store_is(folder, own_cache, capsys):
     status, out, err = answer(["encode", folder, "--effects", "CLN", "HPF"], capsys)
     assert (status, err) == (0, "")
     sizes, path = re.fullmatch(r"(.*?): (.*)\n", out).groups()
-    assert sizes == "clip 2, effect 2, dim 64, frame 512"
+    assert sizes == "clip 2, effect 2, dim 64, frame 2048"
     assert Path(path).is_dir()
     assert Path(path).is_relative_to(own_cache)
     clips = clips_module.load_clips(folder)
     again = encode_effects(
-        clips, load_encoder("logmel"), ["CLN", "HPF"], path, bar=None
+        clips, load_encoder("diffae-mini"), ["CLN", "HPF"], path, bar=None
     )  # no bar: nothing is left to do
     assert np.isfinite(again.values).all()
 
@@ -149,8 +150,10 @@ def test_encode_goes_on_where_it_stopped(folder, encoded, capsys, monkeypatch):
 def test_encode_along_a_knob_into_a_store_of_ones_own(folder, tmp_path, capsys):
     store = tmp_path / "mine" / "sweep.zarr"
     arguments = ["encode", folder, "--sweep", "RVB", "--knob", "damping", "-n", 3, "--store", store]
-    assert answer(arguments, capsys) == (0, f"clip 2, value 3, dim 64, frame 512: {store}\n", "")
-    sweep = encode_sweep(clips_module.load_clips(folder), load_encoder("logmel"), "RVB", 3, "damping", store, bar=None)
+    assert answer(arguments, capsys) == (0, f"clip 2, value 3, dim 64, frame 2048: {store}\n", "")
+    sweep = encode_sweep(
+        clips_module.load_clips(folder), load_encoder("diffae-mini"), "RVB", 3, "damping", store, bar=None
+    )
     assert list(sweep["value"].values) == [0.0, 0.5, 1.0]
 
 
@@ -166,7 +169,7 @@ def test_encode_takes_one_file_and_a_cap(folder, tmp_path, noise, write_audio, c
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--encoder", "mel"], "no encoder is called 'mel'; known are logmel, lyra-v2"),
+        (["--encoder", "mel"], "no encoder is called 'mel'; known are diffae-mini, stacked-mini-2, "),
         (["--effects", "HPF", "XYZ"], "no effect is called 'XYZ'; choose one of CLN, CHS"),
         (["--sweep", "XYZ"], "no effect is called 'XYZ'"),
         (["--sweep", "TRV"], "TRV has no knob; effects with one: CHS, CMP"),
@@ -214,12 +217,9 @@ def test_another_data_set_in_the_store_is_left_as_it_is(folder, tmp_path, capsys
 # ----------------------------------------------------------------------------------------------------------------- warm
 
 
-def test_warm_prepares_what_is_ready_once(two_bundled, no_weights, encoded, own_cache, capsys):
+def test_warm_prepares_the_default_encoder_once(two_bundled, no_weights, encoded, own_cache, capsys):
     status, out, err = answer(["warm"], capsys)
-    assert (status, err) == (0, "")
-    first, second = out.splitlines()
-    assert first == "logmel: ready"
-    assert second.startswith("lyra-v2: left out, not ready on this machine: ")
+    assert (status, out, err) == (0, "diffae-mini: ready\n", "")
     assert encoded == [10, 10]
     stores = {path: path.stat().st_mtime_ns for path in (own_cache / "latents").rglob("c.*")}
     assert len(stores) == 2
@@ -244,4 +244,5 @@ def test_warm_does_not_publish_unasked(two_bundled, no_weights, monkeypatch, cap
 
 def test_warm_of_an_unknown_encoder_is_one_sentence(capsys):
     status, out, err = answer(["warm", "mel"], capsys)
-    assert (status, out, err) == (1, "", "latentfx_nb: no encoder is called 'mel'; known are logmel, lyra-v2")
+    assert (status, out) == (1, "")
+    assert err.startswith("latentfx_nb: no encoder is called 'mel'; known are diffae-mini, stacked-mini-2, ")

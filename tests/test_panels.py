@@ -7,23 +7,27 @@ import io
 import re
 import threading
 from collections import Counter
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import soundfile
+import torch
 
 from latentfx_nb import latents, plots, prepared
-from latentfx_nb.audio import spectrogram_db
+from latentfx_nb.audio import loudness_lufs, normalise, spectrogram_db
 from latentfx_nb.clips import load_clips
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
-from latentfx_nb.encoders import _load, list_encoders, load_encoder
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders import _load, _registered, list_encoders, load_encoder
+from latentfx_nb.encoders.base import decode_latents, encode_clips
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.geometry import straightness
-from latentfx_nb.panels import EffectClusters, KnobPaths, LatentImages, StartHere, effect_clusters, knob_paths
+from latentfx_nb.panels import StartHere, effect_clusters, knob_paths, latent_images
 from latentfx_nb.panels.base import Cancelled, Status, Worker
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.panels.start_here import PAGES
@@ -32,6 +36,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the 
 
 PATIENCE_S = 120
 LABELS = list(EFFECTS)
+# These tests look at the panels and not at a model, so they open on the quickest encoder. The notebooks' own tests open
+# them as they ship.
+KnobPaths = partial(knob_paths.KnobPaths, encoder="logmel")
+EffectClusters = partial(effect_clusters.EffectClusters, encoder="logmel")
+LatentImages = partial(latent_images.LatentImages, encoder="logmel")
 PANELS = (KnobPaths, EffectClusters, LatentImages)
 
 
@@ -824,6 +833,84 @@ def test_a_new_encoder_keeps_the_chosen_point(lyra_weights):
         np.testing.assert_allclose(ring, drawn(trace)[213], rtol=1e-6)
 
 
+CLAIMS = pd.DataFrame(
+    {
+        "claim": ["Averages beat", "DIS & others <b>", "VGGish"],
+        "place": ["section 4", "section 3.1", "section 3.2"],
+        "number": ["+1.0 points (+0.5 to +1.5)", "-0.2 (-0.3 to +0.1)", "its weights do not ship"],
+        "holds": pd.Series([True, False, None], dtype=object),
+    }
+)
+
+
+def claims_shown(panel):
+    """Return the cells of the claims' table, row by row."""
+    rows = re.findall(r"<tr><td>(.*?)</td></tr>", panel.claims.value)
+    return [[html.unescape(cell) for cell in row.split("</td><td>")] for row in rows]
+
+
+def assert_shows_claims(panel):
+    verdicts = ("holds", "does not hold", "not tested")
+    expected = [[*cells, verdict] for cells, verdict in zip(CLAIMS.drop(columns="holds").values.tolist(), verdicts)]
+    assert claims_shown(panel) == expected
+    assert "compare directions, not sizes" in panel.claims.value
+    assert panel.test_claims.layout.display == "none"
+
+
+@pytest.fixture
+def shipped_claims(monkeypatch):
+    """Let the shipped points come with `CLAIMS`, and computed ones without, as they do."""
+    original = effect_clusters.cluster_points
+
+    def cluster_points(clips, *arguments, **options):
+        return replace(original(clips, *arguments, **options), claims=CLAIMS if clips.name == "bundled" else None)
+
+    monkeypatch.setattr(effect_clusters, "cluster_points", cluster_points)
+
+
+def test_shipped_claims_are_a_table_in_words(shipped_claims):
+    assert_shows_claims(ready(EffectClusters()))
+
+
+def test_claims_of_a_folder_wait_for_their_button(few, warm_cache, shipped_claims, monkeypatch):
+    monkeypatch.setenv("LATENTFX_CLIPS", str(few))
+    asked = []
+
+    def tested(clips, encoder, bar):
+        asked.append((clips.name, encoder))
+        with bar(total=1, desc="Testing the claims", unit="step") as progress:
+            progress.update()
+        return CLAIMS
+
+    monkeypatch.setattr(effect_clusters, "cluster_claims", tested)
+    panel = ready(EffectClusters())
+    panel.clip_set.value = str(few)
+    ready(panel)
+    assert claims_shown(panel) == []
+    assert "press the button" in panel.claims.value
+    assert panel.test_claims.layout.display == "flex"
+    assert asked == []
+    panel.test_claims.click()
+    ready(panel)
+    assert asked == [(load_clips(few).name, "logmel")]
+    assert said(panel) == ""
+    assert_shows_claims(panel)
+    panel._prepare(umap=False)  # as the UMAP button does, with umap: the tested claims stay
+    assert_shows_claims(ready(panel))
+    panel.clip_set.value = "bundled"
+    assert_shows_claims(ready(panel))
+
+
+def test_too_few_recordings_for_the_claims_are_a_sentence(few, warm_cache):
+    panel = ready(EffectClusters(few))
+    panel.test_claims.click()
+    ready(panel)
+    remedy = "5 folds need as many recordings, not 3: pass more clips, or fewer folds"
+    assert said(panel) == f"That did not work: {remedy}"
+    assert panel.test_claims.layout.display == "flex"
+    assert len(panel.figure.data[0].x) == 30
+
+
 # -------------------------------------------------------------------------------------------------------- latent images
 
 
@@ -881,6 +968,165 @@ def test_another_clip_and_another_encoder_change_the_images(bundled, lyra_weight
     encoded = encode_clips(load_encoder("lyra-v2"), [render(bundled[40], "DIS", 25.0)])[0]
     np.testing.assert_allclose(panel.figure.data[4].z, encoded, atol=1e-3)
     assert len(panel.figure.data[4].x) == encoded.shape[-1]
+
+
+class Toy:
+    """An encoder whose latents are the loudness of 10 ms blocks; its decoder buzzes in their rhythm, seeded."""
+
+    name, sample_rate, channels, dim, frame_rate = "toy", 16_000, 1, 1, 100.0
+    weights_hash, device = "toy", torch.device("cpu")
+
+    def __init__(self):
+        self.encoded, self.seeds, self.at_work, self.go = [], [], threading.Event(), threading.Event()
+        self.go.set()
+
+    def frames(self, n_samples):
+        return n_samples // 160
+
+    def encode(self, audio):
+        self.encoded.append(len(audio))
+        return audio[..., : 160 * self.frames(audio.shape[-1])].unfold(-1, 160, 160).std(dim=-1)
+
+    def decode(self, latents, *, seed):
+        self.at_work.set()
+        assert self.go.wait(PATIENCE_S)
+        self.seeds.append(seed)
+        buzz = torch.rand(latents.shape[-1] * 160, generator=torch.Generator().manual_seed(seed)) - 0.5
+        return latents.repeat_interleave(160, dim=-1) * buzz
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """An encoder with a decoder that can be held up, known to the panels for this test."""
+    encoder = Toy()
+    monkeypatch.setitem(_registered, "toy", encoder)
+    yield encoder
+    encoder.go.set()
+
+
+def played_decoded(player):
+    return soundfile.read(io.BytesIO(player.decoded), dtype="float32")[0].T
+
+
+def assert_decoded(panel, encoder, value):
+    """The player holds what the decoder makes of the wet sound, as loud as the other two."""
+    wet = render(panel.clips[panel.clip.value], "DIS", value)
+    made = decode_latents(encoder, encode_clips(encoder, [wet])[0], wet.shape[-1], seed=0)
+    expected, sound = normalise(made, 48_000), played_decoded(panel.player)
+    np.testing.assert_allclose(sound, expected, atol=1.01 / 2**15)
+    levels = [loudness_lufs(one, 48_000) for one in (*heard(panel.player), sound)]
+    assert np.ptp(levels) < 0.1
+
+
+def test_the_wet_sound_is_decoded_from_the_latents_that_are_drawn(toy, bundled):
+    panel = ready(LatentImages(encoder="toy", clip=2))
+    assert toy.encoded == [2, 2]  # the first picture, and what is shown; nothing once more for the decoder
+    assert toy.seeds == [0]
+    assert said(panel) == ""
+    assert panel.decoder_note.value == ""
+    assert panel.player.title == f"{bundled.table['clip'].iat[2]}: Distortion, drive 25 dB"
+    assert_sounds(panel.player, bundled[2], "DIS", 25.0)
+    assert_decoded(panel, toy, 25.0)
+
+
+def test_the_wet_sound_is_decoded_by_lyra(lyra_weights):
+    panel = ready(LatentImages(encoder="lyra-v2", clip=40))
+    assert said(panel) == ""
+    assert_decoded(panel, load_encoder("lyra-v2"), 25.0)
+
+
+def test_images_and_sounds_do_not_wait_for_the_decoder(toy, bundled):
+    toy.go.clear()
+    panel = LatentImages(encoder="toy")
+    assert toy.at_work.wait(PATIENCE_S)
+    assert said(panel) == "Decoding …"
+    assert_sounds(panel.player, bundled[0], "DIS", 25.0)
+    assert panel.player.decoded == b""
+    toy.go.set()
+    ready(panel)
+    assert said(panel) == ""
+    assert_decoded(panel, toy, 25.0)
+
+
+def test_a_turn_replaces_what_is_being_decoded(toy, bundled, monkeypatch):
+    toy.go.clear()
+    panel = LatentImages(encoder="toy")
+    assert toy.at_work.wait(PATIENCE_S)
+    loaded, load = [], panel.player.load
+    monkeypatch.setattr(panel.player, "load", lambda *sounds: loaded.append(sounds[3:]) or load(*sounds))
+    panel.knob.value = 3.0
+    panel.knob.value = 12.5
+    toy.go.set()
+    ready(panel)
+    assert [len(one) for one in loaded] == [1, 2]  # the old decoding is dropped; the last setting comes, then decoded
+    assert all(title.endswith("drive 12.5 dB") for title, *_ in loaded)
+    assert toy.seeds == [0, 0]
+    assert said(panel) == ""
+    assert_sounds(panel.player, bundled[0], "DIS", 12.5)
+    assert_decoded(panel, toy, 12.5)
+
+
+def test_a_turn_takes_the_old_decoded_sound_away(toy):
+    panel = ready(LatentImages(encoder="toy"))
+    panel.player.listening = "decoded"
+    toy.go.clear()
+    toy.at_work.clear()
+    panel.knob.value = 3.0
+    assert toy.at_work.wait(PATIENCE_S)
+    assert panel.player.decoded == b""
+    assert panel.player.listening == "wet"
+    toy.go.set()
+    assert_decoded(ready(panel), toy, 3.0)
+
+
+def test_without_a_decoder_the_page_says_so(toy):
+    panel = ready(LatentImages())
+    assert panel.player.decoded == b""
+    assert "logmel has no decoder, so there is nothing to reconstruct." in panel.decoder_note.value
+    panel.encoder.value = "toy"
+    ready(panel)
+    assert panel.decoder_note.value == ""
+    assert panel.player.decoded
+    panel.encoder.value = "logmel"
+    ready(panel)
+    assert panel.player.decoded == b""
+    assert "logmel has no decoder" in panel.decoder_note.value
+
+
+def test_missing_weights_leave_nothing_to_decode(toy, no_weights):
+    panel = ready(LatentImages(encoder="toy"))
+    panel.encoder.value = "lyra-v2"
+    ready(panel)
+    assert said(panel).startswith("That did not work: the weights of lyra")
+    assert toy.seeds == [0]
+
+
+def test_a_decoder_that_fails_is_a_sentence_and_the_rest_stays(toy, bundled, monkeypatch):
+    monkeypatch.setattr(toy, "decode", lambda latents, *, seed: torch.full((1, 1, 100), torch.nan))
+    panel = ready(LatentImages(encoder="toy"))
+    assert said(panel).startswith("That did not work: ")
+    assert_sounds(panel.player, bundled[0], "DIS", 25.0)
+    assert panel.player.decoded == b""
+
+
+@pytest.mark.parametrize("name", ["toy", "lyra-v2"])
+def test_silence_is_decoded_too(name, toy, lyra_weights, write_audio, tmp_path):
+    folder = write_audio(tmp_path / "quiet", {"silence.wav": np.zeros((2, 48_000), np.float32)})
+    panel = ready(LatentImages(folder, encoder=name))
+    assert said(panel) == ""
+    assert not np.any(heard(panel.player))
+    assert np.isfinite(played_decoded(panel.player)).all()
+
+
+def test_a_reconstruction_is_seeded_and_needs_a_decoder(toy, bundled):
+    *_, wet, _, images = latent_images.before_after(bundled[0], toy, "DIS", 25)
+    first, again, other = (latent_images.reconstruction(toy, images[1], wet.shape[-1], seed) for seed in (0, 0, 1))
+    assert first.shape == wet.shape
+    assert np.array_equal(first, again)
+    assert not np.allclose(first, other, atol=1e-3)
+    assert loudness_lufs(first, 48_000) == pytest.approx(-28.0, abs=0.1)
+    with pytest.raises(ValueError, match="logmel has no decoder; list_encoders"):
+        latent_images.reconstruction(load_encoder("logmel"), images[1], wet.shape[-1])
 
 
 # ----------------------------------------------------------------------------------------------------------- front page

@@ -13,7 +13,8 @@ from latentfx_nb.encoders.base import Decoder, Encoder
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.encoders.lyra import WEIGHTS as LYRA_WEIGHTS
 from latentfx_nb.encoders.lyra import LyraV2
-from latentfx_nb.encoders.weights import Weights
+from latentfx_nb.encoders.mini import DiffAEMini, StackedMini1, StackedMini1Encoder, StackedMini2
+from latentfx_nb.encoders.weights import ShippedWeights, Weights
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,21 @@ class _Entry:
 
     model: type
     licence: str
-    weights: Weights | None = None  # None: the model has nothing to fetch
+    weights: Weights | ShippedWeights | None = None  # None: the model has none
     requires: str | None = None  # module that an optional extra installs
 
 
 _BUILT_IN = {
+    **{
+        model.name: _Entry(model, "GPL-3.0-or-later", model.shipped)
+        for model in (DiffAEMini, StackedMini2, StackedMini1, StackedMini1Encoder)
+    },
     "logmel": _Entry(LogMel, "GPL-3.0-or-later"),
     "lyra-v2": _Entry(LyraV2, "Apache-2.0", LYRA_WEIGHTS, "ai_edge_litert"),
 }
 _registered: dict[str, Encoder] = {}
 
-DEFAULT_ENCODERS = ("logmel", "lyra-v2")
+DEFAULT_ENCODERS = ("diffae-mini", "stacked-mini-2", "logmel", "lyra-v2")
 """Encoders whose points of the bundled clips ship with the package."""
 
 
@@ -56,7 +61,7 @@ def _built_in_row(name: str, entry: _Entry) -> dict:
         try:
             here, size_mb = entry.weights.find(), entry.weights.size_mb
             note = "" if here else f"{size_mb:g} MB of weights are fetched at first use"
-        except ValueError as error:
+        except (ValueError, FileNotFoundError) as error:
             note = str(error)
     size, source = (entry.weights.size_mb, entry.weights.url) if entry.weights else (0.0, "none needed")
     return _row(entry.model, entry.licence, size, source, note)

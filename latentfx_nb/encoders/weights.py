@@ -1,4 +1,4 @@
-"""Find, fetch and verify the weights of encoders that do not ship with the package."""
+"""Find, fetch and verify the weights of encoders: public ones, and those that ship with the package."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pooch
 
 from latentfx_nb.cache import cache_dir
+
+SHIPPED = Path(__file__).parents[1] / "bundled" / "weights"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Weights:
 
     def hash(self) -> str:
         """Return one sha256 for all files, known without having them."""
-        return hashlib.sha256(" ".join(f"{n}:{d}" for n, d in sorted(self.sha256.items())).encode()).hexdigest()
+        return _joint_hash(self.sha256)
 
     def _cache_folder(self) -> Path:
         return cache_dir() / "weights" / self.family
@@ -73,9 +76,65 @@ class Weights:
 
     def _verify(self, paths: Mapping[str, Path]) -> None:
         for name, path in paths.items():
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest = _digest(path)
             if digest != self.sha256[name]:
                 raise ValueError(
                     f"{path} is not the published file: its sha256 is {digest}, expected {self.sha256[name]}; "
                     "delete it and it is fetched again, or put the right one there"
                 )
+
+
+@dataclass(frozen=True)
+class ShippedWeights:
+    """Files in `bundled/weights/`, verified by the digests beside them; a folder of your own may replace them."""
+
+    files: tuple[str, ...]
+
+    family = "mini"
+    url = "shipped with the package"
+
+    @property
+    def size_mb(self) -> float:
+        return round(sum(path.stat().st_size for path in self._paths(None).values() if path.exists()) / 1e6, 1)
+
+    def find(self, folder: str | Path | None = None) -> dict[str, Path]:
+        """Return file name -> path, in `folder` or as shipped; a shipped file is verified.
+
+        Raises FileNotFoundError if one is missing, and ValueError if a shipped one was changed.
+        """
+        paths = self._paths(folder)
+        missing = [name for name, path in paths.items() if not path.is_file()]
+        if missing:
+            remedy = "put them there" if folder else "install the package again"
+            raise FileNotFoundError(f"{folder or SHIPPED} does not hold {', '.join(missing)}; {remedy}")
+        for name, path in paths.items():
+            digest = _digest(path)
+            if folder is None and digest != _shipped_digests()[name]:
+                raise ValueError(f"{path} was changed: its sha256 is {digest}; install the package again")
+        return paths
+
+    fetch = find
+
+    def hash(self, folder: str | Path | None = None) -> str:
+        """Return one sha256 for all files: of those in `folder`, or of the shipped ones, which are not read for it."""
+        digests = _shipped_digests() if folder is None else {n: _digest(p) for n, p in self._paths(folder).items()}
+        return _joint_hash({name: digests[name] for name in self.files})
+
+    def _paths(self, folder: str | Path | None) -> dict[str, Path]:
+        place = Path(folder).expanduser() if folder else SHIPPED
+        return {name: place / name for name in self.files}
+
+
+@lru_cache
+def _shipped_digests() -> dict[str, str]:
+    """Return file name -> sha256 as `sha256sum` writes it."""
+    lines = (SHIPPED / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, name in map(str.split, lines)}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _joint_hash(digests: Mapping[str, str]) -> str:
+    return hashlib.sha256(" ".join(f"{n}:{d}" for n, d in sorted(digests.items())).encode()).hexdigest()

@@ -44,7 +44,7 @@ class KnobPaths(Panel):
     def __init__(
         self,
         source: str | Path | ClipSet = "bundled",
-        encoder: str = "logmel",
+        encoder: str = "diffae-mini",
         effect: str = "HPF",
         dimensions: int = 3,
     ) -> None:

@@ -9,14 +9,18 @@ import numpy as np
 import xarray as xr
 
 from latentfx_nb import plots
-from latentfx_nb.audio import Clip, spectrogram_db
+from latentfx_nb.audio import Clip, normalise, spectrogram_db
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
-from latentfx_nb.encoders import Encoder, load_encoder
-from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.panels.base import STYLE, Panel, clip_label
+from latentfx_nb.encoders import Decoder, Encoder, list_encoders, load_encoder
+from latentfx_nb.encoders.base import decode_latents, encode_clips
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, note
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.paper import SAMPLE_RATE_HZ
+
+DECODER_SEED = 0
+STILL_S = 0.3
+"""How long the knob has to rest before decoding starts: nothing can stop a decoder halfway."""
 
 
 def before_after(
@@ -35,28 +39,40 @@ def before_after(
     return *sounds, [*spectrograms, spectrograms[1] - spectrograms[0]], [*latents, latents[1] - latents[0]]
 
 
+def reconstruction(encoder: Encoder, latents: xr.DataArray, length: int, seed: int = DECODER_SEED) -> Clip:
+    """Return the stereo clip `[2 length]` that the encoder's decoder makes of `latents (dim, frame)`, at -28 LUFS.
+
+    Raises ValueError if the encoder has no decoder.
+    """
+    return normalise(decode_latents(encoder, latents, length, seed), SAMPLE_RATE_HZ)
+
+
 class LatentImages(Panel):
-    """Choose a clip, an effect and a knob's setting; six images and two sounds follow.
+    """Choose a clip, an effect and a knob's setting; six images and two sounds follow, then the wet one decoded.
 
     `source` is "bundled", a folder or a ClipSet.
     """
 
     def __init__(
-        self, source: str | Path | ClipSet = "bundled", encoder: str = "logmel", effect: str = "DIS", clip: int = 0
+        self, source: str | Path | ClipSet = "bundled", encoder: str = "diffae-mini", effect: str = "DIS", clip: int = 0
     ) -> None:
         super().__init__(source, encoder)
         self.clip = widgets.Dropdown(description="Clip", style=STYLE, layout={"width": "230px"})
         self.knob = KnobControl(effect, list(EFFECTS))
+        self.decoder_note = widgets.HTML()
+        self._shown: tuple[Encoder, xr.DataArray, Clip, Clip, str] | None = None  # what is left to decode
         self._list_clips(clip)
         *_, spectrograms, latents = self._compute()
         self.figure = self.figure_widget(plots.latent_images(spectrograms, latents))
         row = {"flex_flow": "row wrap", "align_items": "center"}
         choices = widgets.HBox([self.clip_set, self.encoder, self.clip, *self.knob.choices], layout=row)
-        self.children = [choices, self.knob.slider, self.status, self.player, self.figure]
+        self.children = [choices, self.knob.slider, self.status, self.player, self.decoder_note, self.figure]
         self.on_clips(self._clips_changed)
+        self.encoder.observe(lambda _: self._note_decoder(), "value")
         for chooser in (self.encoder, self.clip):
             chooser.observe(lambda _: self._changed(), "value")
         self.knob.on_turn(self._changed)
+        self._note_decoder()
         self._changed()
 
     def _list_clips(self, chosen: int = 0) -> None:
@@ -67,21 +83,42 @@ class LatentImages(Panel):
         self._list_clips()
         self._changed()
 
+    def _note_decoder(self) -> None:
+        name = self.encoder.value
+        missing = note(f"{name} has no decoder, so there is nothing to reconstruct.")
+        self.decoder_note.value = "" if list_encoders().at[name, "has_decoder"] else missing
+
     def _changed(self) -> None:
         self.worker.submit("render", self._show)
+        self.worker.submit("decode", self._decode)  # here, not when shown: so a newer turn stops this one's decoding
 
     def _compute(self):
         knob = self.knob
         encoder = load_encoder(self.encoder.value)
-        return before_after(self.clips[self.clip.value], encoder, knob.effect, knob.value, knob.name)
+        return encoder, *before_after(self.clips[self.clip.value], encoder, knob.effect, knob.value, knob.name)
 
     def _show(self) -> None:
+        self._shown = None  # nothing to decode, should this fail
         self.status.say("")
         title = f"{self.clips.table['clip'].iat[self.clip.value]}: {self.knob.text()}"
-        dry, wet, spectrograms, latents = self._compute()
+        encoder, dry, wet, spectrograms, latents = self._compute()
         self._check()
         self.player.load(dry, wet, SAMPLE_RATE_HZ, title)
         with self.figure.batch_update():
             for trace, image in zip(self.figure.data, [*spectrograms, *latents], strict=True):
                 trace.update(plots.image_data(image))
             self.figure.update_layout(plots.image_ranges(spectrograms, latents))
+        if isinstance(encoder, Decoder):
+            self._shown = encoder, latents[1], dry, wet, title
+
+    def _decode(self) -> None:
+        if self._shown is None:
+            return
+        encoder, latents, dry, wet, title = self._shown
+        self.worker.cancelled.wait(STILL_S)
+        self._check()
+        self.status.say("Decoding …")
+        decoded = reconstruction(encoder, latents, wet.shape[-1])
+        self._check()
+        self.player.load(dry, wet, SAMPLE_RATE_HZ, title, decoded)
+        self.status.say("")

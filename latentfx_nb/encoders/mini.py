@@ -1,0 +1,180 @@
+"""The autoencoders that ship: `diffae-mini` and the two stages of `stacked-mini`, the paper's designs at a small size.
+
+Trained by `tools/train_mini.py`; figures and limits stand in `bundled/weights/CARD.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from latentfx_nb.encoders.base import check_audio, choose_device
+from latentfx_nb.encoders.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
+from latentfx_nb.encoders.weights import ShippedWeights
+
+DIFFAE = ShippedWeights(("diffae-mini.safetensors",))
+STAGE_1 = ShippedWeights(("stacked-mini-stage-1.safetensors",))
+STACKED = ShippedWeights(("stacked-mini-stage-1.safetensors", "stacked-mini-stage-2.safetensors"))
+
+STEPS = 8
+"""Steps of DDIM. Ours: more change nothing that the card's measures see."""
+
+
+class _Mini:
+    """What the shipped models share: 48 kHz stereo in, latents at a whole fraction of the rate out."""
+
+    name: str
+    sample_rate = 48_000
+    channels = 2
+    dim: int
+    hop: int  # samples a frame
+    shipped: ShippedWeights
+
+    def __init__(self, device: str = "auto", weights: str | Path | None = None) -> None:
+        """Load the shipped weights, or your own of the same names from the folder `weights`.
+
+        Raises FileNotFoundError if the folder lacks one, and ValueError if a file is not what was shipped, is no
+        weights file of this model, or if torch cannot use `device`.
+        """
+        self.device = choose_device(device)
+        self._models = [_load_network(path).to(self.device) for path in self.shipped.fetch(weights).values()]
+        if weights is not None:
+            self.weights_hash = self.shipped.hash(weights)
+
+    def frames(self, n_samples: int) -> int:
+        return -(-n_samples // self.hop)
+
+    def _input(self, audio: torch.Tensor) -> torch.Tensor:
+        check_audio(self, audio)
+        if audio.shape[-1] < 1:
+            raise ValueError(f"{self.name} needs at least one sample, not an empty clip")
+        return audio.to(self.device, torch.float32)
+
+    def _latents(self, latents: torch.Tensor) -> torch.Tensor:
+        if latents.ndim != 3 or latents.shape[1] != self.dim or latents.shape[2] < 1:
+            raise ValueError(f"{self.name} decodes [batch {self.dim} frame], not shape {tuple(latents.shape)}")
+        return latents.to(self.device, torch.float32)
+
+
+class DiffAEMini(_Mini):
+    """A diffusion autoencoder (section 2.1): 64 dims at 375 Hz, so 64 x 2048 of a clip.
+
+    The first 32 dims follow the waveform; the last 32 move at 94 Hz and carry level, spectrum and texture.
+    """
+
+    name = "diffae-mini"
+    dim = 64
+    hop = 128
+    frame_rate = _Mini.sample_rate / hop
+    shipped = DIFFAE
+    weights_hash = DIFFAE.hash()
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return `[batch 64 frame]` in -1..1, one frame each 128 samples of `audio [batch 2 sample]`."""
+        return self._models[0].encode(self._input(audio))
+
+    def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+        """Return `[batch 2 sample]`, drawn by 8 steps of DDIM from noise of `seed`, the same for each of the batch.
+
+        Raises ValueError unless `latents` is `[batch 64 frame]`.
+        """
+        return self._models[0].sample(self._latents(latents), seed, STEPS)
+
+
+class StackedMini1Encoder(_Mini):
+    """The stacked model's first stage alone, as its encoder gives it: 32 dims at 1500 Hz, 32 x 8192 of a clip.
+
+    A feed-forward autoencoder that halves the numbers: its latents are a waveform in other clothes.
+    """
+
+    name = "stacked-mini-1-encoder"
+    dim = 32
+    hop = 32
+    frame_rate = _Mini.sample_rate / hop
+    shipped = STAGE_1
+    weights_hash = STAGE_1.hash()
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return `[batch 32 frame]` in -1..1, one frame each 32 samples of `audio [batch 2 sample]`."""
+        return self._models[0].encode(self._input(audio))
+
+    def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+        """Return `[batch 2 sample]` of `latents [batch 32 frame]`; nothing is drawn from `seed`."""
+        return self._models[0].decode(self._latents(latents))
+
+
+class StackedMini2(_Mini):
+    """The stacked model's second stage: 32 dims at 94 Hz, 32 x 512 of a clip, 16 times coarser than the first."""
+
+    name = "stacked-mini-2"
+    dim = 32
+    hop = 512
+    frame_rate = _Mini.sample_rate / hop
+    shipped = STACKED
+    weights_hash = STACKED.hash()
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return `[batch 32 frame]` in -1..1, one frame each 512 samples of `audio [batch 2 sample]`."""
+        first, second = self._models
+        return second.encode(first.encode(self._input(audio)))
+
+    def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+        """Return `[batch 2 sample]`: first-stage latents drawn by DDIM from noise of `seed`, then decoded."""
+        return self._models[0].decode(self._drawn(self._latents(latents), seed))
+
+    def _drawn(self, latents: torch.Tensor, seed: int) -> torch.Tensor:
+        """Return first-stage latents `[batch 32 frame]` drawn from noise of `seed`."""
+        first, second = self._models
+        return first.without_faint_side(second.sample(latents, seed, STEPS))
+
+
+class StackedMini1(StackedMini2):
+    """The stacked model's first stage as the paper takes it (section 2.1): sampled up from the second by diffusion."""
+
+    name = "stacked-mini-1"
+    dim = 32
+    hop = StackedMini1Encoder.hop
+    frame_rate = StackedMini1Encoder.frame_rate
+    seed = 0
+    weights_hash = hashlib.sha256(f"{STACKED.hash()} {seed}".encode()).hexdigest()
+
+    def __init__(self, device: str = "auto", weights: str | Path | None = None, seed: int = 0) -> None:
+        """Load as the other models do; `seed` fixes the noise that the first stage is drawn from."""
+        super().__init__(device, weights)
+        self.seed = seed
+        self.weights_hash = hashlib.sha256(f"{self.shipped.hash(weights)} {seed}".encode()).hexdigest()
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return `[batch 32 frame]`, one frame each 32 samples, drawn from noise of `self.seed`."""
+        first, second = self._models
+        direct = first.encode(self._input(audio))
+        return self._drawn(second.encode(direct), self.seed)[..., : direct.shape[-1]]
+
+    def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+        """Return `[batch 2 sample]` of `latents [batch 32 frame]`; nothing is drawn from `seed`."""
+        return self._models[0].decode(self._latents(latents))
+
+
+_NETWORKS = {network.__name__: network for network in (DiffusionAutoencoder, FeedForwardAutoencoder)}
+
+
+def _load_network(path: Path) -> torch.nn.Module:
+    """Return the network of a safetensors file, whose header says what it is; raise ValueError if it is another."""
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
+        if header["model"] != path.stem:
+            raise ValueError(f"it holds {header['model']}")
+        network = _NETWORKS[header["network"]](Layout(**json.loads(header["layout"])))
+        network.load_state_dict(weights)
+    except Exception as error:
+        raise ValueError(
+            f"{path} holds no weights that this version can use ({type(error).__name__}: {error}); write it with "
+            "python -m tools.train_mini, or leave `weights` out for the shipped ones"
+        ) from error
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,264 @@
+"""The shipped autoencoders: what the transform under them is, and what the trained models do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from latentfx_nb import encoders
+from latentfx_nb.encoders import list_encoders, load_encoder
+from latentfx_nb.encoders.base import decode_latents, encode_clips
+from latentfx_nb.encoders.mdct import MDCT
+from latentfx_nb.encoders.mini import DIFFAE, STACKED, DiffAEMini, StackedMini1, StackedMini2
+from latentfx_nb.encoders.networks import MARGIN, DiffusionAutoencoder, Layout, Spectrum, turn
+from latentfx_nb.encoders.weights import SHIPPED
+from latentfx_nb.paper import CLIP_SAMPLES
+from tools import measures
+
+SHAPES = {
+    "diffae-mini": (64, 2048),
+    "stacked-mini-1": (32, 8192),
+    "stacked-mini-1-encoder": (32, 8192),
+    "stacked-mini-2": (32, 512),
+}
+
+
+@pytest.fixture(autouse=True)
+def forget_loaded_encoders():
+    encoders._load.cache_clear()
+    yield
+    encoders._load.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return encoders_clip(0)
+
+
+def encoders_clip(row):
+    from latentfx_nb.audio import normalise
+    from latentfx_nb.clips import load_clips
+
+    return normalise(load_clips("bundled")[row], 48_000)
+
+
+# The transform.
+
+
+@pytest.mark.parametrize(("hop", "frames"), [(128, 1), (128, 2), (32, 50), (16, 7)])
+def test_the_transform_has_a_frame_a_hop_and_is_orthonormal(hop, frames):
+    transform, signal = MDCT(hop), torch.randn(2, 3, hop * frames, generator=torch.Generator().manual_seed(0))
+    coefficients = transform(signal)
+    assert coefficients.shape == (2, 3, hop, frames)
+    assert float((transform.inverse(coefficients) - signal).abs().max()) < 1e-5
+    assert float(coefficients.square().sum()) == pytest.approx(float(signal.square().sum()), rel=1e-5)
+
+
+def test_inside_the_clip_the_transform_is_the_mdct():
+    """Princen and Bradley's: a sine window over two hops and cos((n + 1/2 + N/2)(k + 1/2) pi / N), up to sign."""
+    hop, generator = 32, np.random.default_rng(0)
+    signal = generator.standard_normal(hop * 8)
+    ours = MDCT(hop)(torch.from_numpy(signal.astype(np.float32))[None, None])[0, 0].numpy()
+    n, k = np.arange(2 * hop), np.arange(hop)
+    basis = (
+        np.sin(np.pi * (n + 0.5) / (2 * hop))
+        * np.sqrt(2 / hop)
+        * np.cos(np.pi / hop * np.outer(k + 0.5, n + 0.5 + hop / 2))
+    )
+    for frame in range(1, 7):
+        start = frame * hop - hop // 2
+        theirs = basis @ signal[start : start + 2 * hop][::-1]  # even on the left and odd on the right, as DCT-IV is
+        assert np.abs(np.abs(ours[:, frame]) - np.abs(theirs)).max() < 1e-5
+
+
+def test_a_sine_stays_in_its_bins(tone):
+    power = MDCT(128)(torch.from_numpy(tone(3000.0, 128 * 100)[None]))[0, 0].square().mean(-1)
+    near = power[14:18].sum()  # bins of 187.5 Hz: 3 kHz lies between the 15th and the 16th
+    assert float(near / power.sum()) > 0.99
+
+
+def test_companding_and_mid_side_come_back():
+    spectrum = Spectrum(Layout(2, 128, 32))
+    spectrum.scale.uniform_(0.01, 1, generator=torch.Generator().manual_seed(0))
+    signal = torch.randn(1, 2, 128 * 10, generator=torch.Generator().manual_seed(1))
+    coefficients = spectrum(signal)
+    assert torch.allclose(spectrum.expand(spectrum.compand(coefficients)), coefficients, rtol=1e-4, atol=1e-6)
+    assert torch.allclose(spectrum.inverse(coefficients), signal, atol=1e-5)
+    doubled = spectrum(signal[:, :1].expand(-1, 2, -1))
+    assert float(doubled[:, 128:].abs().max()) == 0  # equal channels have no side
+
+
+def test_turning_noise_in_and_out():
+    signal, noise = torch.randn(2, 4, 5).unbind(0)
+    for time in (0.0, 0.3, 1.0):
+        noisy, velocity = turn(signal, noise, torch.tensor(time))
+        back, minus_noise = turn(noisy, -velocity, torch.tensor(time))
+        assert torch.allclose(back, signal, atol=1e-6) and torch.allclose(-minus_noise, noise, atol=1e-6)
+
+
+def test_a_denoiser_that_knows_the_answer_is_believed(monkeypatch):
+    """DDIM with the true velocity ends at the true signal, whatever the noise and the number of steps."""
+    model = DiffusionAutoencoder(Layout(2, 16, 4, 4, 1, width=8, blocks=1, decoder_width=8, decoder_blocks=1)).eval()
+    latents = torch.zeros(1, 8, 12)
+    truth = torch.randn(1, 32, 12, generator=torch.Generator().manual_seed(3))
+    continued = torch.nn.functional.pad(truth, (MARGIN, MARGIN))
+
+    def velocity(noisy, time, _known):
+        angle = time[:, None, None] * torch.pi / 2
+        return (angle.cos() * noisy - continued) / angle.sin()
+
+    monkeypatch.setattr(model.denoiser, "forward", velocity)
+    padded = torch.nn.functional.pad(latents, (MARGIN, MARGIN))  # latents of zeros are continued by zeros
+    predicted = [x[..., MARGIN:-MARGIN] for x in model.predict(padded)]
+    for steps in (1, 3, 8):
+        drawn = model.sample(latents, 5, steps, 1.0)
+        expected = model.spectrum.inverse(model.spectrum.expand(predicted[1] + predicted[2] * truth))
+        assert torch.allclose(drawn, expected, atol=1e-4)
+
+
+# The shipped models.
+
+
+def test_the_default_encoder_ships():
+    table = list_encoders()
+    assert table.index[0] == "diffae-mini"
+    for name in SHAPES:
+        assert table.loc[name, "present"] and table.loc[name, "has_decoder"] and table.loc[name, "size_mb"] > 0
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 25e6
+
+
+def test_weights_are_half_precision_safetensors_with_their_layout_and_digest():
+    names = {*DIFFAE.files, *STACKED.files}
+    assert names == {path.name for path in SHIPPED.glob("*.safetensors")}
+    for name in names:
+        with safe_open(SHIPPED / name, "pt") as file:
+            header = file.metadata()
+            kinds = {key: file.get_tensor(key).dtype for key in file.keys()}  # noqa: SIM118 - not a dict
+        Layout(**json.loads(header["layout"]))
+        assert {kind for key, kind in kinds.items() if "scale" not in key} == {torch.float16}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_latents_have_the_papers_shapes_and_stay_in_range(name, clip):
+    latents = encode_clips(load_encoder(name, "cpu"), [clip])
+    assert latents.shape == (1, *SHAPES[name])
+    if name != "stacked-mini-1":  # a drawn one may overshoot
+        assert np.abs(latents).max() <= 1
+    silent = latents[0].std(axis=-1) == 0
+    assert silent.sum() == (8 if name == "stacked-mini-1-encoder" else 0)  # the clip is mono: no side
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_same_seed_gives_the_same_sound(name, clip):
+    encoder = load_encoder(name, "cpu")
+    latents = torch.from_numpy(encode_clips(encoder, [clip[:, :48_000]]))
+    once, again, other = (encoder.decode(latents, seed=seed) for seed in (3, 3, 4))
+    assert torch.equal(once, again)
+    assert torch.equal(once, other) == (name in ("stacked-mini-1", "stacked-mini-1-encoder"))  # feed-forward decoders
+    pair = encoder.decode(torch.cat([latents, latents]), seed=3)
+    assert torch.allclose(pair[0], pair[1], atol=1e-5) and torch.allclose(pair[:1], once, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_silence_stays_silent(name):
+    encoder = load_encoder(name, "cpu")
+    silence = np.zeros((2, 48_000), np.float32)
+    back = decode_latents(encoder, encode_clips(encoder, [silence])[0], 48_000)
+    assert 20 * np.log10(np.abs(back).max() + 1e-12) < -60
+
+
+def test_the_sampled_first_stage_carries_its_seed(clip):
+    short = clip[:, :48_000]
+    default, same, other = (
+        load_encoder("stacked-mini-1", "cpu"),
+        StackedMini1("cpu", seed=0),
+        StackedMini1("cpu", seed=1),
+    )
+    assert (default.seed, other.seed) == (0, 1)
+    assert default.weights_hash == same.weights_hash == StackedMini1.weights_hash != other.weights_hash
+    assert np.array_equal(encode_clips(default, [short]), encode_clips(same, [short]))
+    assert not np.array_equal(encode_clips(default, [short]), encode_clips(other, [short]))
+
+
+def test_stacked_decodes_through_its_first_stage(clip):
+    """Stage 2 decoded is what stage 1, drawn from it with the same seed, decodes to."""
+    first, second = load_encoder("stacked-mini-1", "cpu"), load_encoder("stacked-mini-2", "cpu")
+    short = clip[:, : 512 * 64]
+    through_first = decode_latents(first, encode_clips(first, [short])[0], short.shape[-1])
+    at_once = decode_latents(second, encode_clips(second, [short])[0], short.shape[-1], seed=first.seed)
+    assert np.abs(through_first - at_once).max() < 1e-4
+
+
+def test_a_clip_comes_back(clip):
+    """Looser than the card's figures, which are measured on real recordings."""
+    encoder = load_encoder("diffae-mini", "cpu")
+    latents = encode_clips(encoder, [clip])[0]
+    back = decode_latents(encoder, latents.astype(np.float16), CLIP_SAMPLES)
+    assert measures.si_sdr_db(clip, back) > 8
+    assert measures.log_mel_l1(clip, back) < 0.25
+    other = encode_clips(encoder, [encoders_clip(40)])[0]
+    assert measures.si_sdr_db(clip, decode_latents(encoder, other, CLIP_SAMPLES)) < 0
+
+
+def test_stacked_is_recognisably_the_same_performance(clip):
+    encoder = load_encoder("stacked-mini-2", "cpu")
+    back = decode_latents(encoder, encode_clips(encoder, [clip])[0], CLIP_SAMPLES)
+    assert measures.chroma_correlation(clip, back) > 0.7
+    assert measures.log_mel_l1(clip, back) < 0.5
+
+
+def test_no_clicks_at_the_ends(clip):
+    encoder = load_encoder("diffae-mini", "cpu")
+    error = decode_latents(encoder, encode_clips(encoder, [clip])[0], CLIP_SAMPLES) - clip
+    ends = np.concatenate([error[:, :256], error[:, -256:]], axis=1)
+    assert np.abs(ends).max() <= np.abs(error).max()
+    assert np.mean(ends**2) < 10 * np.mean(error**2)
+
+
+# Weights of one's own, and broken ones.
+
+
+def test_weights_from_a_folder_of_ones_own(tmp_path, clip):
+    shutil.copy(SHIPPED / DIFFAE.files[0], tmp_path)
+    own = load_encoder("diffae-mini", "cpu", tmp_path)
+    assert own.weights_hash == DiffAEMini.weights_hash  # the same bytes
+    assert np.array_equal(
+        encode_clips(own, [clip[:, :9600]]), encode_clips(load_encoder("diffae-mini", "cpu"), [clip[:, :9600]])
+    )
+
+
+def test_a_folder_without_weights_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not hold stacked-mini-stage-1.safetensors, stacked"):
+        load_encoder("stacked-mini-2", "cpu", tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "pickle", "other model"])
+def test_what_is_no_weights_file_is_refused(tmp_path, damage):
+    path = tmp_path / DIFFAE.files[0]
+    if damage == "cut":
+        path.write_bytes((SHIPPED / DIFFAE.files[0]).read_bytes()[:-1000])
+    elif damage == "pickle":
+        torch.save({"w": torch.zeros(3)}, path)
+    else:
+        shutil.copy(SHIPPED / STACKED.files[1], path)
+    with pytest.raises(ValueError, match=r"holds no weights that this version can use .* python -m tools.train_mini"):
+        load_encoder("diffae-mini", "cpu", tmp_path)
+
+
+def test_a_changed_shipped_file_is_refused(tmp_path, monkeypatch):
+    for path in SHIPPED.iterdir():
+        shutil.copy(path, tmp_path)
+    changed = tmp_path / STACKED.files[1]
+    content = bytearray(changed.read_bytes())
+    content[-1] ^= 1
+    changed.write_bytes(content)
+    monkeypatch.setattr("latentfx_nb.encoders.weights.SHIPPED", tmp_path)
+    with pytest.raises(ValueError, match="was changed: its sha256 is .* install the package again"):
+        StackedMini2("cpu")
+    assert not list_encoders().loc["stacked-mini-2", "present"]
+    assert list_encoders().loc["diffae-mini", "present"]
