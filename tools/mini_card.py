@@ -38,7 +38,7 @@ from latentfx_nb.probes import accuracy_interval
 from tools import measures
 
 DECODING = ("diffae-mini", "stacked-mini-1-encoder", "stacked-mini-2")
-PROBED = ("diffae-mini", "random weights", "stacked-mini-2", "stacked-mini-1", "logmel", "64 MDCT bins")
+PROBED = ("diffae-mini", "random weights", "stacked-mini-2", "logmel", "64 MDCT bins")
 SWEPT = ("diffae-mini", "random weights", "stacked-mini-2", "logmel", "64 MDCT bins")
 CUTOFF_VALUES = 8
 

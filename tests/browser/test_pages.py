@@ -235,6 +235,12 @@ def test_knob_paths_are_drawn_and_follow_the_knob(opened, scene):
 
 def test_a_click_on_a_path_is_heard_and_another_effect_is_drawn(opened, scene):
     page = opened("04_knob_paths")
+    # Its paths keep clear of each other and of the cloud, so that a point of theirs can be hit.
+    before = page.evaluate(ALL_PLACES, 1)
+    page.get_by_label("Encoder", exact=True).select_option("logmel")
+    moved = f"(before) => JSON.stringify(({ALL_PLACES})(1)) !== JSON.stringify(before)"
+    page.wait_for_function(moved, arg=before, timeout=WAIT_MS)
+    scene.settle(page)
     first = state(page)
     number = lone_point(page, 1)
     text = page.evaluate("(n) => document.querySelector('.js-plotly-plot').data[1].text[n]", number)
