@@ -62,7 +62,7 @@ def paper_claims(
 
     `latents (clip, effect, dim, frame)` and their `means (clip, effect, dim)` carry the coordinates instrument and
     recording; `paths` maps DIS, RVB, HPF and LPF to time averages `(clip, value, dim)` along their knob. `rows` are
-    `row_measures(latents, means)`, if they are there already. Takes seconds for 64 clips.
+    `row_measures(latents, means)`, if they are there already; else 64 clips take a minute.
 
     Raises ValueError if an effect of Table 1 or a path of Table 2 is missing, and as `probe_hits` does.
     """

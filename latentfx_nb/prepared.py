@@ -99,9 +99,9 @@ def cluster_points(
 def cluster_claims(clips: ClipSet, encoder: str, bar: Callable[..., Any] = tqdm) -> pd.DataFrame:
     """Return the paper's claims tested on `clips` and an encoder, as `claims.paper_claims` does, shipped or computed.
 
-    Where both of our autoencoders ship for `clips`, the paper's comparison of its two follows. Computing them takes
-    seconds, and on clips that are new as long as encoding them and the knob paths of eight of them. Raises ValueError
-    for clips of fewer than five recordings.
+    Where both of our autoencoders ship for `clips`, the paper's comparison of its two follows. Computing them takes a
+    minute, and on clips that are new as long again as encoding them and the knob paths of eight of them. Raises
+    ValueError for clips of fewer than five recordings.
     """
     shipped = _shipped_effects(clips, encoder)
     if shipped is not None and len(clips) == shipped.attrs["n_clips"] and "claim" in shipped:

@@ -79,7 +79,23 @@ def test_the_reduction_is_the_direct_fit(width, monkeypatch):
         np.testing.assert_allclose(same.predict_proba(reduced[test]), direct, atol=2e-3)
         hits[test] = probe.predict(scale.transform(x[test])) == labels[test]
     assert 0.3 < hits.mean() < 1
+    monkeypatch.setattr(probes, "STRENGTHS", (1.0,))
     np.testing.assert_array_equal(probe_hits(x, labels, recordings), hits)
+
+
+def test_the_penalty_is_chosen_on_recordings_held_back(monkeypatch):
+    """A small difference of two large features is read with a weak penalty only, and that one is found."""
+    _, labels, recordings = rows(n_recordings=40, n_labels=2)
+    common = np.random.default_rng(0).standard_normal(len(labels))
+    x = np.stack([common + 0.3 * labels, common], axis=1)
+    assert probe_hits(x, labels, recordings).mean() > 0.95
+    monkeypatch.setattr(probes, "STRENGTHS", (probes.STRENGTHS[0],))
+    assert probe_hits(x, labels, recordings).mean() < 0.75
+
+
+def test_two_recordings_are_enough_for_two_folds():
+    x, labels, recordings = rows(n_recordings=2, signal=8.0)
+    assert probe_hits(x, labels, recordings, folds=2).all()
 
 
 @pytest.mark.parametrize("width", [12, 300])

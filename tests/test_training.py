@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from latentfx_nb.audio import is_doubled, loudness_lufs
+from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.mini import DiffAEMini
+from latentfx_nb.encoders.weights import SHIPPED
 from latentfx_nb.paper import CLIP_SAMPLES
 from tools import measures, mini_card, mini_losses, phrases, train_mini, training_audio
 
 RATE = 48_000
-TINY = {"width": 16, "blocks": 1, "decoder_width": 16, "decoder_blocks": 1}
+TINY = {"width": 16, "blocks": 1, "slow_width": 16, "slow_blocks": 1, "decoder_width": 16, "decoder_blocks": 1}
 CPU = torch.device("cpu")
 
 
@@ -132,16 +136,16 @@ def test_what_is_published_loads(clips, tmp_path, monkeypatch):
 def test_texture_tells_attacks_from_their_reversal_and_wide_from_narrow(noise):
     """The statistics see what a mean spectrum does not."""
     samples = 128 * 512
-    texture = mini_losses.Texture(8, samples)
+    texture = mini_losses.Texture(8)
     decay = np.exp(-np.arange(samples) % 8192 / 1500).astype(np.float32)
     struck = noise(samples, doubled=True) * decay
     sounds = np.stack([struck, struck[:, ::-1], noise(samples) * decay])
-    forward, reverse, wide = texture.statistics(torch.from_numpy(sounds.copy()))
+    forward, reverse, wide = texture.statistics(torch.from_numpy(sounds.copy())).mean(-1)
     bands = texture.BANDS
     assert torch.allclose(forward[:bands], reverse[:bands], atol=0.15)  # band levels
-    attack = slice(3 * bands, 4 * bands)
+    attack = slice(4 * bands, 5 * bands)
     assert forward[attack].mean() > 0.5 and reverse[attack].mean() < -0.5
-    width = slice(6 * bands, 6 * bands + texture.WIDE_BANDS)
+    width = slice(7 * bands, 7 * bands + texture.WIDE_BANDS)
     assert (wide[width] - forward[width] > 1).all()
 
 
@@ -185,3 +189,13 @@ def test_cutoffs_are_predicted_from_what_follows_them_and_not_from_noise():
     paths = {name: xr.DataArray(x, coords, ("clip", "value", "dim")) for name, x in (("yes", follows), ("no", noise))}
     assert mini_card.cutoff_r2(paths["yes"]) > 0.95
     assert mini_card.cutoff_r2(paths["no"]) < 0.1
+
+
+def test_the_card_holds_what_was_measured_of_the_weights_that_ship(tmp_path):
+    found = json.loads((SHIPPED / "figures.json").read_text())
+    assert found["weights"] == {name: load_encoder(name, "cpu").weights_hash for name in found["weights"]}
+    assert {"diffae-mini", "stacked-mini-2"} <= set(found["weights"])
+    card = (SHIPPED / "CARD.md").read_text()
+    (tmp_path / "CARD.md").write_text(card)
+    mini_card.write_tables(found, tmp_path / "CARD.md")
+    assert (tmp_path / "CARD.md").read_text() == card

@@ -42,13 +42,11 @@ SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 TRAINING_PIECES, VALIDATION_PIECES = 440, 16
 
 LAYOUTS = {
-    "diffae-mini": Layout(channels=2, hop=128, fast=32, slow=32, slow_steps=1),
+    "diffae-mini": Layout(channels=2, hop=128, fast=24, slow=40),
     "stacked-mini-stage-1": Layout(
         channels=2, hop=32, fast=32, side=8, width=96, blocks=4, decoder_width=96, decoder_blocks=4
     ),
-    "stacked-mini-stage-2": Layout(
-        channels=32, hop=16, fast=16, slow=16, slow_steps=1, width=192, blocks=6, decoder_width=256, decoder_blocks=6
-    ),
+    "stacked-mini-stage-2": Layout(channels=32, hop=16, fast=12, slow=20, bands=16, width=192, decoder_width=256),
 }
 FIRST_STAGE = {"stacked-mini-stage-2": "stacked-mini-stage-1"}  # whose latents are the signal
 
@@ -105,7 +103,7 @@ class Trainer:
         self.model = (DiffusionAutoencoder if self.diffuses else FeedForwardAutoencoder)(layout).to(device)
         first = load_checkpoint(work, FIRST_STAGE[name]).to(device) if name in FIRST_STAGE else None
         self.batches = Batches(work, first, device)
-        self.texture = Texture(layout.dim, CROP).to(device) if self.diffuses else None
+        self.texture = Texture(layout.dim).to(device) if self.diffuses else None
         self._fit_scales()
         self.parameters = [*self.model.parameters(), *(self.texture.parameters() if self.texture else [])]
         self.optimiser = torch.optim.AdamW(self.parameters, RATE, betas=(0.9, 0.98), weight_decay=0.01, fused=True)

@@ -63,7 +63,7 @@ class _Mini:
 class DiffAEMini(_Mini):
     """A diffusion autoencoder (section 2.1): 64 dims at 375 Hz, so 64 x 2048 of a clip.
 
-    The first 32 dims follow the waveform; the last 32 move at 94 Hz and carry level, spectrum and texture.
+    The first 24 dims follow the waveform; the last 40 move at 94 Hz and carry level, spectrum and texture.
     """
 
     name = "diffae-mini"

@@ -1,8 +1,8 @@
 """The networks under the shipped autoencoders: a diffusion autoencoder of any framed signal, and a feed-forward one.
 
 Both work on lapped-transform coefficients. The diffusion autoencoder splits its latents in two: *fast* dims carry the
-waveform and so swing around zero; *slow* dims, averaged over tens of milliseconds by construction, carry level,
-spectrum and texture, which is what a time average can keep.
+waveform and so swing around zero; *slow* dims hear band levels alone, so they carry level, spectrum and texture, which
+is what a time average can keep.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -17,14 +18,12 @@ from torch.nn import functional
 from latentfx_nb.encoders.mdct import MDCT
 
 DILATIONS = (1, 2, 4)
-SLOW_DILATIONS = (1, 2, 4, 8)
-STRIDE = 4  # of one step towards the slow dims
 POWER = 0.6  # of a coefficient's size: companding, so that quiet partials count
 FLOOR = 1e-5  # amplitude (-100 dB) under which a coefficient's logarithm is flat
 HEADROOM = 4.0  # by which a loud bass is turned down at first, so that tanh does not clip it
 FAINT_SIDE = 1e-3  # power of the side over the mid's (-30 dB) under which a drawn side is taken for none
 FAINT = 0.03  # level of companded coefficients under which their mean is faded out
-MARGIN = 32  # frames by which latents are continued at both ends before they are decoded
+MARGIN = 32  # frames by which a signal is continued at both ends, in the encoder and in the decoder
 QUIETEST = 1e-4  # level that the decoder can still predict, of companded coefficients
 
 
@@ -35,8 +34,11 @@ class Layout:
     channels: int  # of the signal
     hop: int  # samples a frame
     fast: int  # latent dims at the frame rate
-    slow: int = 0  # latent dims at the frame rate over 4 ** slow_steps
-    slow_steps: int = 0
+    slow: int = 0  # latent dims that are made once in `slow_stride` frames
+    slow_stride: int = 4
+    slow_blocks: int = 6
+    slow_width: int = 192
+    bands: int = 64  # of each channel, whose levels the slow dims hear
     side: int = 0  # how many of the fast dims are the side channel's, where they are apart
     width: int = 128
     blocks: int = 6
@@ -67,9 +69,9 @@ class Block(nn.Module):
         return x + self.mix(functional.silu(self.near(normal)))
 
 
-def blocks(width: int, count: int, dilations: tuple[int, ...] = DILATIONS, bias: bool = True) -> nn.Sequential:
-    """Return `count` blocks that go through `dilations` again and again."""
-    return nn.Sequential(*(Block(width, dilations[i % len(dilations)], bias) for i in range(count)))
+def blocks(width: int, count: int, bias: bool = True) -> nn.Sequential:
+    """Return `count` blocks that go through the dilations again and again."""
+    return nn.Sequential(*(Block(width, DILATIONS[i % len(DILATIONS)], bias) for i in range(count)))
 
 
 class Spectrum(nn.Module):
@@ -83,10 +85,10 @@ class Spectrum(nn.Module):
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
         """Return raw coefficients of `signal [batch channel sample]`, whole frames of it."""
-        return self.transform(self._swap(signal)).flatten(1, 2)
+        return self.transform(mid_side(signal)).flatten(1, 2)
 
     def inverse(self, coefficients: torch.Tensor) -> torch.Tensor:
-        return self._swap(self.transform.inverse(coefficients.unflatten(1, (self.layout.channels, -1))))
+        return mid_side(self.transform.inverse(coefficients.unflatten(1, (self.layout.channels, -1))))
 
     def compand(self, coefficients: torch.Tensor) -> torch.Tensor:
         return coefficients.sign() * (coefficients.abs() / self.scale) ** POWER
@@ -94,40 +96,74 @@ class Spectrum(nn.Module):
     def expand(self, companded: torch.Tensor) -> torch.Tensor:
         return companded.sign() * companded.abs() ** (1 / POWER) * self.scale
 
-    def _swap(self, signal: torch.Tensor) -> torch.Tensor:
-        """Left and right to mid and side, or back: the orthonormal rotation is its own inverse."""
-        if self.layout.channels != 2:
-            return signal
-        left, right = signal.unbind(1)
-        return torch.stack([left + right, left - right], 1) * 0.5**0.5
+
+def mid_side(signal: torch.Tensor) -> torch.Tensor:
+    """Return left and right as mid and side, or back (the rotation is its own inverse); other signals as they are."""
+    if signal.shape[1] != 2:
+        return signal
+    left, right = signal.unbind(1)
+    return torch.stack([left + right, left - right], 1) * 0.5**0.5
 
 
-class FastSlowEncoder(nn.Module):
-    """Coefficients to latents `[batch dim frame]` in -1..1, the fast dims first."""
+class Levels(nn.Module):
+    """A signal as logarithmic levels of bands `[batch channel*band frame]`, one frame where the slow dims have one."""
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
-        width = layout.width
-        self.layout = layout
-        self.waveform = nn.Conv1d(layout.coefficients, width, 1)
-        self.level = nn.Conv1d(layout.coefficients, width, 1)
-        self.body = blocks(width, layout.blocks)
-        self.fast = nn.Conv1d(width, layout.fast, 1)
-        # The level joins after the body: what the fast dims do not need costs them nothing.
-        self.steps = nn.ModuleList(nn.Conv1d(width, width, STRIDE, STRIDE) for _ in range(layout.slow_steps))
-        self.slow_body = blocks(width, len(SLOW_DILATIONS), SLOW_DILATIONS)
-        self.slow = nn.Conv1d(width, layout.slow, 1)
+        self.transform = MDCT(layout.hop * layout.slow_stride)
+        self.register_buffer("bands", band_means(layout.bands, self.transform.hop), persistent=False)
 
-    def forward(self, coefficients: torch.Tensor, companded: torch.Tensor) -> torch.Tensor:
-        """Return latents; the number of frames is a multiple of 4 ** slow_steps."""
-        body = self.body(self.waveform(companded))
-        level = (torch.log10(coefficients.square() + FLOOR**2) + 6) / 2
-        slow = body + self.level(level)
-        for step in self.steps:
-            slow = functional.silu(step(slow))
-        slow = torch.tanh(self.slow(self.slow_body(slow)))
-        slow = functional.interpolate(slow, scale_factor=float(STRIDE ** len(self.steps)), mode="linear")
-        return torch.cat([torch.tanh(self.fast(body)), slow], 1)
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        coefficients = self.transform(mid_side(signal))
+        around = functional.pad(coefficients, (0, 0, 1, 1))
+        # The neighbours stand in for the sine transform, so that a steady partial does not flicker with its phase
+        # (Daudet and Sandler, "MDCT analysis of sinusoids", IEEE Trans. Speech and Audio Processing 12, 2004).
+        power = coefficients.square() + (around[:, :, 2:] - around[:, :, :-2]).square()
+        return ((torch.log10(self.bands @ power + FLOOR**2) + 6) / 2).flatten(1, 2)
+
+
+def band_means(count: int, bins: int) -> torch.Tensor:
+    """Return weights `[count bins]` that average bins in bands: single bins below, equal ratios of frequency above."""
+    edges = np.geomspace(1, bins, count + 1)
+    for index in range(count):  # no band is narrower than a bin
+        edges[index + 1] = max(edges[index + 1], edges[index] + 1)
+    edges = np.round(edges).astype(int)
+    edges[0] = 0
+    bands = torch.zeros(count, bins)
+    for row, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        bands[row, low:high] = 1 / (high - low)
+    return bands
+
+
+class FastSlowEncoder(nn.Module):
+    """Coefficients and levels to what becomes latents under tanh, `[batch dim frame]`, the fast dims first.
+
+    The two halves share nothing: what the waveform needs costs the slow dims nothing, nor the other way round.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
+        self.fast = nn.Sequential(
+            nn.Conv1d(layout.coefficients, layout.width, 1),
+            blocks(layout.width, layout.blocks),
+            nn.Conv1d(layout.width, layout.fast, 1),
+        )
+        self.slow = nn.Sequential(
+            nn.Conv1d(layout.channels * layout.bands, layout.slow_width, 3, padding=1),
+            blocks(layout.slow_width, layout.slow_blocks),
+            nn.Conv1d(layout.slow_width, layout.slow, 1),
+        )
+
+    def forward(self, companded: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        slow = _continued(self.slow, levels)
+        slow = functional.interpolate(slow, scale_factor=float(self.layout.slow_stride), mode="linear")
+        return torch.cat([_continued(self.fast, companded), slow], 1)
+
+
+def _continued(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return `network(x)`, for which both ends of `x` go on as they are: zeros there are no sound that it knows."""
+    return network(functional.pad(x, (MARGIN, MARGIN), mode="replicate"))[..., MARGIN:-MARGIN]
 
 
 class Denoiser(nn.Module):
@@ -166,6 +202,7 @@ class DiffusionAutoencoder(nn.Module):
         self.layout = layout
         width = layout.decoder_width
         self.spectrum = Spectrum(layout)
+        self.levels = Levels(layout)
         self.encoder = FastSlowEncoder(layout)
         self.enter = nn.Conv1d(layout.dim, width, 3, padding=1)
         self.body = blocks(width, layout.decoder_blocks)
@@ -178,9 +215,9 @@ class DiffusionAutoencoder(nn.Module):
     def encode(self, signal: torch.Tensor) -> torch.Tensor:
         """Return latents `[batch dim frame]` of `signal [batch channel sample]`; the last frame may be part empty."""
         frames = -(-signal.shape[-1] // self.layout.hop)
-        whole = -(-frames // STRIDE**self.layout.slow_steps) * STRIDE**self.layout.slow_steps * self.layout.hop
-        coefficients = self.spectrum(functional.pad(signal, (0, whole - signal.shape[-1])))
-        return self.encoder(coefficients, self.spectrum.compand(coefficients))[..., :frames]
+        signal = functional.pad(signal, (0, -signal.shape[-1] % self.levels.transform.hop))
+        companded = self.spectrum.compand(self.spectrum(signal))
+        return torch.tanh(self.encoder(companded, self.levels(signal)))[..., :frames]
 
     def predict(self, latents: torch.Tensor) -> Prediction:
         """Return what the latents say of the companded coefficients before any noise is drawn."""
@@ -197,7 +234,6 @@ class DiffusionAutoencoder(nn.Module):
         `temperature` scales that noise: 1 draws what the model believes, less draws nearer to its middle. Left out,
         it is the one that was tuned after training.
         """
-        # Beyond both ends the sound goes on as it was: zeros there are no sound that the decoder knows.
         predicted = self.predict(functional.pad(latents, (MARGIN, MARGIN), mode="replicate"))
         noise = torch.randn(predicted.mean.shape[1:], generator=torch.Generator().manual_seed(seed))
         temperature = self.temperature if temperature is None else temperature

@@ -50,7 +50,7 @@ class EffectClusters(Panel):
         self.numbers = widgets.HTML()
         self.claims = widgets.HTML()
         self.test_claims = widgets.Button(
-            description="Test the claims", tooltip="encodes knob paths of up to eight clips, then takes seconds"
+            description="Test the claims", tooltip="encodes knob paths of up to eight clips, then takes about a minute"
         )
         self._dimensions = dimensions
         self._chosen = FIRST
