@@ -66,3 +66,7 @@ lfx.panels.EffectClusters(encoder="diffae-mini")
 # brackets stands the 95 % interval over recordings: a difference *holds* if all of that interval is above zero, so
 # "does not hold" may also mean that 64 clips are too few to tell. Other models, clips and probes than the paper's:
 # compare directions, not sizes.
+#
+# The first claim is the paper's summary, and with our own models it does **not** hold: time averages and flattened
+# latents name effects about equally often, on these clips and with real recordings among them, although several designs
+# were tried. The models' card (`latentfx_nb/bundled/weights/CARD.md`) has the figures and the likely reason.
