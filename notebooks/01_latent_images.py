@@ -20,7 +20,8 @@
 # frame, one row a latent dimension. The right-hand column is the difference, white where nothing changed.
 #
 # **Try:** turn the distortion's drive down to 0 dB and watch the difference fade. Then choose *Time reverse*: the
-# picture is mirrored, yet the average over time hardly changes, which is why averages cannot tell the two apart.
+# picture is mirrored. `logmel`'s averages over time stay as they were, so they cannot tell the two apart; those of
+# `diffae-mini` move, as some of its dims hear that a note starts faster than it fades.
 
 # %% tags=["static"]
 # On Colab only: install the package (torch is there already) and let its widgets in.
