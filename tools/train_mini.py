@@ -1,8 +1,8 @@
 """Train the autoencoders that ship: audio, three networks, their weights and the figures of their card.
 
-    python -m tools.train_mini diffae-mini --minutes 25
-    python -m tools.train_mini stacked-mini-stage-1 --minutes 8
-    python -m tools.train_mini stacked-mini-stage-2 --minutes 22
+    python -m tools.train_mini diffae-mini --minutes 30
+    python -m tools.train_mini stacked-mini-stage-1 --minutes 2.5
+    python -m tools.train_mini stacked-mini-stage-2 --minutes 20
     python -m tools.train_mini card --real-clips FOLDER
     python -m tools.train_mini diffae-mini --minutes 4 --trial from-noise --layout residual=0 --losses diffusion=1
 
