@@ -14,7 +14,7 @@ from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.encoders.lyra import WEIGHTS as LYRA_WEIGHTS
 from latentfx_nb.encoders.lyra import LyraV2
 from latentfx_nb.encoders.mini import DiffAEMini, StackedMini1, StackedMini1Encoder, StackedMini2
-from latentfx_nb.encoders.weights import ShippedWeights, Weights
+from latentfx_nb.encoders.weights import ConvertedWeights, HubWeights, ShippedWeights, Weights
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,9 @@ class _Entry:
 
     model: type
     licence: str
-    weights: Weights | ShippedWeights | None = None  # None: the model has none
-    requires: str | None = None  # module that an optional extra installs
+    weights: Weights | ShippedWeights | ConvertedWeights | HubWeights | None = None  # None: the model has none
+    extra: str | None = None  # the optional extra that it needs
+    requires: str | None = None  # a module that the extra installs
 
 
 _BUILT_IN = {
@@ -33,7 +34,7 @@ _BUILT_IN = {
         for model in (DiffAEMini, StackedMini2, StackedMini1, StackedMini1Encoder)
     },
     "logmel": _Entry(LogMel, "GPL-3.0-or-later"),
-    "lyra-v2": _Entry(LyraV2, "Apache-2.0", LYRA_WEIGHTS, "ai_edge_litert"),
+    "lyra-v2": _Entry(LyraV2, "Apache-2.0", LYRA_WEIGHTS, "lyra", "ai_edge_litert"),
 }
 _registered: dict[str, Encoder] = {}
 
@@ -56,11 +57,10 @@ def list_encoders() -> pd.DataFrame:
 def _built_in_row(name: str, entry: _Entry) -> dict:
     note = ""
     if entry.requires and find_spec(entry.requires) is None:
-        note = f"pip install 'latentfx-nb[{entry.weights.family}]'"
+        note = f"pip install 'latentfx-nb[{entry.extra}]'"
     elif entry.weights:
         try:
-            here, size_mb = entry.weights.find(), entry.weights.size_mb
-            note = "" if here else f"{size_mb:g} MB of weights are fetched at first use"
+            note = "" if entry.weights.find() else entry.weights.missing
         except (ValueError, FileNotFoundError) as error:
             note = str(error)
     size, source = (entry.weights.size_mb, entry.weights.url) if entry.weights else (0.0, "none needed")
@@ -83,20 +83,23 @@ def _row(model: type | Encoder, licence: str, size_mb: float, weights: str, note
     }
 
 
-def load_encoder(name: str, device: str = "auto", weights: str | Path | None = None) -> Encoder:
+def load_encoder(name: str, device: str = "auto", weights: str | Path | None = None, *, bf16: bool = False) -> Encoder:
     """Return the encoder called `name`, ready to run on `device` ("auto": CUDA or MPS if present, else the CPU).
 
-    `weights` is a folder that holds the model's files, instead of `LATENTFX_WEIGHTS` and the cache.
+    `weights` is a folder that holds the model's files, instead of `LATENTFX_WEIGHTS` and the cache. `bf16` runs the
+    larger networks in bfloat16 where that loses little: faster on a GPU, with another `weights_hash`, and off by about
+    a percent (`benchmarks/encoders.py` prints it).
 
-    Raises ValueError for an unknown name (listing the known ones), ImportError if an optional extra is missing, and
-    FileNotFoundError if weights can be neither found nor fetched. No model ever runs on random weights.
+    Raises ValueError for an unknown name (listing the known ones) and for `bf16` where a model has none, ImportError
+    if an optional extra is missing, and FileNotFoundError if weights can be neither found nor fetched. No model ever
+    runs on random weights.
     """
     model = _known(name)
     if name in _registered:
-        if weights is not None:
-            raise ValueError(f"{name} is registered as it is, so it cannot take weights from {weights}")
+        if weights is not None or bf16:
+            raise ValueError(f"{name} is registered as it is: it takes neither weights nor bf16 here")
         return model
-    return _load(name, str(device), None if weights is None else str(weights))
+    return _load(name, str(device), None if weights is None else str(weights), bf16)
 
 
 def weights_hash(name: str) -> str:
@@ -111,12 +114,14 @@ def _known(name: str) -> type | Encoder:
 
 
 @lru_cache(maxsize=8)
-def _load(name: str, device: str, weights: str | None) -> Encoder:
-    if weights is None:
-        return _BUILT_IN[name].model(device)
-    if _BUILT_IN[name].weights is None:
+def _load(name: str, device: str, weights: str | None, bf16: bool) -> Encoder:
+    model = _BUILT_IN[name].model
+    if weights is not None and _BUILT_IN[name].weights is None:
         raise ValueError(f"{name} has no weights, so it cannot take them from {weights}")
-    return _BUILT_IN[name].model(device, weights)
+    if bf16 and not getattr(model, "takes_bf16", False):
+        raise ValueError(f"{name} runs in float32 only; leave bf16 out")
+    options = {name: value for name, value in (("weights", weights), ("bf16", bf16)) if value}
+    return model(device, **options)
 
 
 def register_encoder(encoder: Encoder) -> None:

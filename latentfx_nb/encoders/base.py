@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -76,6 +79,72 @@ def check_audio(encoder: Encoder, audio: torch.Tensor) -> None:
         raise ValueError(f"{encoder.name} takes floating-point audio, not {audio.dtype}; scale it to -1..1")
 
 
+class TorchEncoder:
+    """What encoders made of torch networks share: they check and place their input, count frames and set precision.
+
+    A subclass declares the attributes below, implements `_load` and `encode`, and may have `decode`.
+    """
+
+    name: str
+    sample_rate: int
+    channels: int
+    dim: int
+    hop: int  # samples a frame
+    frame_rate: float | None
+    weights_hash: str
+    shortest = 1  # samples that `encode` needs
+    takes_bf16 = False  # whether `encode` runs under `_precision()`
+
+    def __init__(self, device: str = "auto", weights: str | Path | None = None, *, bf16: bool = False) -> None:
+        """Load the model's files from the folder `weights`, else find or fetch them; `bf16` runs under autocast.
+
+        Raises ValueError if torch cannot use `device`, ImportError if an extra is missing, and what finding, fetching
+        and reading the weights raise.
+        """
+        self.device = choose_device(device)
+        self.bf16 = bf16
+        self._load(weights)
+        if bf16:
+            self.weights_hash = hashlib.sha256(f"{self.weights_hash} bf16".encode()).hexdigest()
+
+    def _load(self, weights: str | Path | None) -> None:
+        """Set the networks, on `self.device`, and `self.weights_hash`."""
+        raise NotImplementedError
+
+    def frames(self, n_samples: int) -> int:
+        """Return how many frames `encode` gives for `n_samples`: the last one may be part empty."""
+        return -(-n_samples // self.hop)
+
+    def _input(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return `audio` as float32 on the device; raise ValueError unless it is what the model takes."""
+        check_audio(self, audio)
+        if audio.shape[-1] < self.shortest:
+            raise ValueError(
+                f"{self.name} needs at least {self.shortest} samples at {self.sample_rate} Hz, not {audio.shape[-1]}; "
+                "pad the clip"
+            )
+        return audio.to(self.device, torch.float32)
+
+    def _latents(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return `latents` as float32 on the device; raise ValueError unless they are `[batch dim frame]`."""
+        if latents.ndim != 3 or latents.shape[1] != self.dim or latents.shape[2] < 1:
+            raise ValueError(f"{self.name} decodes [batch {self.dim} frame], not shape {tuple(latents.shape)}")
+        return latents.to(self.device, torch.float32)
+
+    def _precision(self) -> AbstractContextManager:
+        return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
+
+
+def frozen(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+    """Return `network` on `device`, in evaluation mode, without gradients and with weight norm folded into weights."""
+    for module in network.modules():
+        if torch.nn.utils.parametrize.is_parametrized(module, "weight"):
+            torch.nn.utils.parametrize.remove_parametrizations(module, "weight")
+        elif hasattr(module, "weight_g"):
+            torch.nn.utils.remove_weight_norm(module)
+    return network.eval().requires_grad_(False).to(device)
+
+
 def model_input(encoder: Encoder, clip: Clip, sample_rate: int = SAMPLE_RATE_HZ) -> Clip:
     """Return `clip [channel sample]` mixed, or doubled, and resampled to what `encoder` declares."""
     return audio.resample(audio.to_channels(clip, encoder.channels), sample_rate, encoder.sample_rate)
@@ -84,17 +153,42 @@ def model_input(encoder: Encoder, clip: Clip, sample_rate: int = SAMPLE_RATE_HZ)
 def encode_clips(encoder: Encoder, clips: Sequence[Clip], sample_rate: int = SAMPLE_RATE_HZ) -> NDArray[np.float32]:
     """Return latents `[clip dim frame]` float32 of clips `[channel sample]` of one length, in one batch.
 
-    Raises ValueError if the model gives anything that is not finite, or another shape than it declares.
+    A batch that does not fit into memory is halved until it does. Raises ValueError if the model gives anything that
+    is not finite, or another shape than it declares, and MemoryError if not even one clip fits.
     """
     inputs = np.stack([model_input(encoder, clip, sample_rate) for clip in clips])
     with torch.inference_mode():
-        latents = encoder.encode(torch.from_numpy(inputs)).float().cpu().numpy()
+        latents = _encode_in_memory(encoder, torch.from_numpy(inputs))
     expected = (len(clips), encoder.dim, encoder.frames(inputs.shape[-1]))
     if latents.shape != expected:
         raise ValueError(f"{encoder.name} gave latents of shape {latents.shape}, but declares {expected}")
     if not np.isfinite(latents).all():
         raise ValueError(f"{encoder.name} gave latents that are not finite; check the audio and its weights")
     return latents
+
+
+def _encode_in_memory(encoder: Encoder, inputs: torch.Tensor) -> NDArray[np.float32]:
+    """Return latents of `inputs [batch channel sample]`, in halves where all at once are too much."""
+    try:
+        return encoder.encode(inputs).float().cpu().numpy()
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
+        if len(inputs) == 1:
+            raise MemoryError(
+                f"one clip of {inputs.shape[-1]} samples is more than {encoder.name} can encode in the free memory of "
+                f"{encoder.device}; close what else runs there, use another device or a smaller encoder"
+            ) from error
+    # Only here, as the error's traceback keeps alive what filled the memory.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    half = len(inputs) // 2
+    return np.concatenate([_encode_in_memory(encoder, part) for part in (inputs[:half], inputs[half:])])
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Tell memory from other trouble: on the CPU torch raises a plain RuntimeError for both."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def decode_latents(encoder: Encoder, latents: NDArray[np.floating], length: int, seed: int = 0) -> Clip:
@@ -113,13 +207,15 @@ def decode_latents(encoder: Encoder, latents: NDArray[np.floating], length: int,
 
 
 ACTIVATION_FACTOR = 128
-"""Memory that a convolutional encoder takes in inference over the bytes of its input: measured 60-110, rounded up."""
+"""Memory that a convolutional encoder takes in inference over the bytes of its input: measured 60-110, rounded up.
+
+An encoder that takes more says so in an attribute `activation_factor`."""
 
 
 def batch_size(encoder: Encoder, wanted: int, n_samples: int) -> int:
     """Return how many clips of `n_samples` at 48 kHz to encode at once: `wanted`, or what half of memory holds."""
     samples = audio.samples_at(n_samples, SAMPLE_RATE_HZ, encoder.sample_rate)
-    per_clip = 4 * encoder.channels * samples * ACTIVATION_FACTOR
+    per_clip = 4 * encoder.channels * samples * getattr(encoder, "activation_factor", ACTIVATION_FACTOR)
     device = choose_device(getattr(encoder, "device", "cpu"))
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     return int(max(1, min(wanted, free // 2 // per_clip)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from latentfx_nb.encoders.base import check_audio, choose_device
+from latentfx_nb.encoders.base import TorchEncoder, frozen
 from latentfx_nb.encoders.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
 from latentfx_nb.encoders.weights import ShippedWeights
 
@@ -24,40 +24,22 @@ STEPS = 8
 """Steps of DDIM. Ours: 32 change SI-SDR by less than 0.5 dB and log10-mel L1 by less than 0.01 on recordings."""
 
 
-class _Mini:
+class _Mini(TorchEncoder):
     """What the shipped models share: 48 kHz stereo in, latents at a whole fraction of the rate out."""
 
-    name: str
     sample_rate = 48_000
     channels = 2
-    dim: int
-    hop: int  # samples a frame
     shipped: ShippedWeights
 
-    def __init__(self, device: str = "auto", weights: str | Path | None = None) -> None:
+    def _load(self, weights: str | Path | None) -> None:
         """Load the shipped weights, or your own of the same names from the folder `weights`.
 
-        Raises FileNotFoundError if the folder lacks one, and ValueError if a file is not what was shipped, is no
-        weights file of this model, or if torch cannot use `device`.
+        Raises FileNotFoundError if the folder lacks one, and ValueError if a file is not what was shipped, or is no
+        weights file of this model.
         """
-        self.device = choose_device(device)
-        self._models = [_load_network(path).to(self.device) for path in self.shipped.fetch(weights).values()]
+        self._models = [frozen(_load_network(path), self.device) for path in self.shipped.fetch(weights).values()]
         if weights is not None:
             self.weights_hash = self.shipped.hash(weights)
-
-    def frames(self, n_samples: int) -> int:
-        return -(-n_samples // self.hop)
-
-    def _input(self, audio: torch.Tensor) -> torch.Tensor:
-        check_audio(self, audio)
-        if audio.shape[-1] < 1:
-            raise ValueError(f"{self.name} needs at least one sample, not an empty clip")
-        return audio.to(self.device, torch.float32)
-
-    def _latents(self, latents: torch.Tensor) -> torch.Tensor:
-        if latents.ndim != 3 or latents.shape[1] != self.dim or latents.shape[2] < 1:
-            raise ValueError(f"{self.name} decodes [batch {self.dim} frame], not shape {tuple(latents.shape)}")
-        return latents.to(self.device, torch.float32)
 
 
 class DiffAEMini(_Mini):
@@ -142,11 +124,14 @@ class StackedMini1(StackedMini2):
     seed = 0
     weights_hash = hashlib.sha256(f"{STACKED.hash()} {seed}".encode()).hexdigest()
 
-    def __init__(self, device: str = "auto", weights: str | Path | None = None, seed: int = 0) -> None:
+    def __init__(self, device: str = "auto", weights: str | Path | None = None, *, seed: int = 0) -> None:
         """Load as the other models do; `seed` fixes the noise that the first stage is drawn from."""
-        super().__init__(device, weights)
         self.seed = seed
-        self.weights_hash = hashlib.sha256(f"{self.shipped.hash(weights)} {seed}".encode()).hexdigest()
+        super().__init__(device, weights)
+
+    def _load(self, weights: str | Path | None) -> None:
+        super()._load(weights)
+        self.weights_hash = hashlib.sha256(f"{self.shipped.hash(weights)} {self.seed}".encode()).hexdigest()
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `[batch 32 frame]`, one frame each 32 samples, drawn from noise of `self.seed`."""
@@ -177,4 +162,4 @@ def _load_network(path: Path) -> torch.nn.Module:
             f"{path} holds no weights that this version can use ({type(error).__name__}: {error}); write it with "
             "python -m tools.train_mini, or leave `weights` out for the shipped ones"
         ) from error
-    return network.eval().requires_grad_(False)
+    return network

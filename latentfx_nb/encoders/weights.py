@@ -1,10 +1,15 @@
-"""Find, fetch and verify the weights of encoders: public ones, and those that ship with the package."""
+"""Find, fetch and verify the weights of encoders: public files, models of the Hugging Face Hub, checkpoints that the
+user converted, and what ships with the package.
+
+Every kind has a `family`, a subfolder of `LATENTFX_WEIGHTS` that is searched first, and `find`, which downloads
+nothing, and `fetch`. Nothing is unpickled here.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +19,9 @@ import pooch
 from latentfx_nb.cache import cache_dir
 
 SHIPPED = Path(__file__).parents[1] / "bundled" / "weights"
+
+SUMS = "SHA256SUMS"
+"""Name of the file of digests, as `sha256sum` writes it, beside shipped and converted weights."""
 
 
 @dataclass(frozen=True)
@@ -25,18 +33,23 @@ class Weights:
     sha256: Mapping[str, str]  # file name -> digest
     size_mb: float
 
+    @property
+    def missing(self) -> str:
+        """What `list_encoders` says while the files are not here."""
+        return f"{self.size_mb:g} MB of weights are fetched at first use"
+
     def find(self, folder: str | Path | None = None) -> dict[str, Path] | None:
         """Return file name -> path if every file is in `folder`, or else on this machine, and intact; else None.
 
         Without `folder`, `LATENTFX_WEIGHTS`, a folder with one subfolder a family, is searched first, then the cache.
         A file with another sha256 is an error, not a miss: it raises ValueError naming the file.
         """
-        for place in [Path(folder).expanduser()] if folder else self._folders():
-            paths = {name: place / name for name in self.sha256}
-            if all(path.is_file() for path in paths.values()):
-                self._verify(paths)
-                return paths
-        return None
+        place = _first_with(self.sha256, self.family, folder)
+        if place is None:
+            return None
+        paths = {name: place / name for name in self.sha256}
+        self._verify(paths)
+        return paths
 
     def fetch(self, folder: str | Path | None = None) -> dict[str, Path]:
         """Return what `find` returns, downloading into the cache what is not here yet; every byte is verified.
@@ -50,36 +63,29 @@ class Weights:
             return found
         if folder:
             raise FileNotFoundError(f"{folder} does not hold all of {', '.join(self.sha256)}; put them there")
-        folder = self._cache_folder()
+        folder = weights_folder(self.family)
         try:
             return {
-                name: Path(pooch.retrieve(f"{self.url}/{name}", f"sha256:{digest}", name, folder, progressbar=True))
-                for name, digest in self.sha256.items()
+                name: Path(pooch.retrieve(f"{self.url}/{name}", f"sha256:{wanted}", name, folder, progressbar=True))
+                for name, wanted in self.sha256.items()
             }
         except (OSError, ValueError) as error:
             raise FileNotFoundError(
                 f"the weights of {self.family} ({', '.join(self.sha256)}; {self.size_mb:g} MB) are neither in "
-                f"{' nor in '.join(map(str, self._folders()))}, and fetching them from {self.url} failed ({error}); "
+                f"{_places(self.family)}, and fetching them from {self.url} failed ({error}); "
                 f"put the files into {folder}, or set LATENTFX_WEIGHTS to a folder that holds {self.family}/"
             ) from error
 
     def hash(self) -> str:
         """Return one sha256 for all files, known without having them."""
-        return _joint_hash(self.sha256)
-
-    def _cache_folder(self) -> Path:
-        return cache_dir() / "weights" / self.family
-
-    def _folders(self) -> list[Path]:
-        own = os.environ.get("LATENTFX_WEIGHTS")
-        return ([Path(own).expanduser() / self.family] if own else []) + [self._cache_folder()]
+        return joint_hash(self.sha256)
 
     def _verify(self, paths: Mapping[str, Path]) -> None:
         for name, path in paths.items():
-            digest = _digest(path)
-            if digest != self.sha256[name]:
+            found = digest(path)
+            if found != self.sha256[name]:
                 raise ValueError(
-                    f"{path} is not the published file: its sha256 is {digest}, expected {self.sha256[name]}; "
+                    f"{path} is not the published file: its sha256 is {found}, expected {self.sha256[name]}; "
                     "delete it and it is fetched again, or put the right one there"
                 )
 
@@ -108,33 +114,185 @@ class ShippedWeights:
             remedy = "put them there" if folder else "install the package again"
             raise FileNotFoundError(f"{folder or SHIPPED} does not hold {', '.join(missing)}; {remedy}")
         for name, path in paths.items():
-            digest = _digest(path)
-            if folder is None and digest != _shipped_digests()[name]:
-                raise ValueError(f"{path} was changed: its sha256 is {digest}; install the package again")
+            found = digest(path)
+            if folder is None and found != _shipped_digests()[name]:
+                raise ValueError(f"{path} was changed: its sha256 is {found}; install the package again")
         return paths
 
     fetch = find
 
     def hash(self, folder: str | Path | None = None) -> str:
         """Return one sha256 for all files: of those in `folder`, or of the shipped ones, which are not read for it."""
-        digests = _shipped_digests() if folder is None else {n: _digest(p) for n, p in self._paths(folder).items()}
-        return _joint_hash({name: digests[name] for name in self.files})
+        digests = _shipped_digests() if folder is None else {n: digest(p) for n, p in self._paths(folder).items()}
+        return joint_hash({name: digests[name] for name in self.files})
 
     def _paths(self, folder: str | Path | None) -> dict[str, Path]:
         place = Path(folder).expanduser() if folder else SHIPPED
         return {name: place / name for name in self.files}
 
 
+@dataclass(frozen=True)
+class ConvertedWeights:
+    """Files that `python -m latentfx_nb convert` writes from a checkpoint of the user's own.
+
+    `SHA256SUMS` beside them, written with them, is verified where it is present.
+    """
+
+    family: str
+    files: tuple[str, ...]
+    source: str  # where to get the checkpoint and what is known of its licence
+    size_mb: float
+
+    @property
+    def url(self) -> str:
+        return self.source
+
+    @property
+    def missing(self) -> str:
+        return f"convert your own download once: python -m latentfx_nb convert {self.family} CKPT"
+
+    def find(self, folder: str | Path | None = None) -> dict[str, Path] | None:
+        """Return file name -> path if every file is in `folder`, or else on this machine; else None.
+
+        Raises ValueError if one is not what was written.
+        """
+        place = _first_with(self.files, self.family, folder)
+        if place is None:
+            return None
+        sums = _read_sums(place) if (place / SUMS).is_file() else {}
+        for name in self.files:
+            if name in sums and digest(place / name) != sums[name]:
+                raise ValueError(f"{place / name} was changed after it was converted; convert the checkpoint again")
+        return {name: place / name for name in self.files}
+
+    def fetch(self, folder: str | Path | None = None) -> dict[str, Path]:
+        """Return what `find` returns; raise FileNotFoundError, saying how to get there, if that is nothing."""
+        found = self.find(folder)
+        if found is None:
+            raise FileNotFoundError(
+                f"{', '.join(self.files)} of {self.family} can be neither found in {folder or _places(self.family)} "
+                f"nor downloaded; {self.missing}. {self.source}"
+            )
+        return found
+
+    def hash(self, folder: str | Path | None = None) -> str:
+        """Return one sha256 for the files that `find` finds."""
+        return joint_hash({name: digest(path) for name, path in self.fetch(folder).items()})
+
+
+@dataclass(frozen=True)
+class HubWeights:
+    """One model of the Hugging Face Hub at a fixed commit: a configuration and safetensors, never a pickle."""
+
+    family: str
+    repo: str
+    revision: str  # of the repository, all 40 digits
+    size_mb: float
+    files: tuple[str, ...] = ("config.json", "model.safetensors")
+    subfolder: str = ""
+    gated: bool = False  # whether its licence has to be accepted on the Hub first
+
+    @property
+    def url(self) -> str:
+        return f"https://huggingface.co/{self.repo}"
+
+    @property
+    def missing(self) -> str:
+        fetched = f"{self.size_mb:g} MB of weights are fetched at first use"
+        return f"{fetched}; before that, {self.licence_step()}" if self.gated else fetched
+
+    def find(self, folder: str | Path | None = None) -> Path | None:
+        """Return the folder that holds the model's files: `folder`, or else one on this machine; None if there is none.
+
+        Without `folder`, a family's folders are searched first, then the Hub's own cache (`HF_HOME`).
+        """
+        return _first_with(self.files, self.family, folder) or (None if folder else self._cached())
+
+    def fetch(self, folder: str | Path | None = None) -> Path:
+        """Return what `find` returns, downloading into the Hub's own cache, with a bar, what is not here yet.
+
+        Raises FileNotFoundError if it can be neither found nor downloaded, saying what to do about a gated licence.
+        """
+        found = self.find(folder)
+        if found:
+            return found
+        if folder:
+            raise FileNotFoundError(f"{folder} does not hold all of {', '.join(self.files)}; put them there")
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import GatedRepoError
+
+        try:
+            wanted = [self._in_repo(name) for name in self.files]
+            return Path(snapshot_download(self.repo, revision=self.revision, allow_patterns=wanted)) / self.subfolder
+        except GatedRepoError as error:
+            raise FileNotFoundError(f"{self.family} is gated: {self.licence_step()}") from error
+        except Exception as error:  # the Hub's client raises its own, requests' and the system's
+            step = f"; {self.licence_step()}" if self.gated else ""
+            raise FileNotFoundError(
+                f"the weights of {self.family} ({', '.join(self.files)}; {self.size_mb:g} MB) are neither in "
+                f"{_places(self.family)} nor in the Hub's cache, and fetching them from {self.url} failed "
+                f"({type(error).__name__}: {error}); put the files into {weights_folder(self.family)}, or set "
+                f"LATENTFX_WEIGHTS to a folder that holds {self.family}/{step}"
+            ) from error
+
+    def hash(self, folder: Path) -> str:
+        """Return one sha256 for the model's files in `folder`."""
+        return joint_hash({name: digest(folder / name) for name in self.files})
+
+    def licence_step(self) -> str:
+        """Return what has to be done before a gated model can be fetched."""
+        return f"accept its licence at {self.url} with an account of yours, then run: hf auth login"
+
+    def _in_repo(self, name: str) -> str:
+        return f"{self.subfolder}/{name}" if self.subfolder else name
+
+    def _cached(self) -> Path | None:
+        try:
+            from huggingface_hub import try_to_load_from_cache
+        except ImportError:
+            return None
+        paths = [try_to_load_from_cache(self.repo, self._in_repo(name), revision=self.revision) for name in self.files]
+        return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None
+
+
 @lru_cache
 def _shipped_digests() -> dict[str, str]:
     """Return file name -> sha256 as `sha256sum` writes it."""
-    lines = (SHIPPED / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    return _read_sums(SHIPPED)
+
+
+def _read_sums(folder: Path) -> dict[str, str]:
+    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     return {name: digest for digest, name in map(str.split, lines)}
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def weights_folder(family: str) -> Path:
+    """Return the cache's folder for the weights of a model family."""
+    return cache_dir() / "weights" / family
 
 
-def _joint_hash(digests: Mapping[str, str]) -> str:
+def _folders(family: str) -> list[Path]:
+    """Return where a family's files are looked for, in this order."""
+    own = os.environ.get("LATENTFX_WEIGHTS")
+    return ([Path(own).expanduser() / family] if own else []) + [weights_folder(family)]
+
+
+def _places(family: str) -> str:
+    return " nor in ".join(map(str, _folders(family)))
+
+
+def _first_with(names: Iterable[str], family: str, folder: str | Path | None) -> Path | None:
+    """Return `folder`, or else the first of a family's folders, that holds all files called `names`; None if none."""
+    places = [Path(folder).expanduser()] if folder else _folders(family)
+    return next((place for place in places if all((place / name).is_file() for name in names)), None)
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file of any size, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def joint_hash(digests: Mapping[str, str]) -> str:
+    """Return one sha256 for files with these digests, by name."""
     return hashlib.sha256(" ".join(f"{n}:{d}" for n, d in sorted(digests.items())).encode()).hexdigest()
