@@ -1,4 +1,4 @@
-"""The command `python -m latentfx_nb`: encode, warm, encoders and serve."""
+"""The command `python -m latentfx_nb`: encode, warm, encoders, convert and serve."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
         sys.stderr.write(f"latentfx_nb: {error}\n")
         return 1
     except KeyboardInterrupt:
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("-n", type=int, default=32, help="values along the knob (default: %(default)s)")
     encode.add_argument("--per-recording", type=int, help="at most so many clips of a recording")
     encode.add_argument("--store", help="where to write (default: a folder of the cache)")
+    encode.add_argument("--bf16", action="store_true", help="run large networks in bfloat16: faster, off by a percent")
     encode.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
     encode.set_defaults(run=_encode)
 
@@ -47,6 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     warm.set_defaults(run=_warm)
 
     commands.add_parser("encoders", help="list the encoders").set_defaults(run=_encoders)
+
+    convert = commands.add_parser(
+        "convert", help="turn a checkpoint of the paper's models into safetensors, once; without one, say where it is"
+    )
+    convert.add_argument("family", nargs="?", help="diffae or stacked")
+    convert.add_argument("checkpoint", nargs="?", metavar="CKPT", help="the file that you downloaded")
+    convert.add_argument(
+        "--sha256", metavar="DIGEST", help="of a checkpoint of your own, instead of the published one's"
+    )
+    convert.add_argument("--out", metavar="FOLDER", help="where to write (default: where the encoders look)")
+    convert.set_defaults(run=_convert)
 
     serve = commands.add_parser("serve", help="start the dashboards")
     serve.add_argument("--port", type=int, default=server.PORT, help="or the next free one (default: %(default)s)")
@@ -65,7 +77,7 @@ def _encode(options: argparse.Namespace) -> None:
     if options.knob and not options.sweep:
         raise ValueError(f"--knob {options.knob} names what --sweep turns; give --sweep with the effect's label too")
     clips = load_clips(options.source, options.per_recording)
-    encoder = load_encoder(options.encoder, options.device)
+    encoder = load_encoder(options.encoder, options.device, bf16=options.bf16)
     if options.sweep:
         latents = encode_sweep(clips, encoder, options.sweep, options.n, options.knob, options.store)
     else:
@@ -91,6 +103,16 @@ def _encoders(_: argparse.Namespace) -> None:
     from latentfx_nb.encoders import list_encoders
 
     sys.stdout.write(list_encoders().drop(columns="weights").to_string() + "\n")
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from latentfx_nb.encoders.checkpoints import convert, sources
+
+    if options.checkpoint is None:
+        sys.stdout.write(f"{sources(options.family)}\n")
+        return
+    for path in convert(options.family, options.checkpoint, options.out, options.sha256):
+        sys.stdout.write(f"{path}: {path.stat().st_size / 1e6:.1f} MB\n")
 
 
 if __name__ == "__main__":

@@ -19,15 +19,21 @@ def cache_dir() -> Path:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a binary file that takes the name `path` only once it is written whole; on an error nothing is left."""
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give the path of a file to write, which takes the name `path` only once it is whole; on an error none is left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        with open(scratch, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield scratch
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a binary file that takes the name `path` only once it is written whole; on an error nothing is left."""
+    with atomic_path(path) as scratch, open(scratch, "xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())

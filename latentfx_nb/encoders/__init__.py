@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from latentfx_nb.encoders import diffae, stacked
 from latentfx_nb.encoders.base import Decoder, Encoder
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.encoders.lyra import WEIGHTS as LYRA_WEIGHTS
@@ -28,11 +29,17 @@ class _Entry:
     requires: str | None = None  # a module that the extra installs
 
 
+UNSTATED = "not stated: do not pass it on"
+
 _BUILT_IN = {
     **{
         model.name: _Entry(model, "GPL-3.0-or-later", model.shipped)
         for model in (DiffAEMini, StackedMini2, StackedMini1, StackedMini1Encoder)
     },
+    "diffae": _Entry(diffae.DiffAE, UNSTATED, diffae.ENCODER),
+    "stacked-2": _Entry(stacked.Stacked2, UNSTATED, stacked.STAGE_2),
+    "stacked-1": _Entry(stacked.Stacked1, UNSTATED, stacked.SAMPLED),
+    "stacked-1-encoder": _Entry(stacked.Stacked1Encoder, UNSTATED, stacked.STAGE_1),
     "logmel": _Entry(LogMel, "GPL-3.0-or-later"),
     "lyra-v2": _Entry(LyraV2, "Apache-2.0", LYRA_WEIGHTS, "lyra", "ai_edge_litert"),
 }

@@ -42,7 +42,10 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class Decoder(Protocol):
-    """An encoder that can also turn latents back into sound."""
+    """An encoder that can also turn latents back into sound.
+
+    One that needs minutes for it says so in an attribute `decodes_slowly`, and the pages leave it to be called.
+    """
 
     def decode(self, latents: torch.Tensor, *, seed: int) -> torch.Tensor:
         """Return audio `[batch channel sample]` at `sample_rate` Hz of `latents [batch dim frame]`."""

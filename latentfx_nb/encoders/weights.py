@@ -152,32 +152,26 @@ class ConvertedWeights:
         return f"convert your own download once: python -m latentfx_nb convert {self.family} CKPT"
 
     def find(self, folder: str | Path | None = None) -> dict[str, Path] | None:
-        """Return file name -> path if every file is in `folder`, or else on this machine; else None.
-
-        Raises ValueError if one is not what was written.
-        """
+        """Return file name -> path if every file is in `folder`, or else on this machine; else None."""
         place = _first_with(self.files, self.family, folder)
-        if place is None:
-            return None
-        sums = _read_sums(place) if (place / SUMS).is_file() else {}
-        for name in self.files:
-            if name in sums and digest(place / name) != sums[name]:
-                raise ValueError(f"{place / name} was changed after it was converted; convert the checkpoint again")
-        return {name: place / name for name in self.files}
+        return None if place is None else {name: place / name for name in self.files}
 
     def fetch(self, folder: str | Path | None = None) -> dict[str, Path]:
-        """Return what `find` returns; raise FileNotFoundError, saying how to get there, if that is nothing."""
+        """Return what `find` returns, verified.
+
+        Raises FileNotFoundError, saying how to get there, if that is nothing, and ValueError if a file was changed.
+        """
         found = self.find(folder)
         if found is None:
             raise FileNotFoundError(
                 f"{', '.join(self.files)} of {self.family} can be neither found in {folder or _places(self.family)} "
                 f"nor downloaded; {self.missing}. {self.source}"
             )
+        for name, path in found.items():
+            sums = _read_sums(path.parent) if (path.parent / SUMS).is_file() else {}
+            if sums.get(name, digest(path)) != digest(path):
+                raise ValueError(f"{path} was changed after it was converted; convert the checkpoint again")
         return found
-
-    def hash(self, folder: str | Path | None = None) -> str:
-        """Return one sha256 for the files that `find` finds."""
-        return joint_hash({name: digest(path) for name, path in self.fetch(folder).items()})
 
 
 @dataclass(frozen=True)
@@ -237,7 +231,7 @@ class HubWeights:
 
     def hash(self, folder: Path) -> str:
         """Return one sha256 for the model's files in `folder`."""
-        return joint_hash({name: digest(folder / name) for name in self.files})
+        return files_hash(folder / name for name in self.files)
 
     def licence_step(self) -> str:
         """Return what has to be done before a gated model can be fetched."""
@@ -288,9 +282,20 @@ def _first_with(names: Iterable[str], family: str, folder: str | Path | None) ->
 
 
 def digest(path: Path) -> str:
-    """Return the sha256 of a file of any size, in hexadecimal."""
+    """Return the sha256 of a file of any size, in hexadecimal; one that did not change is read once."""
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, *_: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_hash(paths: Iterable[Path]) -> str:
+    """Return one sha256 for the files at `paths`, by their names."""
+    return joint_hash({path.name: digest(path) for path in paths})
 
 
 def joint_hash(digests: Mapping[str, str]) -> str:

@@ -109,7 +109,7 @@ class Status(widgets.HBox):
 
     def fail(self, error: Exception) -> None:
         """Show an error as a sentence with its remedy, never as a traceback."""
-        known = isinstance(error, ValueError | OSError | ImportError)
+        known = isinstance(error, ValueError | OSError | ImportError | MemoryError)
         text = str(error) if known else f"something unexpected went wrong ({type(error).__name__}: {error})"
         self._text.value = f'<span style="color:#b3261e"><b>That did not work:</b> {html.escape(text)}</span>'
 
