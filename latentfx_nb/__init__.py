@@ -16,6 +16,8 @@ _HOME = {
     "list_encoders": "encoders",
     "load_encoder": "encoders",
     "register_encoder": "encoders",
+    "check_encoder": "encoders",
+    "ModuleEncoder": "encoders",
     "encode_effects": "latents",
     "encode_sweep": "latents",
     "fit_pca": "projections",

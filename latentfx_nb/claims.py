@@ -70,11 +70,12 @@ def paper_claims(
     rows = row_measures(latents, means) if rows is None else rows
     straight = {effect: straightness(path) for effect, path in paths.items()}
     lost = masking_losses_by_clip(means)
+    of_time = [_averages_beat_flattened(rows), _flattened_by_performance(rows), _averaging_brings_out_the_effect(rows)]
+    if latents is not None and latents.sizes["frame"] == 1:
+        of_time = [claim._replace(number="one vector a clip: no time to average", holds=None) for claim in of_time]
     return _table(
         [
-            _averages_beat_flattened(rows),
-            _flattened_by_performance(rows),
-            _averaging_brings_out_the_effect(rows),
+            *of_time,
             _instruments_divide(rows),
             _linear_paths_are_curved(straight),
             _distortion_is_straightest(straight),

@@ -215,7 +215,8 @@ def latent_images(spectrograms: Sequence[xr.DataArray], latents: Sequence[xr.Dat
     """Return six images (Figure 1): spectrograms above, latents below; before, after and difference side by side.
 
     `spectrograms` are three of `(frequency_hz, time_s)` in dB, `latents` three of `(dim, frame)` with the coordinate
-    `time_s`. Traces come in that order. Differences have zero at the centre of their colours.
+    `time_s`; where there is one frame only, it is as wide as their attribute `length_s`. Traces come in that order.
+    Differences have zero at the centre of their colours.
     """
     titles = ["Clean", "With the effect", "Difference"]
     figure = make_subplots(
@@ -256,8 +257,10 @@ def image_ranges(spectrograms: Sequence[xr.DataArray], latents: Sequence[xr.Data
 
 def image_data(image: xr.DataArray) -> dict:
     """Return x, y and z of one image of `latent_images`."""
-    vertical = image[image.dims[0]]
-    return {"z": np.asarray(image, np.float32), "x": image["time_s"].values, "y": vertical.values}
+    vertical, times = image[image.dims[0]].values, image["time_s"].values
+    if len(times) == 1 and "length_s" in image.attrs:
+        times = np.array([0.0, image.attrs["length_s"]])  # the edges of its only column
+    return {"z": np.asarray(image, np.float32), "x": times, "y": vertical}
 
 
 def _heatmap(image: xr.DataArray, axis: str) -> go.Heatmap:

@@ -1023,7 +1023,7 @@ def test_the_wet_sound_is_decoded_from_the_latents_that_are_drawn(toy, bundled):
     assert toy.encoded == [2, 2]  # the first picture, and what is shown; nothing once more for the decoder
     assert toy.seeds == [0]
     assert said(panel) == ""
-    assert panel.decoder_note.value == ""
+    assert panel.limits.value == ""
     assert panel.player.title == f"{bundled.table['clip'].iat[2]}: Distortion, drive 25 dB"
     assert_sounds(panel.player, bundled[2], "DIS", 25.0)
     assert_decoded(panel, toy, 25.0)
@@ -1082,15 +1082,75 @@ def test_a_turn_takes_the_old_decoded_sound_away(toy):
 def test_without_a_decoder_the_page_says_so(toy):
     panel = ready(LatentImages())
     assert panel.player.decoded == b""
-    assert "logmel has no decoder, so there is nothing to reconstruct." in panel.decoder_note.value
+    assert "logmel has no decoder, so there is nothing to reconstruct." in panel.limits.value
     panel.encoder.value = "toy"
     ready(panel)
-    assert panel.decoder_note.value == ""
+    assert panel.limits.value == ""
     assert panel.player.decoded
     panel.encoder.value = "logmel"
     ready(panel)
     assert panel.player.decoded == b""
-    assert "logmel has no decoder" in panel.decoder_note.value
+    assert "logmel has no decoder" in panel.limits.value
+
+
+class Summary:
+    """One vector a clip, at a rate of its own, without a decoder."""
+
+    name, sample_rate, channels, dim, frame_rate = "summary", 22_050, 2, 4, None
+    weights_hash, device = "summary", torch.device("cpu")
+
+    def frames(self, n_samples):
+        return 1
+
+    def encode(self, audio):
+        steps = audio.diff(dim=-1)
+        return torch.cat([audio.std(-1), steps.std(-1)], 1)[..., None]
+
+
+@pytest.fixture
+def summary(monkeypatch):
+    encoder = Summary()
+    monkeypatch.setitem(_registered, "summary", encoder)
+    return encoder
+
+
+def test_one_vector_a_clip_is_an_image_as_wide_as_the_clip(summary):
+    panel = ready(LatentImages(encoder="summary"))
+    assert said(panel) == ""
+    assert "summary gives one vector a clip: its images have no time in them." in panel.limits.value
+    assert "no decoder" in panel.limits.value
+    for trace in panel.figure.data[3:]:
+        assert np.shape(trace.z) == (4, 1)
+        assert trace.x == pytest.approx([0, 262_144 / 48_000])
+
+
+def test_clusters_of_one_vector_a_clip_say_that_there_is_no_time(summary, bundled):
+    panel = ready(EffectClusters(bundled[:12], encoder="summary"))
+    assert said(panel) == ""
+    assert "summary gives one vector a clip: there is no time to average or to flatten" in panel.numbers.value
+    mean, flat = (np.stack([panel.figure.data[i][axis] for axis in "xyz"]) for i in (0, 2))
+    np.testing.assert_allclose(mean, flat, atol=1e-2)
+    panel.test_claims.click()
+    ready(panel)
+    assert said(panel) == ""
+    assert panel.claims.value.count("one vector a clip: no time to average") == 3
+    panel.encoder.value = "logmel"
+    ready(panel)
+    assert "one vector" not in panel.numbers.value
+
+
+def test_knob_paths_of_one_vector_a_clip(summary, bundled):
+    panel = ready(KnobPaths(bundled[:4], encoder="summary"))
+    assert said(panel) == ""
+    assert np.isfinite(panel.figure.data[2].x).all()
+
+
+def test_a_decoder_that_takes_minutes_is_not_started_by_itself(toy):
+    toy.decodes_slowly = True
+    panel = ready(LatentImages(encoder="toy"))
+    assert toy.seeds == [] and panel.player.decoded == b""
+    assert "The decoder of toy takes minutes on CPU" in panel.limits.value
+    assert_sounds(panel.player, panel.clips[0], "DIS", 25.0)
 
 
 def test_missing_weights_leave_nothing_to_decode(toy, no_weights):

@@ -11,10 +11,12 @@ import pandas as pd
 
 from latentfx_nb.encoders import diffae, stacked
 from latentfx_nb.encoders.base import Decoder, Encoder
+from latentfx_nb.encoders.contract import check_encoder
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.encoders.lyra import WEIGHTS as LYRA_WEIGHTS
 from latentfx_nb.encoders.lyra import LyraV2
 from latentfx_nb.encoders.mini import DiffAEMini, StackedMini1, StackedMini1Encoder, StackedMini2
+from latentfx_nb.encoders.module import ModuleEncoder
 from latentfx_nb.encoders.weights import ConvertedWeights, HubWeights, ShippedWeights, Weights
 
 
@@ -52,7 +54,7 @@ DEFAULT_ENCODERS = ("diffae-mini", "stacked-mini-2", "logmel", "lyra-v2")
 def list_encoders() -> pd.DataFrame:
     """Return a table of the known encoders, indexed by name; nothing is loaded or fetched.
 
-    Columns: `dim`, `frame_rate_hz` (None: one vector a clip), `sample_rate_hz`, `channels`, `has_decoder`, `licence`,
+    Columns: `dim`, `frame_rate_hz` (NaN: one vector a clip), `sample_rate_hz`, `channels`, `has_decoder`, `licence`,
     `size_mb`, `weights` (where they come from), `present` (whether `load_encoder` can run without a download) and
     `note` (what is missing, and the remedy).
     """
@@ -78,7 +80,7 @@ def _row(model: type | Encoder, licence: str, size_mb: float, weights: str, note
     return {
         "name": model.name,
         "dim": model.dim,
-        "frame_rate_hz": model.frame_rate,
+        "frame_rate_hz": float("nan") if model.frame_rate is None else model.frame_rate,
         "sample_rate_hz": model.sample_rate,
         "channels": model.channels,
         "has_decoder": hasattr(model, "decode"),
@@ -134,12 +136,13 @@ def _load(name: str, device: str, weights: str | None, bf16: bool) -> Encoder:
 def register_encoder(encoder: Encoder) -> None:
     """Make your own model known under its `name` to `load_encoder`, `list_encoders` and the panels.
 
-    Raises TypeError if it lacks part of the protocol, ValueError if its name is a built-in one.
+    It is tried first, on a second of noise (`check_encoder`). `ModuleEncoder` turns any torch module into one.
+
+    Raises TypeError, saying all that it fails of the protocol, and ValueError if its name is a built-in one.
     """
-    wanted = ("name", "sample_rate", "channels", "dim", "frame_rate", "weights_hash", "frames", "encode")
-    missing = [attribute for attribute in wanted if not hasattr(encoder, attribute)]
-    if missing:
-        raise TypeError(f"{type(encoder).__name__} is no Encoder: it lacks {', '.join(missing)} (see encoders/base.py)")
+    wrong = check_encoder(encoder)
+    if wrong:
+        raise TypeError(f"{type(encoder).__name__} is no Encoder: {'; '.join(wrong)} (see encoders/base.py)")
     if encoder.name in _BUILT_IN:
         raise ValueError(f"{encoder.name!r} is a built-in encoder; give yours another name")
     _registered[encoder.name] = encoder
@@ -149,6 +152,8 @@ __all__ = [
     "DEFAULT_ENCODERS",
     "Decoder",
     "Encoder",
+    "ModuleEncoder",
+    "check_encoder",
     "list_encoders",
     "load_encoder",
     "register_encoder",

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import ipywidgets as widgets
+import numpy as np
 
 from latentfx_nb import plots
 from latentfx_nb.claims import VERDICTS
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.base import STYLE, Panel, note, table
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import VIEWS, cluster_claims, cluster_points
@@ -162,6 +164,11 @@ class EffectClusters(Panel):
             "How pure the neighbourhoods are: the share of a point's nine nearest neighbours, measured in the latents "
             "and not in their picture, that have its effect, instrument or clip."
         )
+        if np.isnan(list_encoders().at[self._drawn_encoder, "frame_rate_hz"]):
+            self.numbers.value += note(
+                f"{self._drawn_encoder} gives one vector a clip: there is no time to average or to flatten, so the "
+                "pictures below are those above once more."
+            )
         self.compute_umap.layout.display = "none" if "umap_mean" in self._points.views else "flex"
 
     def _show_claims(self) -> None:

@@ -12,7 +12,7 @@ from latentfx_nb import plots
 from latentfx_nb.audio import Clip, normalise, spectrogram_db
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
-from latentfx_nb.encoders import Decoder, Encoder, list_encoders, load_encoder
+from latentfx_nb.encoders import Decoder, Encoder, load_encoder
 from latentfx_nb.encoders.base import decode_latents, encode_clips
 from latentfx_nb.panels.base import STYLE, Panel, clip_label, note
 from latentfx_nb.panels.knob import KnobControl
@@ -33,9 +33,10 @@ def before_after(
     sounds = render(clip, "CLN"), render(clip, effect, value, knob)
     spectrograms = [spectrogram_db(sound, SAMPLE_RATE_HZ) for sound in sounds]
     encoded = encode_clips(encoder, sounds)
-    times = (np.arange(encoded.shape[-1]) + 0.5) / (encoder.frame_rate or 1.0)
-    coordinates = {"dim": np.arange(encoder.dim), "time_s": ("frame", times)}
-    latents = [xr.DataArray(one, coordinates, ("dim", "frame")) for one in encoded]
+    length_s = clip.shape[-1] / SAMPLE_RATE_HZ
+    rate = encoder.frame_rate or 1 / length_s  # one vector stands for the whole clip
+    coordinates = {"dim": np.arange(encoder.dim), "time_s": ("frame", (np.arange(encoded.shape[-1]) + 0.5) / rate)}
+    latents = [xr.DataArray(one, coordinates, ("dim", "frame"), attrs={"length_s": length_s}) for one in encoded]
     return *sounds, [*spectrograms, spectrograms[1] - spectrograms[0]], [*latents, latents[1] - latents[0]]
 
 
@@ -45,6 +46,21 @@ def reconstruction(encoder: Encoder, latents: xr.DataArray, length: int, seed: i
     Raises ValueError if the encoder has no decoder.
     """
     return normalise(decode_latents(encoder, latents, length, seed), SAMPLE_RATE_HZ)
+
+
+def limits(encoder: Encoder) -> str:
+    """Return what this page cannot show of an encoder, in sentences; nothing if it shows all."""
+    found = []
+    if encoder.frame_rate is None:
+        found.append(f"{encoder.name} gives one vector a clip: its images have no time in them.")
+    if not isinstance(encoder, Decoder):
+        found.append(f"{encoder.name} has no decoder, so there is nothing to reconstruct.")
+    elif getattr(encoder, "decodes_slowly", False):
+        found.append(
+            f"The decoder of {encoder.name} takes minutes on {encoder.device.type.upper()}, so it does not run by "
+            "itself: in a notebook, panels.latent_images.reconstruction() runs it, with a bar."
+        )
+    return " ".join(found)
 
 
 class LatentImages(Panel):
@@ -59,20 +75,18 @@ class LatentImages(Panel):
         super().__init__(source, encoder)
         self.clip = widgets.Dropdown(description="Clip", style=STYLE, layout={"width": "230px"})
         self.knob = KnobControl(effect, list(EFFECTS))
-        self.decoder_note = widgets.HTML()
+        self.limits = widgets.HTML()
         self._shown: tuple[Encoder, xr.DataArray, Clip, Clip, str] | None = None  # what is left to decode
         self._list_clips(clip)
         *_, spectrograms, latents = self._compute()
         self.figure = self.figure_widget(plots.latent_images(spectrograms, latents))
         row = {"flex_flow": "row wrap", "align_items": "center"}
         choices = widgets.HBox([self.clip_set, self.encoder, self.clip, *self.knob.choices], layout=row)
-        self.children = [choices, self.knob.slider, self.status, self.player, self.decoder_note, self.figure]
+        self.children = [choices, self.knob.slider, self.status, self.player, self.limits, self.figure]
         self.on_clips(self._clips_changed)
-        self.encoder.observe(lambda _: self._note_decoder(), "value")
         for chooser in (self.encoder, self.clip):
             chooser.observe(lambda _: self._changed(), "value")
         self.knob.on_turn(self._changed)
-        self._note_decoder()
         self._changed()
 
     def _list_clips(self, chosen: int = 0) -> None:
@@ -82,11 +96,6 @@ class LatentImages(Panel):
     def _clips_changed(self) -> None:
         self._list_clips()
         self._changed()
-
-    def _note_decoder(self) -> None:
-        name = self.encoder.value
-        missing = note(f"{name} has no decoder, so there is nothing to reconstruct.")
-        self.decoder_note.value = "" if list_encoders().at[name, "has_decoder"] else missing
 
     def _changed(self) -> None:
         self.worker.submit("render", self._show)
@@ -108,7 +117,9 @@ class LatentImages(Panel):
             for trace, image in zip(self.figure.data, [*spectrograms, *latents], strict=True):
                 trace.update(plots.image_data(image))
             self.figure.update_layout(plots.image_ranges(spectrograms, latents))
-        if isinstance(encoder, Decoder):
+        found = limits(encoder)
+        self.limits.value = note(found) if found else ""
+        if isinstance(encoder, Decoder) and not getattr(encoder, "decodes_slowly", False):
             self._shown = encoder, latents[1], dry, wet, title
 
     def _decode(self) -> None:

@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping
 
 import ipywidgets as widgets
+import numpy as np
 
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.base import table
@@ -55,5 +56,5 @@ def encoder_table() -> str:
     return f"<h3>Encoders</h3>{table(head, rows)}"
 
 
-def _rate(frame_rate_hz: float | None) -> str:
-    return "one vector a clip" if frame_rate_hz is None else f"{frame_rate_hz:g} a second"
+def _rate(frame_rate_hz: float) -> str:
+    return "one vector a clip" if np.isnan(frame_rate_hz) else f"{frame_rate_hz:g} a second"

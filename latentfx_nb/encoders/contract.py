@@ -1,0 +1,109 @@
+"""What every encoder keeps, tried on one: the report that `register_encoder` gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from numbers import Integral, Real
+
+import torch
+
+from latentfx_nb.encoders.base import Encoder
+
+ATTRIBUTES = ("name", "sample_rate", "channels", "dim", "frame_rate", "weights_hash", "frames", "encode")
+
+TOLERANCE = 1e-3
+"""Share of the largest latent by which the same sound may come out differently: what TF32 and batching round off."""
+
+
+def check_encoder(encoder: Encoder) -> list[str]:
+    """Return what `encoder` fails of the protocol, a sentence each with what is expected; an empty list if nothing.
+
+    A second of noise and of silence is encoded, alone and together, and decoded if there is a fast decoder.
+    """
+    missing = [name for name in ATTRIBUTES if not hasattr(encoder, name)]
+    if missing:
+        return [f"it lacks {', '.join(missing)}"]
+    return list(_wrong_attributes(encoder)) or list(_wrong_latents(encoder))
+
+
+def _wrong_attributes(encoder: Encoder) -> Iterator[str]:
+    if not isinstance(encoder.name, str) or not re.fullmatch(r"[\w.-]+", encoder.name):
+        yield f"name is {encoder.name!r}: give letters, digits, dots and dashes, as files are called after it"
+    for attribute in ("sample_rate", "dim"):
+        value = getattr(encoder, attribute)
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            yield f"{attribute} is {value!r}: give a whole number above 0"
+    if isinstance(encoder.channels, bool) or encoder.channels not in (1, 2):
+        yield f"channels is {encoder.channels!r}: give 1 or 2, and clips are mixed or doubled to that"
+    rate = encoder.frame_rate
+    if rate is not None and (not isinstance(rate, Real) or isinstance(rate, bool) or not rate > 0):
+        yield f"frame_rate is {rate!r}: give frames a second, or None for one vector a clip"
+    if not isinstance(encoder.weights_hash, str) or not encoder.weights_hash:
+        yield f"weights_hash is {encoder.weights_hash!r}: give a text that changes with the weights, such as a sha256"
+    for method in ("frames", "encode"):
+        if not callable(getattr(encoder, method)):
+            yield f"{method} is {getattr(encoder, method)!r}: give a method"
+
+
+def _wrong_latents(encoder: Encoder) -> Iterator[str]:
+    samples = max(encoder.sample_rate, getattr(encoder, "shortest", 1)) + 37  # no whole number of any model's frames
+    noise = 0.1 * torch.randn(2, encoder.channels, samples, generator=torch.Generator().manual_seed(0))
+    kept = noise.clone()
+    try:
+        with torch.inference_mode():
+            frames = encoder.frames(samples)
+            together = encoder.encode(noise)
+            again, alone, silent = (encoder.encode(x) for x in (kept.clone(), noise[1:], torch.zeros_like(noise[:1])))
+    except Exception as error:  # noqa: BLE001 - whatever a model raises is what the report is for
+        yield f"encode raised {type(error).__name__} for [2 {encoder.channels} {samples}]: {error}"
+        return
+    if not torch.equal(noise, kept):
+        yield "encode changes the audio that it is given: work on a copy"
+    wanted = (2, encoder.dim, frames)
+    if not isinstance(together, torch.Tensor) or tuple(together.shape) != wanted or not together.is_floating_point():
+        found = f"{together.dtype} {tuple(together.shape)}" if isinstance(together, torch.Tensor) else type(together)
+        yield f"encode gives {found}, but dim and frames({samples}) declare floating-point [batch dim frame] {wanted}"
+        return
+    yield from _wrong_rate(encoder, samples, frames)
+    if not (together.isfinite().all() and silent.isfinite().all()):
+        yield "latents of noise or silence are not finite: look for a division by zero or the logarithm of it"
+        return
+    yield from _wrong_values(together, again, alone, silent)
+    if hasattr(encoder, "decode") and not getattr(encoder, "decodes_slowly", False):
+        yield from _wrong_sound(encoder, together)
+
+
+def _wrong_rate(encoder: Encoder, samples: int, frames: int) -> Iterator[str]:
+    seconds = samples / encoder.sample_rate
+    if encoder.frame_rate is None and frames != 1:
+        yield f"frame_rate is None, which is one vector a clip, but there are {frames} frames in {seconds:.2f} s"
+    if encoder.frame_rate is not None and abs(frames - seconds * encoder.frame_rate) > 2:
+        yield f"frame_rate is {encoder.frame_rate:g} Hz, but there are {frames} frames in {seconds:.2f} s"
+
+
+def _wrong_values(
+    together: torch.Tensor, again: torch.Tensor, alone: torch.Tensor, silent: torch.Tensor
+) -> Iterator[str]:
+    allowed = TOLERANCE * float(together.abs().max())
+    if (together - again).abs().max() > allowed:
+        yield "the same audio gives other latents the second time: call eval(), and fix the seed of what is drawn"
+    elif (together[1:] - alone).abs().max() > allowed:
+        yield "a clip alone gives other latents than in a batch: normalise each clip by itself"
+    if (together[:1] - silent).abs().max() <= allowed:
+        yield "noise and silence give the same latents: is the network connected to its input?"
+
+
+def _wrong_sound(encoder: Encoder, latents: torch.Tensor) -> Iterator[str]:
+    try:
+        with torch.inference_mode():
+            sound = encoder.decode(latents, seed=0)
+    except Exception as error:  # noqa: BLE001 - likewise
+        yield f"decode raised {type(error).__name__} for latents {tuple(latents.shape)}: {error}"
+        return
+    wanted = (2, encoder.channels)
+    if not isinstance(sound, torch.Tensor) or sound.ndim != 3 or tuple(sound.shape[:2]) != wanted:
+        found = tuple(sound.shape) if isinstance(sound, torch.Tensor) else type(sound)
+        yield f"decode gives {found}: give [batch channel sample], here [2 {encoder.channels} sample]"
+    elif not sound.isfinite().all():
+        yield "decode gives sound that is not finite"

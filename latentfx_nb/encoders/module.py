@@ -1,0 +1,76 @@
+"""Any torch module of yours as an encoder, so that it can be registered and appears wherever encoders are chosen."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+from latentfx_nb.encoders.base import TorchEncoder, choose_device
+
+
+class ModuleEncoder(TorchEncoder):
+    """A module that turns audio `[batch channel sample]` into latents `[batch dim frame]`, under a name.
+
+    `hop` is how many samples make a frame, or None for a module that gives one vector a clip (`[batch dim]` will do).
+    Clips are padded at their end to whole frames. `decoder`, another module, turns latents back into audio.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: torch.nn.Module,
+        *,
+        sample_rate: int,
+        channels: int = 1,
+        hop: int | None,
+        decoder: torch.nn.Module | None = None,
+        device: str = "auto",
+    ) -> None:
+        """Take the modules as they are, not copies of them: they are moved to `device` and frozen.
+
+        Raises ValueError if the module gives no `[batch dim frame]` with one frame for each `hop` samples of a second.
+        """
+        self.name, self.sample_rate, self.channels, self.hop = name, sample_rate, channels, hop or 1
+        self.frame_rate = sample_rate / hop if hop else None
+        self.device = choose_device(device)
+        modules = [part.eval().requires_grad_(False).to(self.device) for part in (module, decoder) if part is not None]
+        self._module, self._decoder = module, decoder
+        self.weights_hash = _content_hash(modules)
+        self.dim = self._measured_dim()
+        if decoder is not None:
+            self.decode = self._decode  # the attribute's being there is what says that there is a decoder
+
+    def frames(self, n_samples: int) -> int:
+        return super().frames(n_samples) if self.frame_rate else 1
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return `[batch dim frame]` of `audio [batch channel sample]`; the last frame may be part empty."""
+        sound = self._input(audio)
+        latents = self._module(torch.nn.functional.pad(sound, (0, -sound.shape[-1] % self.hop)))
+        return latents[..., None] if latents.ndim == 2 else latents
+
+    def _measured_dim(self) -> int:
+        samples = self.sample_rate // self.hop * self.hop or self.hop
+        latents = self.encode(torch.zeros(1, self.channels, samples))
+        expected = samples // self.hop if self.frame_rate else 1
+        if latents.ndim != 3 or latents.shape[-1] != expected:
+            raise ValueError(
+                f"{self.name}'s module gives shape {tuple(latents.shape)} for [1 {self.channels} {samples}], not "
+                f"[1 dim {expected}]; give its own hop, in samples a frame, or None for one vector a clip"
+            )
+        return latents.shape[1]
+
+    def _decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+        return self._decoder(self._latents(latents))
+
+
+def _content_hash(modules: list[torch.nn.Module]) -> str:
+    """Return one sha256 over what modules are and their weights."""
+    content = hashlib.sha256()
+    for module in modules:
+        content.update(repr(module).encode())
+        for name, weight in module.state_dict().items():
+            content.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+            content.update(weight.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return content.hexdigest()
