@@ -168,6 +168,81 @@ def test_batches_are_sized_to_memory(monkeypatch, free_gb, expected):
     assert batch_size(LogMel("cpu"), 10, CLIP_SAMPLES) == expected
 
 
+class Full(LogMel):
+    """A log-mel encoder on a device that holds `room` clips."""
+
+    def __init__(self, room, error):
+        super().__init__("cpu")
+        self.room, self.error, self.sizes = room, error, []
+
+    def encode(self, audio):
+        self.sizes.append(len(audio))
+        if len(audio) > self.room:
+            raise self.error
+        return super().encode(audio)
+
+
+FULL = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", FULL)
+def test_a_batch_that_does_not_fit_is_halved_until_it_does(noise, error):
+    clips = [noise(5000, 1, seed=i) for i in range(7)]
+    encoder = Full(2, error)
+    latents = encode_clips(encoder, clips)
+    assert encoder.sizes == [7, 3, 1, 2, 4, 2, 2]
+    assert np.allclose(latents, encode_clips(LogMel("cpu"), clips), atol=1e-3)
+
+
+@pytest.mark.parametrize("error", FULL)
+def test_a_single_clip_that_does_not_fit_is_an_error_with_its_remedy(noise, error):
+    with pytest.raises(MemoryError, match="one clip of 5000 samples is more than logmel can encode .* of cpu; close"):
+        encode_clips(Full(0, error), [noise(5000, 1)])
+
+
+def test_other_trouble_is_not_taken_for_too_little_memory(noise):
+    encoder = Full(0, RuntimeError("no such kernel"))
+    with pytest.raises(RuntimeError, match="no such kernel"):
+        encode_clips(encoder, [noise(5000, 1), noise(5000, 1)])
+    assert encoder.sizes == [2]
+
+
+def test_an_encoder_that_needs_more_memory_gets_smaller_batches(monkeypatch):
+    memory = type("Memory", (), {"available": int(10e9)})
+    monkeypatch.setattr(base.psutil, "virtual_memory", lambda: memory)
+    encoder = LogMel("cpu")
+    assert batch_size(encoder, 10, CLIP_SAMPLES) == 10
+    encoder.activation_factor = 2000
+    assert batch_size(encoder, 10, CLIP_SAMPLES) == 2
+
+
+# bfloat16.
+
+
+@pytest.mark.parametrize("name", ["logmel", "lyra-v2", "diffae-mini"])
+def test_a_model_without_bf16_says_so(name):
+    with pytest.raises(ValueError, match=f"{name} runs in float32 only; leave bf16 out"):
+        load_encoder(name, "cpu", bf16=True)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
+def test_frozen_folds_weight_norm_of_both_kinds():
+    plain = torch.nn.Sequential(torch.nn.Conv1d(2, 3, 3), torch.nn.ConvTranspose1d(3, 2, 4))
+    new = torch.nn.utils.parametrizations.weight_norm
+    old = torch.nn.utils.weight_norm
+    network = torch.nn.Sequential(new(plain[0]), old(plain[1])).train()
+    x = torch.rand(1, 2, 50)
+    before = network(x).detach()
+    after = base.frozen(network, torch.device("cpu"))
+    assert {name.split(".")[-1] for name in after.state_dict()} == {"weight", "bias"}
+    assert not after.training and not any(weight.requires_grad for weight in after.parameters())
+    assert torch.allclose(after(x), before, atol=1e-6)
+
+
 # logmel.
 
 
