@@ -1,0 +1,63 @@
+"""`clap-music`: LAION's CLAP for music, one vector a clip in the space it shares with text.
+
+Weights: https://huggingface.co/laion/larger_clap_music (Apache-2.0), read by transformers, the audio half only. Model:
+Wu et al. 2023, "Large-scale contrastive language-audio pretraining", https://arxiv.org/abs/2211.06687.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
+from latentfx_nb.encoders.weights import HubWeights
+
+WEIGHTS = HubWeights(
+    "clap-music",
+    "laion/larger_clap_music",
+    "0" * 40,  # TODO-PIN
+    776.0,
+    ("config.json", "model.safetensors", "preprocessor_config.json"),
+)
+
+
+class ClapMusic(PretrainedEncoder):
+    """CLAP's music model at 48 kHz mono: one 512-vector of length 1 a clip, of its first ten seconds."""
+
+    name = "clap-music"
+    sample_rate = 48_000
+    channels = 1
+    dim = 512
+    hop = 1
+    frame_rate = None
+    published = WEIGHTS
+    library = "transformers"
+
+    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+        self._features = library.ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
+        if self._features.truncation != "rand_trunc":
+            raise ValueError(
+                f"it hears clips by {self._features.truncation!r}, which draws at random; rand_trunc is read"
+            )
+        config = library.ClapConfig.from_pretrained(folder, local_files_only=True)
+        network = read_folder(library.ClapModel, folder, config=config)
+        del network.text_model, network.text_projection  # the larger half of it
+        self.sample_rate, self.dim = self._features.sampling_rate, config.projection_dim
+        return network
+
+    def frames(self, n_samples: int) -> int:
+        """Return 1: a clip of any length is one vector."""
+        return 1
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return `[batch 512 1]`, unit vectors, of `audio [batch 1 sample]`, repeated to ten seconds where shorter."""
+        # Cut here, as the model's own preparation cuts what is longer at a place that it draws.
+        sounds = self._input(audio)[:, 0, : self._features.nb_max_samples].cpu().numpy()
+        heard = self._features(list(sounds), sampling_rate=self.sample_rate, return_tensors="pt")
+        with self._precision():
+            features = self._network.get_audio_features(
+                input_features=heard["input_features"].to(self.device, torch.float32)
+            )
+        return features.pooler_output.float()[..., None]

@@ -1,0 +1,53 @@
+"""`dac-44k`: the Descript Audio Codec before its quantiser, with its decoder.
+
+Weights: https://huggingface.co/descript/dac_44khz, read by transformers. Model: Kumar et al. 2023, "High-fidelity audio
+compression with improved RVQGAN", https://arxiv.org/abs/2306.06546.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
+from latentfx_nb.encoders.weights import HubWeights
+
+WEIGHTS = HubWeights("dac-44k", "descript/dac_44khz", "0" * 40, 306.0)  # TODO-PIN
+
+
+class Dac44k(PretrainedEncoder):
+    """DAC at 44.1 kHz mono: 1024 dims at 86 Hz, 1024 x 470 of a clip; what is left of the last frame is dropped."""
+
+    name = "dac-44k"
+    sample_rate = 44_100
+    channels = 1
+    dim = 1024
+    hop = 512
+    frame_rate = sample_rate / hop
+    shortest = hop
+    published = WEIGHTS
+    library = "transformers"
+
+    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+        network = read_folder(library.DacModel, folder)
+        config = network.config
+        self.sample_rate, self.dim, self.hop = config.sampling_rate, config.hidden_size, config.hop_length
+        self.frame_rate, self.shortest = self.sample_rate / self.hop, self.hop
+        del network.quantizer
+        return network
+
+    def frames(self, n_samples: int) -> int:
+        """Return how many whole frames are in `n_samples`."""
+        return n_samples // self.hop
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return `[batch 1024 frame]`, before the quantiser, of `audio [batch 1 sample]`."""
+        sound = self._input(audio)
+        with self._precision():
+            return self._network.encoder(sound).float()
+
+    def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+        """Return `[batch 1 sample]` of `latents [batch 1024 frame]`; nothing is drawn from `seed`."""
+        return self._network.decoder(self._latents(latents))

@@ -1,0 +1,77 @@
+"""`encodec-48k` and `encodec-24k`: Meta's EnCodec before its quantiser, with its decoder.
+
+Weights: https://huggingface.co/facebook/encodec_48khz and encodec_24khz, read by transformers. Model: Defossez et al.
+2022, "High fidelity neural audio compression", https://arxiv.org/abs/2210.13438.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
+from latentfx_nb.encoders.weights import HubWeights
+from latentfx_nb.paper import TARGET_LUFS
+
+WEIGHTS_48K = HubWeights("encodec-48k", "facebook/encodec_48khz", "0" * 40, 75.0)  # TODO-PIN
+WEIGHTS_24K = HubWeights("encodec-24k", "facebook/encodec_24khz", "c1dbe2ae3f1de713481a3b3e7c47f357092ee040", 93.1)
+
+LEVEL = 10 ** (TARGET_LUFS / 20)
+"""RMS at which sound comes back where the model divides the level out: about the loudness that every render has."""
+
+
+class Encodec48k(PretrainedEncoder):
+    """EnCodec at 48 kHz stereo: 128 dims at 150 Hz, 128 x 820 of a clip, of the whole clip at once.
+
+    The model divides each clip by its RMS first, as it was trained, so the level is not in the latents.
+    """
+
+    name = "encodec-48k"
+    sample_rate = 48_000
+    channels = 2
+    dim = 128
+    hop = 320
+    frame_rate = sample_rate / hop
+    published = WEIGHTS_48K
+    library = "transformers"
+
+    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+        network = read_folder(library.EncodecModel, folder)
+        config = network.config
+        self.sample_rate, self.channels, self.dim = config.sampling_rate, config.audio_channels, config.hidden_size
+        self.hop = math.prod(config.upsampling_ratios)
+        self.frame_rate = self.sample_rate / self.hop
+        # Each convolution mirrors the sound at its ends, so it must be longer than what is mirrored.
+        self.shortest = 2 * self.hop * config.last_kernel_size
+        self._levels_out = config.normalize
+        del network.quantizer
+        return network
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return `[batch 128 frame]`, before the quantiser, of `audio [batch channel sample]`."""
+        sound = self._input(audio)
+        if self._levels_out:
+            sound = sound / (sound.mean(1, keepdim=True).square().mean(-1, keepdim=True).sqrt() + 1e-8)
+        with self._precision():
+            return self._network.encoder(sound).float()
+
+    def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+        """Return `[batch channel sample]` of `latents [batch 128 frame]`; nothing is drawn from `seed`.
+
+        Where the level is not in the latents, sound comes back at an RMS of about -28 dB.
+        """
+        sound = self._network.decoder(self._latents(latents))
+        return sound * LEVEL if self._levels_out else sound
+
+
+class Encodec24k(Encodec48k):
+    """EnCodec at 24 kHz mono, causal: 128 dims at 75 Hz, 128 x 410 of a clip; the level is in the latents."""
+
+    name = "encodec-24k"
+    sample_rate = 24_000
+    channels = 1
+    frame_rate = sample_rate / Encodec48k.hop
+    published = WEIGHTS_24K

@@ -1,0 +1,74 @@
+"""`oobleck-acestep` and `oobleck-stable-audio`: the autoencoders under two music generators, with their decoders.
+
+Weights: https://huggingface.co/ACE-Step/Ace-Step1.5 and https://huggingface.co/stabilityai/stable-audio-open-1.0, which
+is gated, subfolder vae of each, read by diffusers. Model: Evans et al. 2024, "Stable Audio Open",
+https://arxiv.org/abs/2407.14358.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
+from latentfx_nb.encoders.weights import HubWeights
+
+FILES = ("config.json", "diffusion_pytorch_model.safetensors")
+
+ACE_STEP = HubWeights("oobleck-acestep", "ACE-Step/Ace-Step1.5", "0" * 40, 337.0, FILES, "vae")  # TODO-PIN
+STABLE_AUDIO = HubWeights(
+    "oobleck-stable-audio", "stabilityai/stable-audio-open-1.0", "0" * 40, 624.0, FILES, "vae", gated=True
+)  # TODO-PIN
+
+
+class OobleckAceStep(PretrainedEncoder):
+    """The VAE of ACE-Step 1.5 at 48 kHz stereo: 64 dims at 25 Hz, 64 x 136 of a clip, the posterior's means.
+
+    What is left of the last frame is dropped.
+    """
+
+    name = "oobleck-acestep"
+    sample_rate = 48_000
+    channels = 2
+    dim = 64
+    hop = 1920
+    frame_rate = sample_rate / hop
+    shortest = hop
+    published = ACE_STEP
+    library = "diffusers"
+
+    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+        network = read_folder(library.AutoencoderOobleck, folder, low_cpu_mem_usage=False)
+        config = network.config
+        self.sample_rate, self.channels = config.sampling_rate, config.audio_channels
+        self.dim, self.hop = config.decoder_input_channels, math.prod(config.downsampling_ratios)
+        self.frame_rate, self.shortest = self.sample_rate / self.hop, self.hop
+        return network
+
+    def frames(self, n_samples: int) -> int:
+        """Return how many whole frames are in `n_samples`."""
+        return n_samples // self.hop
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return `[batch 64 frame]`, the means of the posterior, of `audio [batch 2 sample]`."""
+        sound = self._input(audio)
+        with self._precision():
+            return self._network.encode(sound).latent_dist.mode().float()
+
+    def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+        """Return `[batch 2 sample]` of `latents [batch 64 frame]`; nothing is drawn from `seed`."""
+        return self._network.decode(self._latents(latents)).sample
+
+
+class OobleckStableAudio(OobleckAceStep):
+    """The VAE of Stable Audio Open at 44.1 kHz stereo: 64 dims at 21.5 Hz, 64 x 117 of a clip. Its licence is gated."""
+
+    name = "oobleck-stable-audio"
+    sample_rate = 44_100
+    hop = 2048
+    frame_rate = sample_rate / hop
+    shortest = hop
+    published = STABLE_AUDIO

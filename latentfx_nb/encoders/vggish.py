@@ -1,0 +1,252 @@
+"""`vggish` and `vggish-paper`: the audio classifier's embeddings that the paper compares its autoencoders with.
+
+Front end and network are those of VGGish (Hershey et al. 2017, "CNN architectures for large-scale audio
+classification", https://arxiv.org/abs/1609.09430), with PCA and quantisation, as the HEAR baseline has them.
+Weights: https://github.com/harritaylor/torchvggish (Apache-2.0), release v0.1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from latentfx_nb.encoders.base import TorchEncoder, frozen
+from latentfx_nb.encoders.weights import Weights
+
+NETWORK_FILE, PCA_FILE = "vggish-10086976.pth", "vggish_pca_params-970ea276.pth"
+
+PCA_SHA256 = ""  # TODO-PIN
+
+WEIGHTS = Weights(
+    family="vggish",
+    url="https://github.com/harritaylor/torchvggish/releases/download/v0.1",
+    sha256={
+        NETWORK_FILE: "10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
+        PCA_FILE: PCA_SHA256,
+    },
+    size_mb=288.0,
+)
+
+# The front end, as the network was trained with it. Samples and Hz count at 16 kHz.
+RATE = 16_000
+WINDOW = 400
+HOP = 160
+FFT = 512
+BANDS = 64
+LOW_HZ, HIGH_HZ = 125.0, 7500.0
+OFFSET = 0.01  # added to a band's magnitude, so that silence is ln(0.01)
+PATCH = 96  # spectra that the network sees at once: 0.96 s
+
+WIDTHS = (64, 128, 256, 256, 512, 512)  # of the convolutions
+SIZES = (4096, 4096, 128)  # of the linear layers
+LIMIT = 2.0  # whitened embeddings are clipped to +-2 before they become whole numbers
+
+_CONVOLUTIONS, _LINEARS = (0, 3, 6, 8, 11, 13), (0, 2, 4)  # where they stand in torchvggish's state dict
+_POOLED = (0, 1, 3, 5)  # convolutions that a pooling follows
+_HALVINGS = 2 ** len(_POOLED)
+
+
+def mel_filters() -> torch.Tensor:
+    """Return 64 triangles `[bin band]` float64 of unit peak between 125 and 7500 Hz, equally spaced in HTK mel.
+
+    Their sides are straight in mel, not in Hz. The lowest bin, DC, is in none.
+    """
+    edges = torch.linspace(_mel(LOW_HZ), _mel(HIGH_HZ), BANDS + 2, dtype=torch.float64)
+    bins = torch.tensor([_mel(k * RATE / FFT) for k in range(FFT // 2 + 1)], dtype=torch.float64)[:, None]
+    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+    return torch.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)).clamp_min(0)
+
+
+def _mel(hz: float) -> float:
+    return 1127 * float(np.log1p(hz / 700))
+
+
+def log_mel(sound: torch.Tensor) -> torch.Tensor:
+    """Return natural-log mel magnitudes `[frame 64]` float64 of `sound [sample]`, one frame each 160 samples.
+
+    A frame is 400 samples under a periodic Hann window; one that the sound does not fill is dropped.
+    """
+    frames = sound.cpu().double().unfold(0, WINDOW, HOP)
+    window = torch.hann_window(WINDOW, dtype=torch.float64)
+    # Not torch.stft: it would centre the window in the 512 points, and so begin each frame 56 samples later.
+    magnitude = torch.fft.rfft(frames * window, n=FFT).abs()
+    return torch.log(magnitude @ mel_filters() + OFFSET)
+
+
+def patches(sound: torch.Tensor) -> torch.Tensor:
+    """Return what the network takes of `sound [sample]`: `[patch 1 96 64]` float32, without overlap, the rest dropped.
+
+    It is computed in float64, so on the CPU, as Apple's MPS has none.
+    """
+    spectra = log_mel(sound)
+    whole = len(spectra) // PATCH
+    return spectra[: whole * PATCH].reshape(whole, 1, PATCH, BANDS).float()
+
+
+class VGGishNetwork(nn.Module):
+    """Six 3x3 convolutions, four of them pooled, and three linear layers, ReLU after each; torchvggish's keys.
+
+    `widths` are the channels of the convolutions, `sizes` the units of the linear layers, by default the published
+    ones: 72 141 184 parameters.
+    """
+
+    def __init__(self, widths: Sequence[int] = WIDTHS, sizes: Sequence[int] = SIZES) -> None:
+        super().__init__()
+        features: list[nn.Module] = []
+        for i, (before, after) in enumerate(zip((1, *widths[:-1]), widths, strict=True)):
+            features += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(inplace=True)]
+            features += [nn.MaxPool2d(2)] if i in _POOLED else []
+        self.features = nn.Sequential(*features)
+        flat = widths[-1] * (PATCH // _HALVINGS) * (BANDS // _HALVINGS)
+        pairs = zip((flat, *sizes[:-1]), sizes, strict=True)
+        self.embeddings = nn.Sequential(*(layer for pair in pairs for layer in (nn.Linear(*pair), nn.ReLU())))
+
+    @classmethod
+    def of(cls, weights: Mapping[str, torch.Tensor]) -> VGGishNetwork:
+        """Return a network of the sizes and weights of a state dict, which it shares.
+
+        Raises KeyError, IndexError or RuntimeError if these are not the weights of such a network.
+        """
+        widths = [weights[f"features.{i}.weight"].shape[0] for i in _CONVOLUTIONS]
+        sizes = [weights[f"embeddings.{i}.weight"].shape[0] for i in _LINEARS]
+        with torch.device("meta"):
+            network = cls(widths, sizes)
+        network.load_state_dict(weights, strict=True, assign=True)
+        return network.float()
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """Return embeddings `[patch 128]`, none negative, of log-mel `patches [patch 1 96 64]`."""
+        features = self.features(patches)  # [patch channel time band]
+        # The weights come from TensorFlow, which flattens (time, band, channel).
+        return self.embeddings(features.permute(0, 2, 3, 1).flatten(1))
+
+
+def quantise(whitened: torch.Tensor) -> torch.Tensor:
+    """Return whole numbers 0-255 as floats, of any shape: clipped to +-2, then rounded, halves to the even one."""
+    return torch.round((whitened.clamp(-LIMIT, LIMIT) + LIMIT) * (255 / (2 * LIMIT)))
+
+
+class VGGish(TorchEncoder):
+    """VGGish at 16 kHz mono: one 128-vector per 0.96 s, whitened and quantised to 0-255, so standardise it for a probe.
+
+    A clip of 262 144 samples at 48 kHz is resampled to 87 382 and gives 5 frames; what is left of the last is dropped.
+    """
+
+    name = "vggish"
+    sample_rate = RATE
+    channels = 1
+    dim = SIZES[-1]
+    hop = PATCH * HOP
+    frame_rate: float | None = sample_rate / hop
+    shortest = (PATCH - 1) * HOP + WINDOW
+    weights_hash = WEIGHTS.hash()
+
+    def __init__(self, device: str = "auto", weights: str | Path | None = None, *, postprocess: bool = True) -> None:
+        """Load as the other models do; without `postprocess` embeddings stay as the network gives them.
+
+        Raises ValueError if torch cannot use `device` or a file is not the published one, and FileNotFoundError if
+        one is not here and cannot be fetched.
+        """
+        self.postprocess = postprocess
+        super().__init__(device, weights)
+
+    def _load(self, weights: str | Path | None) -> None:
+        paths = WEIGHTS.fetch(weights)
+        self._network = frozen(_read_network(paths[NETWORK_FILE]), self.device)
+        self._matrix, self._means = (tensor.to(self.device) for tensor in _read_pca(paths[PCA_FILE]))
+        digest = WEIGHTS.hash()
+        self.weights_hash = digest if self.postprocess else hashlib.sha256(f"{digest} raw".encode()).hexdigest()
+
+    def frames(self, n_samples: int) -> int:
+        """Return how many whole patches of 0.96 s (15 360 samples) are in `n_samples`; the first takes 15 600."""
+        return max(0, (n_samples - WINDOW) // HOP + 1) // PATCH
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return `[batch 128 frame]`: whole numbers 0-255, or without `postprocess` the raw embeddings.
+
+        Raises ValueError unless `audio` is `[batch 1 sample]` of at least 15 600 samples.
+        """
+        # One clip at a time: in a batch sums run in another order, and rounding turns 1e-7 into a step of 1 in 255.
+        return torch.stack([self._embed(sound) for sound in self._input(audio)[:, 0]])
+
+    def _embed(self, sound: torch.Tensor) -> torch.Tensor:
+        """Return `[128 frame]` of `sound [sample]`."""
+        embeddings = self._network(patches(sound).to(self.device)).T
+        return quantise(self._matrix @ (embeddings - self._means)) if self.postprocess else embeddings
+
+
+class VGGishPaper(VGGish):
+    """The same network hearing 48 kHz as if it were 16 kHz: three times as slow and as low.
+
+    That alone makes the paper's 128 x 17 of a clip (Table 3): 128 features averaged over time, 2176 flattened.
+    """
+
+    name = "vggish-paper"
+    sample_rate = 48_000
+    frame_rate = sample_rate / VGGish.hop
+
+
+def _read_network(path: Path) -> VGGishNetwork:
+    """Return the network of the sizes and weights in a .pth file; raise ValueError if it holds another."""
+    weights = _read(path)
+    try:
+        network = VGGishNetwork.of(weights)
+        if network.embeddings[-2].out_features != VGGish.dim:
+            raise ValueError(f"its embeddings have {network.embeddings[-2].out_features} dims, not {VGGish.dim}")
+    except Exception as error:  # other keys, other shapes and what is no tensor each raise their own
+        raise _unusable(path, "network", repr(error)) from error
+    return network
+
+
+def _read_pca(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the whitening matrix `[128 128]` and the means `[128 1]`, float32; raise ValueError if there are none."""
+    parameters = _read(path)
+    try:
+        matrix, means = (torch.as_tensor(parameters[f"pca_{name}"]).float() for name in ("eigen_vectors", "means"))
+        if matrix.shape != (VGGish.dim, VGGish.dim) or means.numel() != VGGish.dim:
+            raise ValueError(f"shapes {tuple(matrix.shape)} and {tuple(means.shape)}, not (128, 128) and (128, 1)")
+    except Exception as error:  # as above
+        raise _unusable(path, "PCA", repr(error)) from error
+    return matrix, means.reshape(-1, 1)  # torchvggish takes them flat, too
+
+
+def _read(path: Path) -> Mapping[str, torch.Tensor | np.ndarray]:
+    """Return what a .pth file holds, without running anything of it; raise ValueError if that cannot be done."""
+    try:
+        with torch.serialization.safe_globals(_ARRAY_PARTS):
+            # Only the newer of torch's two formats, a zip archive, can be mapped; the published files may be older.
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # a torn pickle raises whatever its bytes happen to mean
+        # Not torch's own text, which advises to read the file without care.
+        raise _unusable(path, "weights", "it is torn, or would run code when read") from error
+
+
+def _unusable(path: Path, what: str, reason: str) -> ValueError:
+    return ValueError(
+        f"{path} holds no {what} of VGGish that can be used ({reason}); delete it and the published file is fetched "
+        f"again, or download it from {WEIGHTS.url}"
+    )
+
+
+def _dtype(code: str, *_: object) -> np.dtype:
+    """Return the dtype that an array's pickle names: it has to be a copy, as its byte order is set afterwards.
+
+    The flags behind the code are left out: older NumPy wrote 0 and 1 for them, which newer NumPy deprecates.
+    """
+    return np.dtype(code, copy=True)
+
+
+# What builds an array of floats: the published PCA file holds such arrays, not tensors, and torch reads them only
+# where it is told that these names are harmless. NumPy 2 moved the first one.
+_ARRAY_PARTS = [
+    *((np.empty(0).__reduce__()[0], f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+    (_dtype, "numpy.dtype"),
+    np.ndarray,
+    *(type(np.dtype(kind)) for kind in (np.float32, np.float64)),
+]
