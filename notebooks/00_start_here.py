@@ -42,11 +42,37 @@ lfx.panels.StartHere()
 # %% [markdown]
 # `diffae-mini` and the `stacked-mini` stages are small autoencoders of the paper's two designs. They ship with the
 # package, decoders included; we trained them, and their card says how well they do and where they end. `logmel` is no
-# neural network: it is the plain log-mel spectrogram that any claim about a neural space is held against. `lyra-v2` is
-# Google's published SoundStream codec; its weights (3.3 MB) are fetched once, from their public address, and checked.
+# neural network: it is the plain log-mel spectrogram that any claim about a neural space is held against.
+#
+# The paper's own models are here at full size: `diffae` and the `stacked` stages run on the authors' checkpoints, which
+# you download and convert once, and `vggish-paper` hears 48 kHz as 16 kHz, as the paper's Table 3 must have. The others
+# are today's codecs and embeddings, with their published weights. The table says what each one still needs; the guide
+# to the encoders (`docs/encoders.md`) says more.
 #
 # Your own recordings: start the pages with `LATENTFX_CLIPS=/a/folder` and they stand beside the bundled clips, or call
 # `lfx.load_clips("/a/folder")` in a notebook.
 
 # %% tags=["static"]
 lfx.list_encoders().drop(columns="weights")
+
+# %% [markdown]
+# ## Your own encoder
+#
+# Any torch module joins in, here a linear autoencoder: the best one of 512-sample frames there can be, fitted to 16
+# clips by a singular value decomposition. From then on its name works wherever an encoder is chosen in this notebook,
+# panels included. An object of your own with the attributes of `latentfx_nb.encoders.Encoder` does as well; what it
+# lacks is said when it is registered.
+
+# %% tags=["static"]
+import torch
+
+clips = lfx.load_clips("bundled")
+frames = torch.cat([torch.from_numpy(clip.mean(0)).unfold(0, 512, 512) for clip in clips[:16]])
+basis = torch.linalg.svd(frames, full_matrices=False).Vh[:32, None]
+down, up = torch.nn.Conv1d(1, 32, 512, 512, bias=False), torch.nn.ConvTranspose1d(32, 1, 512, 512, bias=False)
+down.weight.data, up.weight.data = basis, basis
+lfx.register_encoder(lfx.ModuleEncoder("linear-32", down, decoder=up, sample_rate=48_000, channels=1, hop=512))
+
+# %% tags=["static"]
+*_, spectrograms, latents = lfx.panels.latent_images.before_after(clips[20], lfx.load_encoder("linear-32"), "LPF", 500)
+lfx.plots.latent_images(spectrograms, latents)

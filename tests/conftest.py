@@ -41,6 +41,37 @@ def lyra_weights(monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    """Give the folder of a tiny random model, written once, of the encoder called so."""
+    from tests.tiny_models import save_tiny
+
+    written = {}
+
+    def folder(name):
+        family = name.partition("-")[0] if name.startswith(("stacked", "vggish")) else name
+        if family not in written:
+            written[family] = save_tiny(name, tmp_path_factory.mktemp("tiny") / family)
+        return written[family]
+
+    return folder
+
+
+@pytest.fixture
+def tiny_models(tiny_folder, monkeypatch):
+    """As `tiny_folder`, and VGGish's random files pass for the published ones during this test."""
+    from latentfx_nb.encoders import vggish
+    from tests.tiny_models import published_as
+
+    def folder(name):
+        found = tiny_folder(name)
+        if name.startswith("vggish"):
+            monkeypatch.setattr(vggish, "WEIGHTS", published_as(found))
+        return found
+
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tone():
     """Make a sine `[channel sample]`, the same in all channels."""
 

@@ -12,7 +12,7 @@ from latentfx_nb.encoders.soundstream import SoundStreamDecoder, SoundStreamEnco
 from latentfx_nb.encoders.unet import DiffusionUNet, Downsample, Upsample, crash_times, draw, even_times, sample
 from latentfx_nb.paper import CLIP_SAMPLES
 from tests import paper_networks
-from tests.narrow_checkpoints import save_converted
+from tests.narrow_checkpoints import ATTENTION, UNET_WIDTHS, save_converted
 
 STRIDES = (4, 4, 2, 2, 2)
 
@@ -185,7 +185,7 @@ def test_decoding_is_the_description(encoder, folder):
     weights = load_file(folder / "decoder.safetensors")
     noise = torch.randn(2, 128 * 16, generator=torch.Generator().manual_seed(0))[None]
     expected = paper_networks.ddim(
-        lambda x, t: paper_networks.unet(x, t, latents, weights, 4, (3, 4)), noise, 2, crash=True
+        lambda x, t: paper_networks.unet(x, t, latents, weights, len(UNET_WIDTHS), ATTENTION), noise, 2, crash=True
     )
     decoded = encoder.decode(latents, seed=0, steps=2, bar=iter)
     assert torch.allclose(decoded, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))

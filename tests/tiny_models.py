@@ -58,13 +58,14 @@ LIBRARY_MODELS = {
 }
 
 
-def save_tiny(name, folder, monkeypatch):
+def save_tiny(name, folder):
     """Write a tiny random model for the encoder `name` into `folder`, and return it, to be given as its `weights`."""
     folder.mkdir(parents=True, exist_ok=True)
-    if name == "diffae" or name.startswith("stacked"):
-        return save_converted(name.partition("-")[0], folder)
-    if name.startswith("vggish"):
-        return save_vggish(folder, monkeypatch)
+    family = name.partition("-")[0]
+    if family in ("diffae", "stacked"):
+        return save_converted(family, folder)
+    if family == "vggish":
+        return save_vggish(folder)
     torch.manual_seed(0)
     network = LIBRARY_MODELS[name](folder)
     for key, weight in network.named_parameters():  # libraries begin with zeros, or so small that nothing comes out
@@ -74,8 +75,8 @@ def save_tiny(name, folder, monkeypatch):
     return folder
 
 
-def save_vggish(folder, monkeypatch):
-    """Write a narrow network and its PCA, and let them pass for the published files in this test."""
+def save_vggish(folder):
+    """Write a narrow network and its PCA under the published names; `published_as` lets them pass for these."""
     generator = torch.Generator().manual_seed(0)
     network = vggish.VGGishNetwork((4, 6, 8, 8, 10, 10), (32, 24, 128)).state_dict()
     for name, weight in network.items():
@@ -85,6 +86,10 @@ def save_vggish(folder, monkeypatch):
     pca = {"pca_eigen_vectors": 0.3 * torch.randn(128, 128, generator=generator), "pca_means": means}
     torch.save(network, folder / vggish.NETWORK_FILE)
     torch.save(pca, folder / vggish.PCA_FILE)
-    digests = {name: digest(folder / name) for name in (vggish.NETWORK_FILE, vggish.PCA_FILE)}
-    monkeypatch.setattr(vggish, "WEIGHTS", dataclasses.replace(vggish.WEIGHTS, sha256=digests))
     return folder
+
+
+def published_as(folder):
+    """Return VGGish's weights with the digests of the files in `folder`."""
+    digests = {name: digest(folder / name) for name in (vggish.NETWORK_FILE, vggish.PCA_FILE)}
+    return dataclasses.replace(vggish.WEIGHTS, sha256=digests)

@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from latentfx_nb.encoders import diffae, stacked
+from latentfx_nb.encoders import diffae, stacked, vggish
 from latentfx_nb.encoders.base import Decoder, Encoder
+from latentfx_nb.encoders.clap import ClapMusic
 from latentfx_nb.encoders.contract import check_encoder
+from latentfx_nb.encoders.dac import Dac44k
+from latentfx_nb.encoders.encodec import Encodec24k, Encodec48k
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.encoders.lyra import WEIGHTS as LYRA_WEIGHTS
 from latentfx_nb.encoders.lyra import LyraV2
 from latentfx_nb.encoders.mini import DiffAEMini, StackedMini1, StackedMini1Encoder, StackedMini2
 from latentfx_nb.encoders.module import ModuleEncoder
+from latentfx_nb.encoders.oobleck import OobleckAceStep, OobleckStableAudio
 from latentfx_nb.encoders.weights import ConvertedWeights, HubWeights, ShippedWeights, Weights
 
 
@@ -42,8 +46,21 @@ _BUILT_IN = {
     "stacked-2": _Entry(stacked.Stacked2, UNSTATED, stacked.STAGE_2),
     "stacked-1": _Entry(stacked.Stacked1, UNSTATED, stacked.SAMPLED),
     "stacked-1-encoder": _Entry(stacked.Stacked1Encoder, UNSTATED, stacked.STAGE_1),
+    "vggish": _Entry(vggish.VGGish, "Apache-2.0", vggish.WEIGHTS),
+    "vggish-paper": _Entry(vggish.VGGishPaper, "Apache-2.0", vggish.WEIGHTS),
     "logmel": _Entry(LogMel, "GPL-3.0-or-later"),
     "lyra-v2": _Entry(LyraV2, "Apache-2.0", LYRA_WEIGHTS, "lyra", "ai_edge_litert"),
+    **{
+        model.name: _Entry(model, licence, model.published, model.library, model.library)
+        for model, licence in (
+            (Encodec48k, "MIT, by its tag on the Hub"),
+            (Encodec24k, "see its page on the Hub"),
+            (Dac44k, "MIT, as reported"),
+            (OobleckAceStep, "MIT, as reported"),
+            (OobleckStableAudio, "Stability AI Community"),
+            (ClapMusic, "Apache-2.0"),
+        )
+    },
 }
 _registered: dict[str, Encoder] = {}
 

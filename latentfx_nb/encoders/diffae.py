@@ -65,16 +65,16 @@ class DiffAE(TorchEncoder):
         latents: torch.Tensor,
         *,
         seed: int = 0,
-        steps: int = STEPS,
+        steps: int | None = None,
         bar: Callable[[Iterable], Iterable] = tqdm,
     ) -> torch.Tensor:
-        """Return `[batch 2 sample]`, drawn by DDIM from noise of `seed`, the same for each of the batch.
+        """Return `[batch 2 sample]`, drawn by 35 `steps` of DDIM from noise of `seed`, the same for each of the batch.
 
         `bar` is called as tqdm is, around the steps; what it raises stops the work. Raises ValueError unless `latents`
         is `[batch 64 frame]`, and FileNotFoundError if the decoder's part of the checkpoint is not here.
         """
         latents = self._latents(latents)
-        times = crash_times(steps)
+        times = crash_times(steps or STEPS)
         return torch.cat([draw(self._decoder, row, self.hop, times, seed, bar) for row in latents.split(1)])
 
     @cached_property

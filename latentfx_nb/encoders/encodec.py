@@ -35,6 +35,7 @@ class Encodec48k(PretrainedEncoder):
     dim = 128
     hop = 320
     frame_rate = sample_rate / hop
+    shortest = hop
     published = WEIGHTS_48K
     library = "transformers"
 
@@ -44,8 +45,7 @@ class Encodec48k(PretrainedEncoder):
         self.sample_rate, self.channels, self.dim = config.sampling_rate, config.audio_channels, config.hidden_size
         self.hop = math.prod(config.upsampling_ratios)
         self.frame_rate = self.sample_rate / self.hop
-        # Each convolution mirrors the sound at its ends, so it must be longer than what is mirrored.
-        self.shortest = 2 * self.hop * config.last_kernel_size
+        self.shortest = self.hop
         self._levels_out = config.normalize
         del network.quantizer
         return network

@@ -34,8 +34,8 @@ class PretrainedEncoder(TorchEncoder):
             network = self._read(classes, folder)
         except Exception as error:  # each library raises its own for torn files, other models and missing keys
             raise ValueError(
-                f"{folder} holds no {self.name} that can be used ({type(error).__name__}: {str(error)[:400]}); delete "
-                f"it and the published files are fetched again, or download them from {self.published.url}"
+                f"{folder} holds no {self.name} that can be used ({type(error).__name__}: {str(error)[:400]}); the "
+                f"published files are at {self.published.url}"
             ) from error
         self._network = frozen(network, self.device)
         self.weights_hash = self.published.hash(folder)

@@ -114,15 +114,15 @@ class Stacked2(_Stacked):
         latents: torch.Tensor,
         *,
         seed: int = 0,
-        steps: int = STEPS,
+        steps: int | None = None,
         bar: Callable[[Iterable], Iterable] = tqdm,
     ) -> torch.Tensor:
-        """Return `[batch 2 sample]`: first-stage latents drawn by DDIM from noise of `seed`, then decoded.
+        """Return `[batch 2 sample]`: first-stage latents drawn by 100 `steps` of DDIM from noise of `seed`, decoded.
 
         `bar` is called as tqdm is, around the steps; what it raises stops the work. Raises FileNotFoundError if a
         decoder's part of the checkpoint is not here.
         """
-        return self._first_decoder(self._drawn(self._latents(latents), seed, steps, bar))
+        return self._first_decoder(self._drawn(self._latents(latents), seed, steps or STEPS, bar))
 
     def _drawn(self, latents: torch.Tensor, seed: int, steps: int, bar: Callable[[Iterable], Iterable]) -> torch.Tensor:
         """Return first-stage latents `[batch 32 frame]` drawn from noise of `seed`."""
