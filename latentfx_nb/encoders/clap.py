@@ -17,9 +17,10 @@ from latentfx_nb.encoders.weights import HubWeights
 WEIGHTS = HubWeights(
     "clap-music",
     "laion/larger_clap_music",
-    "0" * 40,  # TODO-PIN
+    "a0b4534a14f58e20944452dff00a22a06ce629d1",
     776.0,
-    ("config.json", "model.safetensors", "preprocessor_config.json"),
+    ("config.json", "preprocessor_config.json", "pytorch_model.bin"),  # there are no safetensors of it
+    sha256={"pytorch_model.bin": "5c289311f4a030d768af7ffbfdecd01b008aa64824211899a4e59f4f9d154fd1"},
 )
 
 

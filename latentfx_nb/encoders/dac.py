@@ -14,7 +14,13 @@ import torch
 from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
 from latentfx_nb.encoders.weights import HubWeights
 
-WEIGHTS = HubWeights("dac-44k", "descript/dac_44khz", "0" * 40, 306.0)  # TODO-PIN
+WEIGHTS = HubWeights(
+    "dac-44k",
+    "descript/dac_44khz",
+    "c1bc521685adf9cfe247bc39a5ca58917eda1ac4",
+    306.5,
+    sha256={"model.safetensors": "6128ebff483a41422b0164d079a3773b0d8d82e64c4293d775994cbf8baf913a"},
+)
 
 
 class Dac44k(PretrainedEncoder):

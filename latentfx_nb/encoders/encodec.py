@@ -16,8 +16,20 @@ from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
 from latentfx_nb.encoders.weights import HubWeights
 from latentfx_nb.paper import TARGET_LUFS
 
-WEIGHTS_48K = HubWeights("encodec-48k", "facebook/encodec_48khz", "0" * 40, 75.0)  # TODO-PIN
-WEIGHTS_24K = HubWeights("encodec-24k", "facebook/encodec_24khz", "c1dbe2ae3f1de713481a3b3e7c47f357092ee040", 93.1)
+WEIGHTS_48K = HubWeights(
+    "encodec-48k",
+    "facebook/encodec_48khz",
+    "c3def8e7185ac8c8efdce6eb8c4a651e487a503e",
+    76.3,
+    sha256={"model.safetensors": "47a15ffbaf7bb76176d0833e10590de0a8988a7848748608cefc36a1c88adfdc"},
+)
+WEIGHTS_24K = HubWeights(
+    "encodec-24k",
+    "facebook/encodec_24khz",
+    "c1dbe2ae3f1de713481a3b3e7c47f357092ee040",
+    93.1,
+    sha256={"model.safetensors": "37a7cb100f71a29e6c1d815aca8666a1d7ea8885ebe44c306c751a5103559d57"},
+)
 
 LEVEL = 10 ** (TARGET_LUFS / 20)
 """RMS at which sound comes back where the model divides the level out: about the loudness that every render has."""

@@ -18,10 +18,18 @@ from latentfx_nb.encoders.weights import HubWeights
 
 FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 
-ACE_STEP = HubWeights("oobleck-acestep", "ACE-Step/Ace-Step1.5", "0" * 40, 337.0, FILES, "vae")  # TODO-PIN
+ACE_STEP = HubWeights(
+    "oobleck-acestep", "ACE-Step/Ace-Step1.5", "19671f406d603126926c1b7e2adc169acbcade22", 337.0, FILES, "vae"
+)
 STABLE_AUDIO = HubWeights(
-    "oobleck-stable-audio", "stabilityai/stable-audio-open-1.0", "0" * 40, 624.0, FILES, "vae", gated=True
-)  # TODO-PIN
+    "oobleck-stable-audio",
+    "stabilityai/stable-audio-open-1.0",
+    "67351841772475731424cf358c9fb785716ac78f",
+    624.0,
+    FILES,
+    "vae",
+    gated=True,
+)
 
 
 class OobleckAceStep(PretrainedEncoder):

@@ -21,14 +21,12 @@ from latentfx_nb.encoders.weights import Weights
 
 NETWORK_FILE, PCA_FILE = "vggish-10086976.pth", "vggish_pca_params-970ea276.pth"
 
-PCA_SHA256 = ""  # TODO-PIN
-
 WEIGHTS = Weights(
     family="vggish",
     url="https://github.com/harritaylor/torchvggish/releases/download/v0.1",
     sha256={
         NETWORK_FILE: "10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
-        PCA_FILE: PCA_SHA256,
+        PCA_FILE: "970ea276",  # all of its digest that is published
     },
     size_mb=288.0,
 )

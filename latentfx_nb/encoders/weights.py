@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,7 +26,10 @@ SUMS = "SHA256SUMS"
 
 @dataclass(frozen=True)
 class Weights:
-    """The files of one model family: a folder name, a pinned public address, and each file's sha256."""
+    """The files of one model family: a folder name, a pinned public address, and each file's sha256.
+
+    Of a file whose whole digest is not known, the first digits that its publisher put into its name will do.
+    """
 
     family: str
     url: str  # of the folder that holds the files
@@ -65,16 +68,25 @@ class Weights:
             raise FileNotFoundError(f"{folder} does not hold all of {', '.join(self.sha256)}; put them there")
         folder = weights_folder(self.family)
         try:
-            return {
-                name: Path(pooch.retrieve(f"{self.url}/{name}", f"sha256:{wanted}", name, folder, progressbar=True))
-                for name, wanted in self.sha256.items()
-            }
+            return {name: self._retrieve(name, folder) for name in self.sha256}
         except (OSError, ValueError) as error:
             raise FileNotFoundError(
                 f"the weights of {self.family} ({', '.join(self.sha256)}; {self.size_mb:g} MB) are neither in "
                 f"{_places(self.family)}, and fetching them from {self.url} failed ({error}); "
                 f"put the files into {folder}, or set LATENTFX_WEIGHTS to a folder that holds {self.family}/"
             ) from error
+
+    def _retrieve(self, name: str, folder: Path) -> Path:
+        wanted = self.sha256[name]
+        if len(wanted) == 64:
+            return Path(pooch.retrieve(f"{self.url}/{name}", f"sha256:{wanted}", name, folder, progressbar=True))
+        path = Path(pooch.retrieve(f"{self.url}/{name}", None, name, folder, progressbar=True))
+        try:
+            self._verify({name: path})
+        except ValueError:
+            path.unlink()
+            raise
+        return path
 
     def hash(self) -> str:
         """Return one sha256 for all files, known without having them."""
@@ -83,7 +95,7 @@ class Weights:
     def _verify(self, paths: Mapping[str, Path]) -> None:
         for name, path in paths.items():
             found = digest(path)
-            if found != self.sha256[name]:
+            if not found.startswith(self.sha256[name]):
                 raise ValueError(
                     f"{path} is not the published file: its sha256 is {found}, expected {self.sha256[name]}; "
                     "delete it and it is fetched again, or put the right one there"
@@ -176,7 +188,7 @@ class ConvertedWeights:
 
 @dataclass(frozen=True)
 class HubWeights:
-    """One model of the Hugging Face Hub at a fixed commit: a configuration and safetensors, never a pickle."""
+    """One model of the Hugging Face Hub at a fixed commit, which fixes the content of its files."""
 
     family: str
     repo: str
@@ -185,6 +197,7 @@ class HubWeights:
     files: tuple[str, ...] = ("config.json", "model.safetensors")
     subfolder: str = ""
     gated: bool = False  # whether its licence has to be accepted on the Hub first
+    sha256: Mapping[str, str] = field(default_factory=dict)  # file name -> digest, where it is known
 
     @property
     def url(self) -> str:
@@ -200,42 +213,38 @@ class HubWeights:
 
         Without `folder`, a family's folders are searched first, then the Hub's own cache (`HF_HOME`).
         """
-        return _first_with(self.files, self.family, folder) or (None if folder else self._cached())
+        return self._own(folder) or (None if folder else self._cached())
 
     def fetch(self, folder: str | Path | None = None) -> Path:
         """Return what `find` returns, downloading into the Hub's own cache, with a bar, what is not here yet.
 
-        Raises FileNotFoundError if it can be neither found nor downloaded, saying what to do about a gated licence.
+        Published files are verified; a folder of your own may hold another model of the kind. Raises FileNotFoundError
+        if nothing can be found or downloaded, saying what to do about a gated licence, and ValueError if what the Hub's
+        cache holds is not what was published.
         """
-        found = self.find(folder)
-        if found:
-            return found
+        own = self._own(folder)
+        if own:
+            return own
         if folder:
             raise FileNotFoundError(f"{folder} does not hold all of {', '.join(self.files)}; put them there")
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import GatedRepoError
-
-        try:
-            wanted = [self._in_repo(name) for name in self.files]
-            return Path(snapshot_download(self.repo, revision=self.revision, allow_patterns=wanted)) / self.subfolder
-        except GatedRepoError as error:
-            raise FileNotFoundError(f"{self.family} is gated: {self.licence_step()}") from error
-        except Exception as error:  # the Hub's client raises its own, requests' and the system's
-            step = f"; {self.licence_step()}" if self.gated else ""
-            raise FileNotFoundError(
-                f"the weights of {self.family} ({', '.join(self.files)}; {self.size_mb:g} MB) are neither in "
-                f"{_places(self.family)} nor in the Hub's cache, and fetching them from {self.url} failed "
-                f"({type(error).__name__}: {error}); put the files into {weights_folder(self.family)}, or set "
-                f"LATENTFX_WEIGHTS to a folder that holds {self.family}/{step}"
-            ) from error
+        return self._verified(self._cached() or self._download())
 
     def hash(self, folder: Path) -> str:
         """Return one sha256 for the model's files in `folder`."""
-        return files_hash(folder / name for name in self.files)
+        return files_hash(folder / name for name in self._held(folder))
 
     def licence_step(self) -> str:
         """Return what has to be done before a gated model can be fetched."""
         return f"accept its licence at {self.url} with an account of yours, then run: hf auth login"
+
+    def _own(self, folder: str | Path | None) -> Path | None:
+        places = [Path(folder).expanduser()] if folder else _folders(self.family)
+        return next((place for place in places if self._held(place)), None)
+
+    def _held(self, place: Path) -> tuple[str, ...]:
+        """Return the names of the model's files if `place` holds them all; safetensors stand in for an older format."""
+        newer = tuple(name.replace("pytorch_model.bin", "model.safetensors") for name in self.files)
+        return next((names for names in (newer, self.files) if all((place / name).is_file() for name in names)), ())
 
     def _in_repo(self, name: str) -> str:
         return f"{self.subfolder}/{name}" if self.subfolder else name
@@ -247,6 +256,34 @@ class HubWeights:
             return None
         paths = [try_to_load_from_cache(self.repo, self._in_repo(name), revision=self.revision) for name in self.files]
         return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None
+
+    def _download(self) -> Path:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import GatedRepoError
+
+        try:
+            wanted = [self._in_repo(name) for name in self.files]
+            return Path(snapshot_download(self.repo, revision=self.revision, allow_patterns=wanted)) / self.subfolder
+        except GatedRepoError as error:
+            raise FileNotFoundError(f"{self.family} is gated: {self.licence_step()}") from error
+        except Exception as error:  # the Hub's client raises its own, its transport's and the system's
+            step = f"; {self.licence_step()}" if self.gated else ""
+            raise FileNotFoundError(
+                f"the weights of {self.family} ({', '.join(self.files)}; {self.size_mb:g} MB) are neither in "
+                f"{_places(self.family)} nor in the Hub's cache, and fetching them from {self.url} failed "
+                f"({type(error).__name__}: {error}); put the files into {weights_folder(self.family)}, or set "
+                f"LATENTFX_WEIGHTS to a folder that holds {self.family}/{step}"
+            ) from error
+
+    def _verified(self, folder: Path) -> Path:
+        for name, wanted in self.sha256.items():
+            found = digest(folder / name)
+            if found != wanted:
+                raise ValueError(
+                    f"{folder / name} is not the published file: its sha256 is {found}, expected {wanted}; delete it "
+                    "and it is fetched again"
+                )
+        return folder
 
 
 @lru_cache
