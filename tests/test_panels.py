@@ -20,10 +20,10 @@ import soundfile
 import torch
 
 from latentfx_nb import latents, plots, prepared
-from latentfx_nb.audio import loudness_lufs, normalise, spectrogram_db
+from latentfx_nb.audio import loudness_lufs, normalise, samples_at, spectrogram_db
 from latentfx_nb.clips import load_clips
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
-from latentfx_nb.encoders import _load, _registered, list_encoders, load_encoder
+from latentfx_nb.encoders import _BUILT_IN, _load, _registered, list_encoders, load_encoder, stacked, vggish
 from latentfx_nb.encoders.base import decode_latents, encode_clips
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.geometry import straightness
@@ -1204,3 +1204,53 @@ def test_the_front_page_says_what_is_missing(no_weights):
     row = re.search(r"<td>lyra-v2</td>.*?</tr>", StartHere().value).group()
     assert "weights are fetched at first use" in html.unescape(row)
     assert "<td>ready</td>" not in row
+
+
+# Every kind of encoder, on every page.
+
+
+@pytest.fixture
+def at_hand(tiny_models, tmp_path, monkeypatch):
+    """Make a tiny random model present on this machine, as if its weights had been fetched."""
+
+    def put(name):
+        folder = tiny_models(name)
+        family = name.partition("-")[0] if name.startswith(("stacked", "vggish")) else name
+        (tmp_path / family).symlink_to(folder)
+        if family == "vggish":
+            monkeypatch.setitem(_BUILT_IN, name, replace(_BUILT_IN[name], weights=vggish.WEIGHTS))
+        monkeypatch.setenv("LATENTFX_WEIGHTS", str(tmp_path))
+        monkeypatch.setattr(stacked, "STEPS", 1)
+        assert list_encoders().loc[name, "present"]
+
+    _load.cache_clear()
+    yield put
+    _load.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "name", ["diffae", "stacked-2", "stacked-1", "vggish", "vggish-paper", "encodec-48k", "encodec-24k", "dac-44k",
+             "oobleck-acestep", "oobleck-stable-audio", "clap-music"]
+)  # fmt: skip
+def test_every_page_works_with_every_encoder(name, at_hand, bundled):
+    at_hand(name)
+    clips = bundled[:2]
+    images = ready(LatentImages(clips, encoder=name))
+    encoder = load_encoder(name)
+    assert said(images) == ""
+    frames = encoder.frames(samples_at(262_144, 48_000, encoder.sample_rate))
+    assert np.shape(images.figure.data[5].z) == (encoder.dim, frames)
+    assert np.abs(images.figure.data[5].z).max() > 0
+    slow = getattr(encoder, "decodes_slowly", False)
+    assert bool(images.player.decoded) == (list_encoders().loc[name, "has_decoder"] and not slow)
+    assert ("takes minutes" in images.limits.value) == slow
+    assert ("one vector a clip" in images.limits.value) == (name == "clap-music")
+
+    clusters = ready(EffectClusters(clips, encoder=name))
+    assert said(clusters) == ""
+    assert np.isfinite(clusters.figure.data[0].x).all() and np.ptp(clusters.figure.data[2].x) > 0
+    assert ("one vector a clip" in clusters.numbers.value) == (name == "clap-music")
+
+    paths = ready(KnobPaths(clips, encoder=name))
+    assert said(paths) == ""
+    assert np.ptp(np.asarray(paths.figure.data[1].x)[:32]) > 0
