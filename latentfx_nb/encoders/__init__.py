@@ -54,7 +54,7 @@ _BUILT_IN = {
         model.name: _Entry(model, licence, model.published, model.library, model.library)
         for model, licence in (
             (Encodec48k, "MIT, by its tag on the Hub"),
-            (Encodec24k, "see its page on the Hub"),
+            (Encodec24k, "none declared on the Hub"),
             (Dac44k, "MIT, as reported"),
             (OobleckAceStep, "MIT, as reported"),
             (OobleckStableAudio, "Stability AI Community"),

@@ -17,10 +17,10 @@ from latentfx_nb.encoders.weights import HubWeights
 WEIGHTS = HubWeights(
     "clap-music",
     "laion/larger_clap_music",
-    "a0b4534a14f58e20944452dff00a22a06ce629d1",
-    776.0,
-    ("config.json", "preprocessor_config.json", "pytorch_model.bin"),  # there are no safetensors of it
-    sha256={"pytorch_model.bin": "5c289311f4a030d768af7ffbfdecd01b008aa64824211899a4e59f4f9d154fd1"},
+    "4189a948e5e2aaa5df3e69da506e54513e977191",  # proposed to the repository, whose main branch has a pickle only
+    776.3,
+    ("config.json", "model.safetensors", "preprocessor_config.json"),
+    sha256={"model.safetensors": "013f1d40b8981b5dd741c0ccc444ae6cf8485d7cd4333892bcb2c6e8c3047064"},
 )
 
 

@@ -19,16 +19,23 @@ from latentfx_nb.encoders.weights import HubWeights
 FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 
 ACE_STEP = HubWeights(
-    "oobleck-acestep", "ACE-Step/Ace-Step1.5", "19671f406d603126926c1b7e2adc169acbcade22", 337.0, FILES, "vae"
+    "oobleck-acestep",
+    "ACE-Step/Ace-Step1.5",
+    "19671f406d603126926c1b7e2adc169acbcade22",
+    337.4,
+    FILES,
+    subfolder="vae",
+    sha256={FILES[1]: "da17edb604c40deaf09e9b24974e590d1ca83a374070e5d0884cfa4bed9a99b0"},
 )
 STABLE_AUDIO = HubWeights(
     "oobleck-stable-audio",
     "stabilityai/stable-audio-open-1.0",
-    "67351841772475731424cf358c9fb785716ac78f",
-    624.0,
+    "f21265c1e2710b3bd2386596943f0007f55f802e",
+    624.5,
     FILES,
-    "vae",
+    subfolder="vae",
     gated=True,
+    sha256={FILES[1]: "2131cdb52020b2473707465449d8bdb4f6cca61c93150a947baca02bc58ffd7b"},
 )
 
 

@@ -1,7 +1,7 @@
 """What encoders read by transformers or diffusers share: loading a folder, and refusing what that would fill by chance.
 
 Both libraries give weights that a file lacks random values and only log it; here that is an error. Files are
-safetensors, or a pickle of tensors alone; no code comes from a repository, and nothing is fetched while loading.
+safetensors, no code comes from a repository, and nothing is fetched while loading.
 """
 
 from __future__ import annotations
@@ -52,12 +52,7 @@ class PretrainedEncoder(TorchEncoder):
 
 
 def read_folder(kind: Any, folder: Path, **options: Any) -> torch.nn.Module:
-    """Return `kind.from_pretrained(folder)` in float32; raise ValueError if any of its weights is not in the file.
-
-    A folder without safetensors, of a model that was published without them, is read with `weights_only=True`.
-    """
-    safe = any(folder.glob("*.safetensors"))
-    options |= {"use_safetensors": True} if safe else {"use_safetensors": False, "weights_only": True}
+    """Return `kind.from_pretrained(folder)` in float32; raise ValueError if any of its weights is not in the file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of the kind of weight norm that a library builds with
         network, report = kind.from_pretrained(folder, local_files_only=True, output_loading_info=True, **options)

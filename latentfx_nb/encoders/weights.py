@@ -188,7 +188,7 @@ class ConvertedWeights:
 
 @dataclass(frozen=True)
 class HubWeights:
-    """One model of the Hugging Face Hub at a fixed commit, which fixes the content of its files."""
+    """One model of the Hugging Face Hub at a fixed commit: its configuration and safetensors, never a pickle."""
 
     family: str
     repo: str
@@ -197,7 +197,7 @@ class HubWeights:
     files: tuple[str, ...] = ("config.json", "model.safetensors")
     subfolder: str = ""
     gated: bool = False  # whether its licence has to be accepted on the Hub first
-    sha256: Mapping[str, str] = field(default_factory=dict)  # file name -> digest, where it is known
+    sha256: Mapping[str, str] = field(default_factory=dict)  # file name -> digest, of the weights at least
 
     @property
     def url(self) -> str:
@@ -213,7 +213,7 @@ class HubWeights:
 
         Without `folder`, a family's folders are searched first, then the Hub's own cache (`HF_HOME`).
         """
-        return self._own(folder) or (None if folder else self._cached())
+        return _first_with(self.files, self.family, folder) or (None if folder else self._cached())
 
     def fetch(self, folder: str | Path | None = None) -> Path:
         """Return what `find` returns, downloading into the Hub's own cache, with a bar, what is not here yet.
@@ -222,7 +222,7 @@ class HubWeights:
         if nothing can be found or downloaded, saying what to do about a gated licence, and ValueError if what the Hub's
         cache holds is not what was published.
         """
-        own = self._own(folder)
+        own = _first_with(self.files, self.family, folder)
         if own:
             return own
         if folder:
@@ -231,20 +231,11 @@ class HubWeights:
 
     def hash(self, folder: Path) -> str:
         """Return one sha256 for the model's files in `folder`."""
-        return files_hash(folder / name for name in self._held(folder))
+        return files_hash(folder / name for name in self.files)
 
     def licence_step(self) -> str:
         """Return what has to be done before a gated model can be fetched."""
         return f"accept its licence at {self.url} with an account of yours, then run: hf auth login"
-
-    def _own(self, folder: str | Path | None) -> Path | None:
-        places = [Path(folder).expanduser()] if folder else _folders(self.family)
-        return next((place for place in places if self._held(place)), None)
-
-    def _held(self, place: Path) -> tuple[str, ...]:
-        """Return the names of the model's files if `place` holds them all; safetensors stand in for an older format."""
-        newer = tuple(name.replace("pytorch_model.bin", "model.safetensors") for name in self.files)
-        return next((names for names in (newer, self.files) if all((place / name).is_file() for name in names)), ())
 
     def _in_repo(self, name: str) -> str:
         return f"{self.subfolder}/{name}" if self.subfolder else name
