@@ -55,7 +55,7 @@ lfx.panels.StartHere()
 # %% tags=["static"]
 lfx.list_encoders().drop(columns="weights")
 
-# %% [markdown]
+# %% [markdown] tags=["static"]
 # ## Your own encoder
 #
 # Any torch module joins in, here a linear autoencoder: the best one of 512-sample frames there can be, fitted to 16

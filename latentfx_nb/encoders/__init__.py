@@ -35,7 +35,7 @@ class _Entry:
     requires: str | None = None  # a module that the extra installs
 
 
-UNSTATED = "not stated: do not pass it on"
+UNSTATED = "not stated"  # so the weights must not be passed on
 
 _BUILT_IN = {
     **{

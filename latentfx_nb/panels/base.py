@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+import pandas as pd
 import plotly.graph_objects as go
 
 from latentfx_nb import plots
@@ -221,5 +223,8 @@ def _sources(own: str | Path | ClipSet) -> tuple[list[tuple[str, Any]], Any]:
 
 
 def _encoders() -> list[tuple[str, str]]:
-    table = list_encoders()
-    return [(name if row["present"] else f"{name} (not ready: {row['note']})", name) for name, row in table.iterrows()]
+    def label(name: str, row: pd.Series) -> str:
+        # The whole note stands on the front page, and in the status line once this encoder is chosen.
+        return name if row["present"] else f"{name} (not ready: {re.split('[:;] ', row['note'])[0]})"
+
+    return [(label(name, row), name) for name, row in list_encoders().iterrows()]

@@ -57,4 +57,4 @@ def encoder_table() -> str:
 
 
 def _rate(frame_rate_hz: float) -> str:
-    return "one vector a clip" if np.isnan(frame_rate_hz) else f"{frame_rate_hz:g} a second"
+    return "one a clip" if np.isnan(frame_rate_hz) else f"{frame_rate_hz:.4g} Hz"
