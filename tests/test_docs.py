@@ -43,7 +43,7 @@ def test_the_table_has_every_encoder_and_no_other():
 def test_sizes_and_decoders_are_as_the_encoders_declare(name):
     model = encoders._BUILT_IN[name].model
     samples = audio.samples_at(CLIP_SAMPLES, 48_000, model.sample_rate)
-    frames = model.frames(model, samples)
+    frames = object.__new__(model).frames(samples)  # loaded or not, it declares as many
     cells = rows()[name]
     assert f"{model.dim} x {frames}" in cells[1]
     assert ("stereo" in cells[2]) == (model.channels == 2) and f"{model.sample_rate / 1000:g} kHz" in cells[2]

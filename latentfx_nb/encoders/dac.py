@@ -33,20 +33,16 @@ class Dac44k(PretrainedEncoder):
     hop = 512
     frame_rate = sample_rate / hop
     shortest = hop
+    whole_frames = True
     published = WEIGHTS
     library = "transformers"
 
     def _read(self, library: Any, folder: Path) -> torch.nn.Module:
         network = read_folder(library.DacModel, folder)
         config = network.config
-        self.sample_rate, self.dim, self.hop = config.sampling_rate, config.hidden_size, config.hop_length
-        self.frame_rate, self.shortest = self.sample_rate / self.hop, self.hop
+        self._declare(config.sampling_rate, 1, config.hidden_size, config.hop_length)
         del network.quantizer
         return network
-
-    def frames(self, n_samples: int) -> int:
-        """Return how many whole frames are in `n_samples`."""
-        return n_samples // self.hop
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `[batch 1024 frame]`, before the quantiser, of `audio [batch 1 sample]`."""

@@ -54,10 +54,8 @@ class Encodec48k(PretrainedEncoder):
     def _read(self, library: Any, folder: Path) -> torch.nn.Module:
         network = read_folder(library.EncodecModel, folder)
         config = network.config
-        self.sample_rate, self.channels, self.dim = config.sampling_rate, config.audio_channels, config.hidden_size
-        self.hop = math.prod(config.upsampling_ratios)
-        self.frame_rate = self.sample_rate / self.hop
-        self.shortest = self.hop
+        hop = math.prod(config.upsampling_ratios)
+        self._declare(config.sampling_rate, config.audio_channels, config.hidden_size, hop)
         self._levels_out = config.normalize
         del network.quantizer
         return network

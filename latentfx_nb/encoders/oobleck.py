@@ -52,20 +52,16 @@ class OobleckAceStep(PretrainedEncoder):
     hop = 1920
     frame_rate = sample_rate / hop
     shortest = hop
+    whole_frames = True
     published = ACE_STEP
     library = "diffusers"
 
     def _read(self, library: Any, folder: Path) -> torch.nn.Module:
         network = read_folder(library.AutoencoderOobleck, folder, low_cpu_mem_usage=False)
         config = network.config
-        self.sample_rate, self.channels = config.sampling_rate, config.audio_channels
-        self.dim, self.hop = config.decoder_input_channels, math.prod(config.downsampling_ratios)
-        self.frame_rate, self.shortest = self.sample_rate / self.hop, self.hop
+        hop = math.prod(config.downsampling_ratios)
+        self._declare(config.sampling_rate, config.audio_channels, config.decoder_input_channels, hop)
         return network
-
-    def frames(self, n_samples: int) -> int:
-        """Return how many whole frames are in `n_samples`."""
-        return n_samples // self.hop
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `[batch 64 frame]`, the means of the posterior, of `audio [batch 2 sample]`."""

@@ -25,6 +25,7 @@ class PretrainedEncoder(TorchEncoder):
 
     published: HubWeights
     library: str  # which is also the extra that installs it
+    whole_frames = False  # whether what is left of the last frame is dropped
     takes_bf16 = True
 
     def _load(self, weights: str | Path | None) -> None:
@@ -40,6 +41,15 @@ class PretrainedEncoder(TorchEncoder):
         self._network = frozen(network, self.device)
         self.weights_hash = self.published.hash(folder)
 
+    def frames(self, n_samples: int) -> int:
+        """Return how many frames `encode` gives for `n_samples`."""
+        return n_samples // self.hop if self.whole_frames else super().frames(n_samples)
+
+    def _declare(self, sample_rate: int, channels: int, dim: int, hop: int) -> None:
+        """Take the sizes that a configuration gives; a clip has to fill one frame."""
+        self.sample_rate, self.channels, self.dim, self.hop = sample_rate, channels, dim, hop
+        self.frame_rate, self.shortest = sample_rate / hop, hop
+
     def _library(self) -> Any:
         try:
             return import_module(self.library)
@@ -47,7 +57,7 @@ class PretrainedEncoder(TorchEncoder):
             raise ImportError(f"{self.name} needs {self.library}: pip install 'latentfx-nb[{self.library}]'") from error
 
     def _read(self, library: Any, folder: Path) -> torch.nn.Module:
-        """Return the network in `folder`, and set the sizes that its configuration gives."""
+        """Return the network in `folder`, having declared the sizes that its configuration gives."""
         raise NotImplementedError
 
 
