@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import torch
 
@@ -67,7 +68,9 @@ def save_tiny(name, folder):
     if family == "vggish":
         return save_vggish(folder)
     torch.manual_seed(0)
-    network = LIBRARY_MODELS[name](folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of diffusers' kind of weight norm
+        network = LIBRARY_MODELS[name](folder)
     for key, weight in network.named_parameters():  # libraries begin with zeros, or so small that nothing comes out
         if weight.ndim > 1 and not key.endswith(("alpha", "beta")):
             weight.data = torch.randn_like(weight) / weight[0].numel() ** 0.5

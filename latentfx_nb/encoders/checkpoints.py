@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from tqdm.auto import tqdm
 
 from latentfx_nb.cache import atomic_path, atomic_write
 from latentfx_nb.encoders.encoder1d import Encoder1d
@@ -94,12 +95,15 @@ def convert(family: str, path: str | Path, folder: str | Path | None = None, sha
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}. {checkpoint.source}")
-    _verify(path, sha256 or checkpoint.sha256)
-    state = _read(path)
-    networks = _networks(checkpoint, state, path)  # all are checked before any is written
     folder = Path(folder).expanduser() if folder else weights_folder(family)
-    folder.mkdir(parents=True, exist_ok=True)
-    written = [_write(folder / file, weights) for file, weights in networks.items()]
+    with tqdm(total=1 + len(checkpoint.parts), desc=f"Converting {family}", unit="step") as progress:
+        _verify(path, sha256 or checkpoint.sha256)
+        networks = _networks(checkpoint, _read(path), path)  # all are checked before any is written
+        progress.update()
+        written = []
+        for file, weights in networks.items():
+            written.append(_write(folder / file, weights))
+            progress.update()
     with atomic_write(folder / SUMS) as file:
         file.write("".join(f"{digest(one)}  {one.name}\n" for one in written).encode())
     return written

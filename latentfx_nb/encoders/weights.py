@@ -262,7 +262,7 @@ class HubWeights:
             raise FileNotFoundError(
                 f"the weights of {self.family} ({', '.join(self.files)}; {self.size_mb:g} MB) are neither in "
                 f"{_places(self.family)} nor in the Hub's cache, and fetching them from {self.url} failed "
-                f"({type(error).__name__}: {error}); put the files into {weights_folder(self.family)}, or set "
+                f"({' '.join(str(error).split())}); put the files into {weights_folder(self.family)}, or set "
                 f"LATENTFX_WEIGHTS to a folder that holds {self.family}/{step}"
             ) from error
 
