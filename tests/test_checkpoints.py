@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from latentfx_nb import encoders
 from latentfx_nb.__main__ import main
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.encoders.checkpoints import CHECKPOINTS, DIFFAE, convert, load_network
@@ -31,6 +32,14 @@ PUBLISHED = {  # name -> network, parameters, tensors
     "stacked_stage2_encoder": (Encoder1d, {}, 125_312_480, 276),
     "stacked_unet": (DiffusionUNet, STACKED_UNET, 171_706_920, 508),
 }
+
+
+@pytest.fixture(autouse=True)
+def nothing_loaded():
+    """What one test loaded is not handed to another, whose files are others."""
+    encoders._load.cache_clear()
+    yield
+    encoders._load.cache_clear()
 
 
 @pytest.fixture(params=PUBLISHED)
@@ -272,6 +281,16 @@ def test_what_was_converted_is_found(own_cache, tmp_path, monkeypatch):
     (own_cache / "weights" / "stacked" / "stage-1-encoder.safetensors").unlink()
     assert load_encoder("stacked-2", "cpu", mine).weights_hash == cached.weights_hash
     assert list_encoders().loc["stacked-2", "present"]
+
+
+def test_parts_of_two_conversions_are_not_mixed(own_cache, tmp_path, monkeypatch):
+    save_converted("diffae", own_cache / "weights" / "diffae")
+    mine = save_converted("diffae", tmp_path / "models" / "diffae")
+    (mine / "decoder.safetensors").unlink()
+    monkeypatch.setenv("LATENTFX_WEIGHTS", str(tmp_path / "models"))
+    encoder = load_encoder("diffae", "cpu")
+    with pytest.raises(FileNotFoundError, match=f"found in {mine}"):
+        encoder.decode(torch.zeros(1, 64, 8))
 
 
 def test_a_converted_file_that_was_changed_is_refused(tmp_path):

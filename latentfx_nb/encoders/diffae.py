@@ -43,7 +43,7 @@ class DiffAE(TorchEncoder):
 
     def _load(self, weights: str | Path | None) -> None:
         path = ENCODER.fetch(weights)["encoder.safetensors"]
-        self._weights = weights
+        self._folder = path.parent  # of the decoder too: two conversions are not mixed
         self._encoder = frozen(load_network(path, SoundStreamEncoder), self.device)
         self.channels, self.dim, self.hop = self._encoder.channels, self._encoder.latents, self._encoder.hop
         self.frame_rate = self.sample_rate / self.hop
@@ -79,5 +79,5 @@ class DiffAE(TorchEncoder):
 
     @cached_property
     def _decoder(self) -> DiffusionUNet:
-        path = DECODER.fetch(self._weights)["decoder.safetensors"]
+        path = DECODER.fetch(self._folder)["decoder.safetensors"]
         return frozen(load_network(path, DiffusionUNet), self.device)

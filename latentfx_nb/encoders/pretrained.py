@@ -65,7 +65,9 @@ def read_folder(kind: Any, folder: Path, **options: Any) -> torch.nn.Module:
     """Return `kind.from_pretrained(folder)` in float32; raise ValueError if any of its weights is not in the file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of the kind of weight norm that a library builds with
-        network, report = kind.from_pretrained(folder, local_files_only=True, output_loading_info=True, **options)
+        network, report = kind.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
+        )
     absent = sorted(map(str, [*report["missing_keys"], *report.get("mismatched_keys", ())]))
     if absent:
         raise ValueError(f"{len(absent)} of its weights are missing or of another shape, {', '.join(absent[:3])} ...")

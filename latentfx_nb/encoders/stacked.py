@@ -42,8 +42,8 @@ class _Stacked(TorchEncoder):
     converted: ConvertedWeights  # the parts that encoding needs
 
     def _load(self, weights: str | Path | None) -> None:
-        self._weights = weights
         paths = self.converted.fetch(weights)
+        self._folder = next(iter(paths.values())).parent  # of all parts: two conversions are not mixed
         self._first = self._network(STAGE_1, SoundStreamEncoder)
         self.channels, self.dim, self.hop = self._first.channels, self._first.latents, self._first.hop
         self.frame_rate = self.sample_rate / self.hop
@@ -51,7 +51,7 @@ class _Stacked(TorchEncoder):
 
     def _network(self, part: ConvertedWeights, network: type[torch.nn.Module]) -> torch.nn.Module:
         """Return the network of the last file of `part`."""
-        return frozen(load_network(part.fetch(self._weights)[part.files[-1]], network), self.device)
+        return frozen(load_network(part.fetch(self._folder)[part.files[-1]], network), self.device)
 
     def _first_latents(self, audio: torch.Tensor) -> torch.Tensor:
         sound = self._input(audio)
