@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -126,7 +127,10 @@ def test_a_voila_that_dies_is_an_error(one_page, monkeypatch):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_writes_the_address_and_stops_on_a_signal(one_page, listener, number):
     code = f"from latentfx_nb.server import serve; serve({listener}, notebooks={str(one_page)!r})"
-    command = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    # Where the tests run in the background of a shell, its children ignore Ctrl-C unless they are told otherwise.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    run = [sys.executable, "-c", code]
+    command = subprocess.Popen(run, stdout=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=heed)
     lines = []
     for line in command.stdout:
         lines.append(line)
