@@ -1221,6 +1221,7 @@ def at_hand(tiny_models, tmp_path, monkeypatch):
             monkeypatch.setitem(_BUILT_IN, name, replace(_BUILT_IN[name], weights=vggish.WEIGHTS))
         monkeypatch.setenv("LATENTFX_WEIGHTS", str(tmp_path))
         monkeypatch.setattr(stacked, "STEPS", 1)
+        monkeypatch.setattr(prepared, "encode_sweep", partial(latents.encode_sweep, n=6))  # 32 take five times as long
         assert list_encoders().loc[name, "present"]
 
     _load.cache_clear()
@@ -1234,7 +1235,7 @@ def at_hand(tiny_models, tmp_path, monkeypatch):
 )  # fmt: skip
 def test_every_page_works_with_every_encoder(name, at_hand, bundled):
     at_hand(name)
-    clips = bundled[:2]
+    clips = bundled[:1]
     images = ready(LatentImages(clips, encoder=name))
     encoder = load_encoder(name)
     assert said(images) == ""
@@ -1253,4 +1254,4 @@ def test_every_page_works_with_every_encoder(name, at_hand, bundled):
 
     paths = ready(KnobPaths(clips, encoder=name))
     assert said(paths) == ""
-    assert np.ptp(np.asarray(paths.figure.data[1].x)[:32]) > 0
+    assert np.ptp(np.asarray(paths.figure.data[1].x)[:6]) > 0
