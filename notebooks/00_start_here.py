@@ -46,8 +46,8 @@ lfx.panels.StartHere()
 #
 # The paper's own models are here at full size: `diffae` and the `stacked` stages run on the authors' checkpoints, which
 # you download and convert once, and `vggish-paper` hears 48 kHz as 16 kHz, as the paper's Table 3 must have. The others
-# are today's codecs and embeddings, with their published weights. The table says what each one still needs; the guide
-# to the encoders (`docs/encoders.md`) says more.
+# are today's codecs and embeddings, with their published weights. The table says what each one still needs; the
+# [guide to the encoders](https://github.com/latentfx/latentfx-notebooks/blob/main/docs/encoders.md) says more.
 #
 # Your own recordings: start the pages with `LATENTFX_CLIPS=/a/folder` and they stand beside the bundled clips, or call
 # `lfx.load_clips("/a/folder")` in a notebook.

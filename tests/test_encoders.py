@@ -423,9 +423,7 @@ def test_a_registered_encoder_is_listed_and_loaded(noise):
     assert load_encoder("mean") is newer
 
 
-@pytest.mark.parametrize(
-    "attribute", ["name", "sample_rate", "channels", "dim", "frame_rate", "weights_hash", "frames", "encode"]
-)
+@pytest.mark.parametrize("attribute", ["name", "sample_rate", "channels", "dim", "frame_rate", "frames", "encode"])
 def test_what_is_no_encoder_is_not_registered(attribute):
     class Partial(Mean):
         def __getattribute__(self, name):

@@ -12,7 +12,7 @@ import pandas as pd
 from latentfx_nb.encoders import diffae, stacked, vggish
 from latentfx_nb.encoders.base import Decoder, Encoder
 from latentfx_nb.encoders.clap import ClapMusic
-from latentfx_nb.encoders.contract import check_encoder
+from latentfx_nb.encoders.contract import check_encoder, fingerprint
 from latentfx_nb.encoders.dac import Dac44k
 from latentfx_nb.encoders.encodec import Encodec24k, Encodec48k
 from latentfx_nb.encoders.logmel import LogMel
@@ -153,7 +153,8 @@ def _load(name: str, device: str, weights: str | None, bf16: bool) -> Encoder:
 def register_encoder(encoder: Encoder) -> None:
     """Make your own model known under its `name` to `load_encoder`, `list_encoders` and the panels.
 
-    It is tried first, on a second of noise (`check_encoder`). `ModuleEncoder` turns any torch module into one.
+    It is tried first, on a second of noise (`check_encoder`); one without a `weights_hash` is given one, of what it
+    made of that. `ModuleEncoder` turns any torch module into an encoder.
 
     Raises TypeError, saying all that it fails of the protocol, and ValueError if its name is a built-in one.
     """
@@ -162,6 +163,8 @@ def register_encoder(encoder: Encoder) -> None:
         raise TypeError(f"{type(encoder).__name__} is no Encoder: {'; '.join(wrong)} (see encoders/base.py)")
     if encoder.name in _BUILT_IN:
         raise ValueError(f"{encoder.name!r} is a built-in encoder; give yours another name")
+    if not hasattr(encoder, "weights_hash"):
+        encoder.weights_hash = fingerprint(encoder)
     _registered[encoder.name] = encoder
 
 

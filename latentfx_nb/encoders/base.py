@@ -180,7 +180,7 @@ def _encode_in_memory(encoder: Encoder, inputs: torch.Tensor) -> NDArray[np.floa
         if len(inputs) == 1:
             raise MemoryError(
                 f"one clip of {inputs.shape[-1]} samples is more than {encoder.name} can encode in the free memory of "
-                f"{encoder.device}; close what else runs there, use another device or a smaller encoder"
+                f"{getattr(encoder, 'device', 'cpu')}; close what else runs there, use another device or a smaller encoder"
             ) from error
     # Only here, as the error's traceback keeps alive what filled the memory.
     if torch.cuda.is_available():

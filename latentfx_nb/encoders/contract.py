@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from numbers import Integral, Real
 
 import torch
 
+from latentfx_nb import audio
 from latentfx_nb.encoders.base import Encoder
+from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 
-ATTRIBUTES = ("name", "sample_rate", "channels", "dim", "frame_rate", "weights_hash", "frames", "encode")
+ATTRIBUTES = ("name", "sample_rate", "channels", "dim", "frame_rate", "frames", "encode")
 
 TOLERANCE = 1e-3
 """Share of the largest latent by which the same sound may come out differently: what TF32 and batching round off."""
@@ -39,16 +42,30 @@ def _wrong_attributes(encoder: Encoder) -> Iterator[str]:
     rate = encoder.frame_rate
     if rate is not None and (not isinstance(rate, Real) or isinstance(rate, bool) or not rate > 0):
         yield f"frame_rate is {rate!r}: give frames a second, or None for one vector a clip"
-    if not isinstance(encoder.weights_hash, str) or not encoder.weights_hash:
-        yield f"weights_hash is {encoder.weights_hash!r}: give a text that changes with the weights, such as a sha256"
+    known = getattr(encoder, "weights_hash", "left out")
+    if not isinstance(known, str) or not known:
+        yield f"weights_hash is {known!r}: give a text that changes with the weights, such as a sha256, or leave it out"
     for method in ("frames", "encode"):
         if not callable(getattr(encoder, method)):
             yield f"{method} is {getattr(encoder, method)!r}: give a method"
 
 
+def fingerprint(encoder: Encoder) -> str:
+    """Return a sha256 of what `encoder` makes of a second of noise, which changes with its weights."""
+    with torch.inference_mode():
+        latents = encoder.encode(_noise(encoder)).float().cpu()
+    return hashlib.sha256(latents.numpy().tobytes()).hexdigest()
+
+
+def _noise(encoder: Encoder) -> torch.Tensor:
+    """Return `[2 channel sample]`, about a second, and no whole number of any model's frames."""
+    samples = max(encoder.sample_rate, getattr(encoder, "shortest", 1)) + 37
+    return 0.1 * torch.randn(2, encoder.channels, samples, generator=torch.Generator().manual_seed(0))
+
+
 def _wrong_latents(encoder: Encoder) -> Iterator[str]:
-    samples = max(encoder.sample_rate, getattr(encoder, "shortest", 1)) + 37  # no whole number of any model's frames
-    noise = 0.1 * torch.randn(2, encoder.channels, samples, generator=torch.Generator().manual_seed(0))
+    noise = _noise(encoder)
+    samples = noise.shape[-1]
     kept = noise.clone()
     try:
         with torch.inference_mode():
@@ -65,33 +82,30 @@ def _wrong_latents(encoder: Encoder) -> Iterator[str]:
         found = f"{together.dtype} {tuple(together.shape)}" if isinstance(together, torch.Tensor) else type(together)
         yield f"encode gives {found}, but dim and frames({samples}) declare floating-point [batch dim frame] {wanted}"
         return
-    yield from _wrong_rate(encoder, samples, frames)
+    yield from _wrong_rate(encoder)
     if not (together.isfinite().all() and silent.isfinite().all()):
         yield "latents of noise or silence are not finite: look for a division by zero or the logarithm of it"
         return
-    yield from _wrong_values(together, again, alone, silent)
+    yield from _wrong_values(together, again, alone)
     if hasattr(encoder, "decode") and not getattr(encoder, "decodes_slowly", False):
         yield from _wrong_sound(encoder, together)
 
 
-def _wrong_rate(encoder: Encoder, samples: int, frames: int) -> Iterator[str]:
-    seconds = samples / encoder.sample_rate
+def _wrong_rate(encoder: Encoder) -> Iterator[str]:
+    frames = encoder.frames(audio.samples_at(CLIP_SAMPLES, SAMPLE_RATE_HZ, encoder.sample_rate))
+    seconds = CLIP_SAMPLES / SAMPLE_RATE_HZ
     if encoder.frame_rate is None and frames != 1:
-        yield f"frame_rate is None, which is one vector a clip, but there are {frames} frames in {seconds:.2f} s"
+        yield f"frame_rate is None, which is one vector a clip, but a clip of {seconds:.2f} s has {frames} frames"
     if encoder.frame_rate is not None and abs(frames - seconds * encoder.frame_rate) > 2:
-        yield f"frame_rate is {encoder.frame_rate:g} Hz, but there are {frames} frames in {seconds:.2f} s"
+        yield f"frame_rate is {encoder.frame_rate:g} Hz, but a clip of {seconds:.2f} s has {frames} frames"
 
 
-def _wrong_values(
-    together: torch.Tensor, again: torch.Tensor, alone: torch.Tensor, silent: torch.Tensor
-) -> Iterator[str]:
+def _wrong_values(together: torch.Tensor, again: torch.Tensor, alone: torch.Tensor) -> Iterator[str]:
     allowed = TOLERANCE * float(together.abs().max())
     if (together - again).abs().max() > allowed:
         yield "the same audio gives other latents the second time: call eval(), and fix the seed of what is drawn"
     elif (together[1:] - alone).abs().max() > allowed:
         yield "a clip alone gives other latents than in a batch: normalise each clip by itself"
-    if (together[:1] - silent).abs().max() <= allowed:
-        yield "noise and silence give the same latents: is the network connected to its input?"
 
 
 def _wrong_sound(encoder: Encoder, latents: torch.Tensor) -> Iterator[str]:

@@ -23,6 +23,7 @@ _STYLE = """<style>
 .latentfx-cards a { display: block; padding: 18px 20px; border: 1px solid #8884; border-radius: 10px;
   color: inherit; text-decoration: none; line-height: 1.45; }
 .latentfx-cards a:hover, .latentfx-cards a:focus { border-color: #0072b2; box-shadow: 0 2px 10px #0002; }
+.latentfx-encoders td:not(:last-child) { white-space: nowrap; }
 .latentfx-cards b { display: block; font-size: 1.15em; margin-bottom: 6px; color: #0072b2; }
 </style>"""
 
@@ -53,7 +54,7 @@ def encoder_table() -> str:
         for name, row in list_encoders().iterrows()
     ]
     head = ("encoder", "dims", "frames", "hears", "decoder", "licence", "on this machine")
-    return f"<h3>Encoders</h3>{table(head, rows)}"
+    return f'<h3>Encoders</h3><div class="latentfx-encoders">{table(head, rows)}</div>'
 
 
 def _rate(frame_rate_hz: float) -> str:
