@@ -178,9 +178,10 @@ def _encode_in_memory(encoder: Encoder, inputs: torch.Tensor) -> NDArray[np.floa
         if not _out_of_memory(error):
             raise
         if len(inputs) == 1:
+            place = getattr(encoder, "device", "cpu")
             raise MemoryError(
                 f"one clip of {inputs.shape[-1]} samples is more than {encoder.name} can encode in the free memory of "
-                f"{getattr(encoder, 'device', 'cpu')}; close what else runs there, use another device or a smaller encoder"
+                f"{place}; close what else runs there, use another device or a smaller encoder"
             ) from error
     # Only here, as the error's traceback keeps alive what filled the memory.
     if torch.cuda.is_available():
