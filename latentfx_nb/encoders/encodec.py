@@ -84,4 +84,5 @@ class Encodec24k(Encodec48k):
     sample_rate = 24_000
     channels = 1
     frame_rate = sample_rate / Encodec48k.hop
+    activation_factor = 190  # measured 180 at full size
     published = WEIGHTS_24K
