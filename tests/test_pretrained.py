@@ -175,6 +175,18 @@ def test_clap_that_draws_at_random_is_refused(tiny_folder, tmp_path):
         ClapMusic("cpu", folder)
 
 
+def test_clap_with_a_network_that_fuses_views_is_refused(tiny_folder, tmp_path):
+    """All its weights are there, so nothing else would stop it before the first clip."""
+    from transformers import ClapConfig, ClapModel
+
+    folder = shutil.copytree(tiny_folder("clap-music"), tmp_path / "clap")
+    config = ClapConfig.from_pretrained(folder)
+    config.audio_config.enable_fusion = True
+    ClapModel(config).save_pretrained(folder)
+    with pytest.raises(ValueError, match="holds no clap-music that can be used .*it fuses several views"):
+        ClapMusic("cpu", folder)
+
+
 def test_the_text_half_of_clap_is_not_kept(tiny_folder):
     encoder = ClapMusic("cpu", tiny_folder("clap-music"))
     assert not [name for name in encoder._network.state_dict() if name.startswith("text")]
@@ -220,6 +232,28 @@ def test_sizes_follow_the_configuration(tmp_path):
     assert encoder.encode(torch.zeros(1, 1, 1001)).shape == (1, 6, encoder.frames(1001)) == (1, 6, 126)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
+@pytest.mark.parametrize("model", [Dac44k, OobleckAceStep])
+@pytest.mark.parametrize("strides", [[2, 4, 5, 8], [3, 5, 2, 7]])
+def test_odd_strides_keep_to_the_frames_declared(model, strides, tmp_path):
+    """The DACs for 16 and 24 kHz have a stride of 5, which sees one sample more than it covers."""
+    from diffusers import AutoencoderOobleck
+    from transformers import DacConfig, DacModel
+
+    if model is Dac44k:
+        network = DacModel(DacConfig(encoder_hidden_size=4, decoder_hidden_size=32, codebook_size=4, codebook_dim=2,
+                                     n_codebooks=2, downsampling_ratios=strides))  # fmt: skip
+    else:
+        network = AutoencoderOobleck(encoder_hidden_size=8, downsampling_ratios=strides, decoder_channels=4,
+                                     channel_multiples=[1, 1, 2, 2], decoder_input_channels=4)  # fmt: skip
+    network.save_pretrained(tmp_path)
+    encoder = model("cpu", tmp_path)
+    lengths = range(encoder.hop, 3 * encoder.hop, 7)
+    given = [encoder.encode(sound(encoder, samples, 1)).shape[-1] for samples in lengths]
+    assert given == [encoder.frames(samples) for samples in lengths]
+    assert given != [samples // encoder.hop for samples in lengths]
+
+
 def test_a_model_never_runs_on_weights_that_its_file_lacks(name, own_folder):
     """Both libraries would fill them at random and say so in a log only."""
     file = weights_file(own_folder)
@@ -228,6 +262,26 @@ def test_a_model_never_runs_on_weights_that_its_file_lacks(name, own_folder):
     save_file({key: w for key, w in state.items() if key != lost}, file, {"format": "pt"})
     with pytest.raises(ValueError, match=f"holds no {name} that can be used .*huggingface.co"):
         MODELS[name]("cpu", own_folder)
+
+
+@pytest.mark.parametrize("change", ["missing", "another shape"])
+def test_a_weight_that_cannot_be_used_is_named(name, own_folder, change):
+    file = weights_file(own_folder)
+    state = load_file(file)
+    lost = next(key for key in sorted(state) if "encoder" in key and key.endswith("bias"))
+    weight = state.pop(lost)
+    if change == "another shape":
+        state[lost] = torch.zeros(len(weight) + 1)
+    save_file(state, file, {"format": "pt"})
+    with pytest.raises(ValueError, match=rf"1 of its weights are missing or of another shape, {re.escape(lost)}"):
+        MODELS[name]("cpu", own_folder)
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), torch.OutOfMemoryError("CUDA out of memory")])
+def test_too_little_memory_is_not_blamed_on_the_folder(tiny_folder, monkeypatch, error):
+    monkeypatch.setattr(Dac44k, "_read", lambda *_: refuse(error))
+    with pytest.raises(type(error), match=str(error)):
+        Dac44k("cpu", tiny_folder("dac-44k"))
 
 
 @pytest.mark.parametrize("damage", ["torn", "other model", "no json"])

@@ -128,9 +128,9 @@ def load_encoder(name: str, device: str = "auto", weights: str | Path | None = N
     return _load(name, str(device), None if weights is None else str(weights), bf16)
 
 
-def weights_hash(name: str) -> str:
-    """Return what the latents of the encoder called `name` are keyed by, known without having its weights."""
-    return _known(name).weights_hash
+def weights_hash(name: str) -> str | None:
+    """Return what the latents of the encoder called `name` are keyed by, None if that takes loading its weights."""
+    return getattr(_known(name), "weights_hash", None)
 
 
 def _known(name: str) -> type | Encoder:

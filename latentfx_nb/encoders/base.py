@@ -175,7 +175,7 @@ def _encode_in_memory(encoder: Encoder, inputs: torch.Tensor) -> NDArray[np.floa
     try:
         return encoder.encode(inputs).float().cpu().numpy()
     except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         if len(inputs) == 1:
             place = getattr(encoder, "device", "cpu")
@@ -190,8 +190,8 @@ def _encode_in_memory(encoder: Encoder, inputs: torch.Tensor) -> NDArray[np.floa
     return np.concatenate([_encode_in_memory(encoder, part) for part in (inputs[:half], inputs[half:])])
 
 
-def _out_of_memory(error: Exception) -> bool:
-    """Tell memory from other trouble: on the CPU torch raises a plain RuntimeError for both."""
+def out_of_memory(error: Exception) -> bool:
+    """Say whether `error` is of too little memory: on the CPU torch raises a plain RuntimeError for that too."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 

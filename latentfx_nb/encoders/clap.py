@@ -42,10 +42,13 @@ class ClapMusic(PretrainedEncoder):
             raise ValueError(
                 f"it hears clips by {self._features.truncation!r}, which draws at random; rand_trunc is read"
             )
-        config = library.ClapConfig.from_pretrained(folder, local_files_only=True)
-        network = read_folder(library.ClapModel, folder, config=config)
-        del network.text_model, network.text_projection  # the larger half of it
-        self.sample_rate, self.dim = self._features.sampling_rate, config.projection_dim
+        # What is left out, the text half, is the larger one.
+        network = read_folder(library.ClapAudioModelWithProjection, folder)
+        if network.config.enable_fusion:
+            raise ValueError(
+                "it fuses several views of a clip, which are drawn at random; one without enable_fusion is read"
+            )
+        self.sample_rate, self.dim = self._features.sampling_rate, network.config.projection_dim
         return network
 
     def frames(self, n_samples: int) -> int:
@@ -58,7 +61,5 @@ class ClapMusic(PretrainedEncoder):
         sounds = self._input(audio)[:, 0, : self._features.nb_max_samples].cpu().numpy()
         heard = self._features(list(sounds), sampling_rate=self.sample_rate, return_tensors="pt")
         with self._precision():
-            features = self._network.get_audio_features(
-                input_features=heard["input_features"].to(self.device, torch.float32)
-            )
-        return features.pooler_output.float()[..., None]
+            heard = self._network(input_features=heard["input_features"].to(self.device, torch.float32))
+        return torch.nn.functional.normalize(heard.audio_embeds.float(), dim=-1)[..., None]

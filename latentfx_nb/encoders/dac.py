@@ -33,15 +33,15 @@ class Dac44k(PretrainedEncoder):
     hop = 512
     frame_rate = sample_rate / hop
     shortest = hop
-    whole_frames = True
-    activation_factor = 420  # measured 390 at full size
+    strides = (2, 4, 8, 8)
+    activation_factor = 700  # measured 390-780 at full size: with `process.env` freed blocks are kept
     published = WEIGHTS
     library = "transformers"
 
     def _read(self, library: Any, folder: Path) -> torch.nn.Module:
         network = read_folder(library.DacModel, folder)
         config = network.config
-        self._declare(config.sampling_rate, 1, config.hidden_size, config.hop_length)
+        self._declare(config.sampling_rate, 1, config.hidden_size, config.downsampling_ratios)
         del network.quantizer
         return network
 

@@ -6,7 +6,6 @@ Weights: https://huggingface.co/facebook/encodec_48khz and encodec_24khz, read b
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +53,7 @@ class Encodec48k(PretrainedEncoder):
     def _read(self, library: Any, folder: Path) -> torch.nn.Module:
         network = read_folder(library.EncodecModel, folder)
         config = network.config
-        hop = math.prod(config.upsampling_ratios)
-        self._declare(config.sampling_rate, config.audio_channels, config.hidden_size, hop)
+        self._declare(config.sampling_rate, config.audio_channels, config.hidden_size, config.upsampling_ratios)
         self._levels_out = config.normalize
         del network.quantizer
         return network
@@ -84,5 +82,5 @@ class Encodec24k(Encodec48k):
     sample_rate = 24_000
     channels = 1
     frame_rate = sample_rate / Encodec48k.hop
-    activation_factor = 190  # measured 180 at full size
+    activation_factor = 280  # measured 170-285 at full size: with `process.env` freed blocks are kept
     published = WEIGHTS_24K

@@ -6,14 +6,16 @@ safetensors, no code comes from a repository, and nothing is fetched while loadi
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from latentfx_nb.encoders.base import TorchEncoder, frozen
+from latentfx_nb.encoders.base import TorchEncoder, frozen, out_of_memory
 from latentfx_nb.encoders.weights import HubWeights
 
 
@@ -25,7 +27,7 @@ class PretrainedEncoder(TorchEncoder):
 
     published: HubWeights
     library: str  # which is also the extra that installs it
-    whole_frames = False  # whether what is left of the last frame is dropped
+    strides: Sequence[int] = ()  # of an encoder that drops what is left of the last frame, first layer first
     takes_bf16 = True
 
     def _load(self, weights: str | Path | None) -> None:
@@ -34,6 +36,8 @@ class PretrainedEncoder(TorchEncoder):
         try:
             network = self._read(classes, folder)
         except Exception as error:  # each library raises its own for torn files, other models and missing keys
+            if out_of_memory(error):
+                raise
             raise ValueError(
                 f"{folder} holds no {self.name} that can be used ({type(error).__name__}: {str(error)[:400]}); the "
                 f"published files are at {self.published.url}"
@@ -43,12 +47,19 @@ class PretrainedEncoder(TorchEncoder):
 
     def frames(self, n_samples: int) -> int:
         """Return how many frames `encode` gives for `n_samples`."""
-        return n_samples // self.hop if self.whole_frames else super().frames(n_samples)
+        if not self.strides:
+            return super().frames(n_samples)
+        for stride in self.strides:
+            # A layer pads by half its stride, rounded up, on either side: an odd stride sees one sample more.
+            n_samples = (n_samples + stride % 2) // stride
+        return n_samples
 
-    def _declare(self, sample_rate: int, channels: int, dim: int, hop: int) -> None:
+    def _declare(self, sample_rate: int, channels: int, dim: int, strides: Sequence[int]) -> None:
         """Take the sizes that a configuration gives; a clip has to fill one frame."""
-        self.sample_rate, self.channels, self.dim, self.hop = sample_rate, channels, dim, hop
-        self.frame_rate, self.shortest = sample_rate / hop, hop
+        self.sample_rate, self.channels, self.dim, self.hop = sample_rate, channels, dim, math.prod(strides)
+        self.frame_rate, self.shortest = sample_rate / self.hop, self.hop
+        if self.strides:
+            self.strides = tuple(strides)
 
     def _library(self) -> Any:
         try:
@@ -66,9 +77,14 @@ def read_folder(kind: Any, folder: Path, **options: Any) -> torch.nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of the kind of weight norm that a library builds with
         network, report = kind.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are in the report, by name, and refused below
+            **options,
         )
-    absent = sorted(map(str, [*report["missing_keys"], *report.get("mismatched_keys", ())]))
+    absent = sorted([*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])])
     if absent:
         raise ValueError(f"{len(absent)} of its weights are missing or of another shape, {', '.join(absent[:3])} ...")
     return network.float()
