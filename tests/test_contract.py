@@ -95,6 +95,10 @@ def by_batch(self, audio):
     return Blocks.encode(self, audio) / audio.abs().mean().clamp_min(1e-6) * (1 + len(audio))
 
 
+def longer_alone(self, audio):
+    return Blocks.encode(self, audio).repeat(1, 1, 1 if len(audio) > 1 else 2)
+
+
 def an_array(self, audio):
     return Blocks.encode(self, audio).numpy()
 
@@ -108,6 +112,7 @@ def an_array(self, audio):
         (an_array, "encode gives <class 'numpy.ndarray'>"),
         (not_finite, "not finite"),
         (by_chance, "other latents the second time"),
+        (longer_alone, "a clip alone gives other latents than in a batch"),
         (by_batch, "a clip alone gives other latents than in a batch"),
     ],
 )

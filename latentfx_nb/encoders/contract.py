@@ -102,9 +102,9 @@ def _wrong_rate(encoder: Encoder) -> Iterator[str]:
 
 def _wrong_values(together: torch.Tensor, again: torch.Tensor, alone: torch.Tensor) -> Iterator[str]:
     allowed = TOLERANCE * float(together.abs().max())
-    if (together - again).abs().max() > allowed:
+    if again.shape != together.shape or (together - again).abs().max() > allowed:
         yield "the same audio gives other latents the second time: call eval(), and fix the seed of what is drawn"
-    elif (together[1:] - alone).abs().max() > allowed:
+    elif alone.shape != together[1:].shape or (together[1:] - alone).abs().max() > allowed:
         yield "a clip alone gives other latents than in a batch: normalise each clip by itself"
 
 
