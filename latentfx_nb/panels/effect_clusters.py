@@ -167,7 +167,7 @@ class EffectClusters(Panel):
         if np.isnan(list_encoders().at[self._drawn_encoder, "frame_rate_hz"]):
             self.numbers.value += note(
                 f"{self._drawn_encoder} gives one vector a clip: there is no time to average or to flatten, so the "
-                "pictures below are those above once more."
+                "lower pictures are the upper ones once more."
             )
         self.compute_umap.layout.display = "none" if "umap_mean" in self._points.views else "flex"
 
