@@ -18,13 +18,12 @@ torch's thread count: set `NUMBA_THREADING_LAYER=workqueue` before Python starts
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import importlib.metadata
 import threading
 import warnings
 import zipfile
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,12 +34,10 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from latentfx_nb.cache import atomic_write, cache_dir
-
-Array = xr.DataArray | NDArray[Any]
+from latentfx_nb.samples import Array, Samples
 
 RENDERS_BESIDE = 9  # a clip has ten renders (Table 1), so nine others: the largest k at which "clip" can reach 1
 DENSE_SIDE = 2048  # float64 eigh of this size takes seconds; its cost grows with the cube
-BLOCK_BYTES = 64 * 2**20  # one block of samples as it is read: large enough for BLAS, small beside a notebook's memory
 OUTER_BLOCKS = 4  # pairwise products hold this many blocks at a time, so the store is read that many times less often
 KRYLOV_WIDTH = 16  # 256 bytes a feature and pass; real spectra settle in about five passes
 KRYLOV_PASSES = 24  # spectra that need more have no direction worth drawing
@@ -74,7 +71,7 @@ class PCA:
 
         Raises ValueError if the features are not those of the fit, in number or in name, and on NaN or infinity.
         """
-        rows = _Rows(x, self.features)
+        rows = _precise(x, self.features)
         rows.check_features(np.shape(self.mean)[-1], self.axes)
         scores = _project(rows, np.asarray(self.mean), np.asarray(self.components).T)
         _check_finite(scores)
@@ -91,7 +88,7 @@ def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = No
     are all equal, which have no direction. Warns (RuntimeWarning) if eigenvalues too close together leave a component
     uncertain.
     """
-    rows = _Rows(x, features)
+    rows = _precise(x, features)
     _check_components(n, rows)
     mean, scatter = _moments(rows)
     if rows.n_features <= min(rows.n_samples, DENSE_SIDE):
@@ -111,7 +108,13 @@ def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = No
     )
 
 
-def _check_components(n: int, rows: _Rows) -> None:
+def _precise(x: Array, features: str | Sequence[Hashable] | None) -> Samples:
+    """Return the samples, in float64 where they are narrow enough for that to cost nothing."""
+    rows = Samples(x, features)
+    return rows.in_float64() if rows.n_features <= DENSE_SIDE else rows
+
+
+def _check_components(n: int, rows: Samples) -> None:
     if n not in (2, 3):
         raise ValueError(f"n={n!r} components cannot be drawn: pass n=2 or n=3")
     if rows.n_samples < n:
@@ -120,7 +123,7 @@ def _check_components(n: int, rows: _Rows) -> None:
         raise ValueError(f"{rows.n_features} features cannot span n={n} components: pass n=2, or wider latents")
 
 
-def _moments(rows: _Rows) -> tuple[NDArray[np.float64], float]:
+def _moments(rows: Samples) -> tuple[NDArray[np.float64], float]:
     """Return the mean `[feature]` and the summed squared distance from it, in one read (Chan's pairwise update)."""
     count, mean, scatter = 0, np.zeros(rows.n_features), 0.0
     for position, block in rows.blocks():
@@ -146,7 +149,7 @@ def _moments(rows: _Rows) -> tuple[NDArray[np.float64], float]:
     return mean, scatter
 
 
-def _dense_axes(rows: _Rows, mean: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def _dense_axes(rows: Samples, mean: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the leading eigenvalues and axes `[feature component]` of the float64 scatter matrix."""
     scatter = np.zeros((rows.n_features, rows.n_features))
     for _, block in rows.blocks(mean):
@@ -155,7 +158,7 @@ def _dense_axes(rows: _Rows, mean: NDArray[Any], n: int) -> tuple[NDArray[Any], 
     return values[: -n - 1 : -1], vectors[:, : -n - 1 : -1]
 
 
-def _start(rows: _Rows, mean: NDArray[Any], n: int) -> NDArray[np.float64]:
+def _start(rows: Samples, mean: NDArray[Any], n: int) -> NDArray[np.float64]:
     """Return the block `[feature width]` from which the Krylov iteration starts.
 
     It is the answer itself, but for float32 rounding, where the Gram matrix is small enough; else random directions.
@@ -170,7 +173,7 @@ def _start(rows: _Rows, mean: NDArray[Any], n: int) -> NDArray[np.float64]:
     return start
 
 
-def _gram(rows: _Rows, mean: NDArray[Any]) -> NDArray[np.float64]:
+def _gram(rows: Samples, mean: NDArray[Any]) -> NDArray[np.float64]:
     """Return the inner products `[sample sample]` of the centred samples."""
     gram = np.zeros((rows.n_samples, rows.n_samples))
     for outer, left in rows.blocks(mean, OUTER_BLOCKS):
@@ -182,7 +185,7 @@ def _gram(rows: _Rows, mean: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _krylov_axes(
-    rows: _Rows, mean: NDArray[Any], n: int, start: NDArray[Any]
+    rows: Samples, mean: NDArray[Any], n: int, start: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any], float]:
     """Return leading eigenvalues, axes `[feature component]` and the bound on their angle."""
     values, axes, angle = _krylov(rows, mean, n, start)
@@ -198,7 +201,7 @@ def _krylov_axes(
     return values[:n], axes[:, :n], angle
 
 
-def _krylov(rows: _Rows, mean: NDArray[Any], n: int, start: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], float]:
+def _krylov(rows: Samples, mean: NDArray[Any], n: int, start: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], float]:
     """Return eigenvalues, as many Ritz vectors as `start` has, and the bound on the first `n`; a pass reads x once."""
     block = np.linalg.qr(start)[0]
     basis = images = np.empty((rows.n_features, 0))
@@ -220,7 +223,7 @@ def _krylov(rows: _Rows, mean: NDArray[Any], n: int, start: NDArray[Any]) -> tup
     return values, basis @ mixing[:, : start.shape[1]], angle
 
 
-def _scatter_times(rows: _Rows, mean: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float64]:
+def _scatter_times(rows: Samples, mean: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float64]:
     single = vectors.astype(rows.dtype)
     product = np.zeros(vectors.shape)
     for _, block in rows.blocks(mean):
@@ -250,7 +253,7 @@ def _check_finite(scores: NDArray[Any]) -> None:
         )
 
 
-def _project(rows: _Rows, mean: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:
+def _project(rows: Samples, mean: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:
     scores = np.empty((rows.n_samples, axes.shape[1]))
     for position, block in rows.blocks(mean):
         scores[position] = block @ axes.astype(block.dtype)
@@ -269,7 +272,7 @@ class UMAP:
     """
 
     def __init__(
-        self, rows: _Rows, mean: NDArray[Any], spread: float, settings: dict[str, Any], cached: Path | None
+        self, rows: Samples, mean: NDArray[Any], spread: float, settings: dict[str, Any], cached: Path | None
     ) -> None:
         self._rows, self._mean, self._spread, self._settings, self._model = rows, mean, spread, settings, None
         self._lock = threading.Lock()  # a panel's slider and a notebook cell may both ask first
@@ -291,7 +294,7 @@ class UMAP:
         for a second, or, if the points came from the cache, fits the model first. Raises ValueError if the features
         are not those of the fit, and on NaN or infinity.
         """
-        rows = _Rows(x, self._rows.features)
+        rows = _precise(x, self._rows.features)
         rows.check_features(self._rows.n_features, self._rows.feature_axes())
         stand_in = _stand_in(rows, self._mean, self._spread)
         _check_finite(stand_in)
@@ -343,7 +346,7 @@ def fit_umap(
     `fit_pca`. Raises ValueError if n is neither 2 nor 3, if n_neighbors is below 2 or not below the number of samples,
     on NaN or infinity, and on samples that are all equal.
     """
-    rows = _Rows(x, features)
+    rows = _precise(x, features)
     _check_components(n, rows)
     if not 2 <= n_neighbors < rows.n_samples:
         raise ValueError(
@@ -362,7 +365,7 @@ def fit_umap(
     return UMAP(rows, mean, np.sqrt(scatter / rows.n_samples), settings, cached)
 
 
-def _stand_in(rows: _Rows, mean: NDArray[Any], spread: float) -> NDArray[np.float32]:
+def _stand_in(rows: Samples, mean: NDArray[Any], spread: float) -> NDArray[np.float32]:
     """Return what umap is shown as the data, `[sample feature]`.
 
     Given the neighbours, it looks at the data only to arrange clusters that no neighbour connects. There it takes
@@ -375,7 +378,7 @@ def _stand_in(rows: _Rows, mean: NDArray[Any], spread: float) -> NDArray[np.floa
     return _project(rows, mean, directions / (np.sqrt(SKETCH_WIDTH) * spread)).astype(np.float32)
 
 
-def _fingerprint(rows: _Rows, settings: dict[str, Any]) -> str:
+def _fingerprint(rows: Samples, settings: dict[str, Any]) -> str:
     versions = {name: importlib.metadata.version(name) for name in ("umap-learn", "numba")}
     digest = hashlib.sha256(repr((rows.n_samples, rows.n_features, sorted(settings.items()), versions)).encode())
     for _, block in rows.blocks():
@@ -423,7 +426,7 @@ def neighbours(
     Samples are counted in the order of `x`'s sample dims, the last one fastest. Raises ValueError if k is below 1 or
     not below the number of samples, and on NaN.
     """
-    rows = _Rows(x, features)
+    rows = _precise(x, features)
     if not 1 <= k < rows.n_samples:
         raise ValueError(
             f"k={k} neighbours must be from 1 to {rows.n_samples - 1} with {rows.n_samples} samples: pass another k"
@@ -445,7 +448,7 @@ def neighbour_purity(
     the nine other renders of a clip: with more, "same clip" could not reach 1; every label is judged at the same k.
     Raises ValueError if the labels do not fit the samples; k as in `neighbours`.
     """
-    codes = _Rows(x, features).labels(labels)  # labels that do not fit are an error before the search, not after
+    codes = Samples(x, features).labels(labels)  # labels that do not fit are an error before the search, not after
     return _purity(neighbours(x, k, features), codes)
 
 
@@ -460,7 +463,7 @@ def purity_table(
     They put a number on what Figures 3-5 show. Measured on latents they describe the model, on `.points` (pass
     `features="component"`) the picture. k and chance as in `neighbour_purity`.
     """
-    rows = _Rows(x, features)
+    rows = _precise(x, features)
     codes = {label: rows.labels(label) for label in by}
     near = neighbours(x, k, features)
     table = {label: {"purity": _purity(near, code), "chance": _chance(code)} for label, code in codes.items()}
@@ -477,7 +480,7 @@ def _chance(codes: NDArray[np.intp]) -> float:
 
 
 def _nearest(
-    queries: _Rows, rows: _Rows | None, mean: NDArray[Any], k: int
+    queries: Samples, rows: Samples | None, mean: NDArray[Any], k: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return indices and distances `[query k]` of the `k` nearest rows, nearest first.
 
@@ -516,146 +519,3 @@ def _keep_nearest(
         indices, squares = np.take_along_axis(indices, some, 1), np.take_along_axis(squares, some, 1)
     order = np.argsort(squares, axis=1, kind="stable")
     return np.take_along_axis(indices, order, 1), np.take_along_axis(squares, order, 1)
-
-
-# --------------------------------------------------------------------------------------------------- samples by block
-
-
-class _Rows:
-    """`x` seen as a matrix `[sample feature]` that is read in blocks of whole entries of its first sample dim."""
-
-    def __init__(self, x: Array, features: str | Sequence[Hashable] | None = None) -> None:
-        self.labelled = isinstance(x, xr.DataArray)
-        if self.labelled:
-            self.x, self.features = x, _feature_dims(x, features)
-            self.samples = tuple(dim for dim in x.dims if dim not in self.features)
-            self.shape = tuple(x.sizes[dim] for dim in self.samples)
-            self.n_features = int(np.prod([x.sizes[dim] for dim in self.features]))
-        else:
-            self.x = x if isinstance(x, np.ndarray) else np.asarray(x)
-            self.features = None
-            if not self.x.ndim:
-                raise ValueError(f"x must be [*sample feature], it is the single number {x!r}")
-            self.shape, self.n_features = self.x.shape[:-1], self.x.shape[-1]
-        self.n_samples = int(np.prod(self.shape))
-        self.dtype = np.float64 if self.n_features <= DENSE_SIDE else np.float32
-
-    def in_float64(self) -> _Rows:
-        """Return the same samples, read as float64."""
-        rows = copy.copy(self)
-        rows.dtype = np.float64
-        return rows
-
-    def blocks(
-        self, mean: NDArray[Any] | None = None, n: int = 1, start: int = 0
-    ) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """Yield (rows, block `[sample feature]`), less `mean`, from sample `start` on, at most `n` * 64 MiB each.
-
-        A block is never smaller than one entry of the first sample dim. Wide samples are float32, others float64.
-        """
-        if not self.shape:
-            yield slice(0, 1), self._centred(slice(None), mean)
-            return
-        entry = int(np.prod(self.shape[1:]))
-        step = max(1, n * BLOCK_BYTES // max(1, entry * self.n_features * np.dtype(self.dtype).itemsize))
-        for first in range(start // entry if entry else 0, self.shape[0], step):
-            last = min(first + step, self.shape[0])
-            yield slice(first * entry, last * entry), self._centred(slice(first, last), mean)
-
-    def _centred(self, entries: slice, mean: NDArray[Any] | None) -> NDArray[Any]:
-        if self.labelled:
-            part = self.x.isel({self.samples[0]: entries}) if self.samples else self.x
-            values = part.transpose(*self.samples, *self.features).values
-        else:
-            values = self.x[entries]
-        block = np.asarray(values, self.dtype).reshape(-1, self.n_features)
-        return block if mean is None else block - mean.astype(self.dtype)
-
-    def feature_axes(self) -> dict[Hashable, NDArray[Any]]:
-        """Return the labels along each feature dim that has some."""
-        if not self.labelled:
-            return {}
-        return {dim: self.x.indexes[dim].to_numpy() for dim in self.features if dim in self.x.indexes}
-
-    def check_features(self, n: int, axes: dict[Hashable, NDArray[Any]]) -> None:
-        """Raise ValueError unless the features are `n` and bear the labels `axes` wherever both sides have labels."""
-        if self.n_features != n:
-            at = f" along {'x'.join(map(str, self.features))}" if self.labelled else ""
-            raise ValueError(
-                f"x has {self.n_features} features{at}, the fit had {n}: "
-                "pass latents of the same encoder, reduced in the same way, or fit again"
-            )
-        for dim, own in self.feature_axes().items():
-            if dim in axes and not np.array_equal(own, axes[dim]):
-                raise ValueError(
-                    f"x is labelled {own[:4]}... along {dim}, the fit was {axes[dim][:4]}...: "
-                    f"select the same {dim} in the same order, or fit again"
-                )
-
-    def labels(self, labels: str | ArrayLike | xr.DataArray) -> NDArray[np.intp]:
-        """Return one integer per sample, equal where the labels are."""
-        if isinstance(labels, str):
-            labels = self._coordinate(labels)
-        if isinstance(labels, xr.DataArray) and self.labelled:
-            if not set(labels.dims) <= set(self.samples):
-                raise ValueError(f"labels lie along {labels.dims}, the samples along {self.samples}")
-            sizes = {dim: self.x.sizes[dim] for dim in self.samples}
-            labels = labels.variable.set_dims(sizes).transpose(*self.samples).values
-        labels = np.asarray(labels)
-        if labels.size != self.n_samples or labels.shape not in (self.shape, (self.n_samples,)):
-            raise ValueError(f"labels of shape {labels.shape} do not fit samples of shape {self.shape}: pass one each")
-        return np.unique(labels.ravel(), return_inverse=True)[1]
-
-    def _coordinate(self, name: str) -> xr.DataArray:
-        if self.labelled and (name in self.x.coords or name in self.samples):
-            return self.x[name]  # a dim without labels counts from 0
-        known = sorted(map(str, {*self.x.coords, *self.samples})) if self.labelled else "none on a plain array"
-        raise ValueError(f"x has no coordinate {name!r}, only {known}: pass one of these, or an array of labels")
-
-    def label_points(self, points: NDArray[Any], prefix: str) -> Array:
-        """Return `points [sample component]` as `[*sample component]` with the sample coordinates of `x`."""
-        points = points.reshape(*self.shape, points.shape[-1])
-        if not self.labelled:
-            return points
-        coords = _without(self.x, self.features).coords
-        labelled = xr.DataArray(points, coords, (*self.samples, "component"), prefix.lower(), self.x.attrs)
-        return labelled.assign_coords(component=_component_labels(prefix, points.shape[-1]))
-
-    def label_components(self, values: NDArray[Any], prefix: str) -> Array:
-        if not self.labelled:
-            return values
-        return xr.DataArray(values, {"component": _component_labels(prefix, len(values))}, ("component",))
-
-    def label_features(self, values: NDArray[Any], prefix: str | None = None) -> Array:
-        """Return `values [feature]`, or with a prefix `[component feature]`, with the feature coordinates of `x`."""
-        if not self.labelled:
-            return values
-        like = _without(self.x, self.samples)
-        if len(self.features) > 1:
-            like = like.stack(feature=self.features, create_index=False)
-        if prefix is None:
-            return xr.DataArray(values, like.coords, like.dims)
-        labelled = xr.DataArray(values, like.coords, ("component", *like.dims))
-        return labelled.assign_coords(component=_component_labels(prefix, len(values)))
-
-
-def _feature_dims(x: xr.DataArray, features: str | Sequence[Hashable] | None) -> tuple[Hashable, ...]:
-    if features is None:
-        features = next((dim for dim in ("feature", "dim") if dim in x.dims), None)
-        if features is None:
-            raise ValueError(f"x has the dims {x.dims}, neither feature nor dim: name its features with features=")
-    dims = (features,) if isinstance(features, str) else tuple(features)
-    missing = [dim for dim in dims if dim not in x.dims]
-    if missing or not dims or len(set(dims)) < len(dims):
-        raise ValueError(f"features={dims} must be distinct dims of x, which are {x.dims}")
-    return dims
-
-
-def _without(x: xr.DataArray, dims: Sequence[Hashable]) -> xr.DataArray:
-    """Return one entry of `x` along `dims` (of a lazy store, unread), less every coordinate that lies along them."""
-    along = [name for name, coordinate in x.coords.items() if set(coordinate.dims) & set(dims)]
-    return x.drop_vars(along).isel(dict.fromkeys(dims, 0))
-
-
-def _component_labels(prefix: str, n: int) -> list[str]:
-    return [f"{prefix}{i + 1}" for i in range(n)]

@@ -92,7 +92,7 @@ def small_dense(monkeypatch):
 )
 @pytest.mark.parametrize("n", [2, 3])
 def test_scores_and_variances_are_those_of_the_svd(samples, features, n, small_dense, monkeypatch):
-    monkeypatch.setattr(projections, "BLOCK_BYTES", 2**17)
+    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 2**17)
     x = decaying(samples, features)
     expected, explained = svd_scores(x, n)
     pca = fit_pca(x, n=n)
@@ -196,7 +196,7 @@ def test_blocks_change_nothing(monkeypatch):
     x = latents(frames=300)
     whole = fit_pca(x, features=("dim", "frame"))
     near = neighbours(x, 5, features=("dim", "frame"))
-    monkeypatch.setattr(projections, "BLOCK_BYTES", 3 * x[0].size * 4)
+    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 3 * x[0].size * 4)
     streamed = fit_pca(x, features=("dim", "frame"))
     assert np.allclose(streamed.points, whole.points, atol=1e-4)
     assert np.allclose(streamed.explained, whole.explained)
@@ -209,7 +209,7 @@ def test_a_store_is_never_in_memory_as_a_whole(tmp_path, small_dense, monkeypatc
         tmp_path / "x.zarr", encoding={"latents": {"chunks": (1, 4, 32, 256)}}, zarr_format=2
     )
     lazy = xr.open_zarr(tmp_path / "x.zarr", chunks=None)["latents"]
-    monkeypatch.setattr(projections, "BLOCK_BYTES", 2**19)  # four clips
+    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 2**19)  # four clips
     monkeypatch.setattr(projections, "KRYLOV_WIDTH", 6)
     tracemalloc.start()
     pca = fit_pca(lazy, features=("dim", "frame"))
@@ -232,7 +232,7 @@ def test_each_pass_reads_every_sample_once(small_dense, monkeypatch):
             return super().__getitem__(key)
 
     x = decaying(700, 800).view(Counting)
-    monkeypatch.setattr(projections, "BLOCK_BYTES", 100 * 800 * 4)
+    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 100 * 800 * 4)
     pca = fit_pca(x)
     assert len(reads) % 7 == 0 and {r.stop - r.start for r in reads} == {100}
     assert len(reads) // 7 <= 2 + projections.KRYLOV_PASSES
@@ -363,7 +363,7 @@ def test_umap_labels_and_refusals():
 
 def test_umap_of_flattened_latents_reads_blocks(monkeypatch):
     x = latents(frames=300)
-    monkeypatch.setattr(projections, "BLOCK_BYTES", 3 * x[0].size * 4)
+    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 3 * x[0].size * 4)
     umap = fit_umap(x, n=2, features=("dim", "frame"))
     assert purity_table(umap.points, features="component").purity["effect"] == 1
     near = umap.transform(x[:5] + np.float32(0.01)) - umap.points[:5]
