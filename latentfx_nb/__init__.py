@@ -25,15 +25,20 @@ _HOME = {
     "neighbour_purity": "projections",
     "purity_table": "projections",
     "straightness": "geometry",
-    "probe_hits": "probes",
+    "ProbeConfig": "probes",
+    "train_probes": "probes",
+    "probe_table": "probes",
     "accuracy_interval": "probes",
-    "masking_losses": "probes",
+    "MASKING": "masking",
+    "mask_probes": "masking",
+    "masking_losses": "masking",
+    "greedy_masking": "masking",
     "paper_claims": "claims",
     "compare_claims": "claims",
 }
 _MODULES = (
-    *("audio", "cache", "claims", "clips", "effects", "encoders", "geometry", "latents", "panels", "paper", "player"),
-    *("plots", "prepared", "probes", "projections", "server"),
+    *("audio", "cache", "claims", "clips", "effects", "encoders", "geometry", "latents", "linear", "masking", "panels"),
+    *("paper", "player", "plots", "prepared", "probes", "projections", "samples", "server"),
 )
 
 __all__ = ["__version__", *_HOME]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,17 @@ def cache_dir() -> Path:
     """Return the folder of latents, projections and fetched weights: `LATENTFX_CACHE`, else in the user's cache."""
     chosen = os.environ.get("LATENTFX_CACHE")
     return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("latentfx-nb")
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Raise OSError if the disk of `folder` has fewer than `needed` bytes free."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"{folder} has {free / 1e9:.1f} GB free, but these latents need {needed / 1e9:.1f} GB; free space, or set "
+            "LATENTFX_CACHE to a folder on a larger disk",
+        )
 
 
 @contextmanager

@@ -8,16 +8,19 @@ paper's, so directions can be compared, sizes cannot.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from latentfx_nb.geometry import straightness
+from latentfx_nb.masking import masking_losses
 from latentfx_nb.paper import EFFECT_SETTINGS, KNOB_RANGES
-from latentfx_nb.probes import accuracy_interval, masking_losses_by_clip, probe_hits
+from latentfx_nb.probes import accuracy_interval, probe_hits
 from latentfx_nb.projections import neighbours
 
 STRAIGHT = 0.95
@@ -69,7 +72,7 @@ def paper_claims(
     _check_complete(means, paths)
     rows = row_measures(latents, means) if rows is None else rows
     straight = {effect: straightness(path) for effect, path in paths.items()}
-    lost = masking_losses_by_clip(means)
+    lost = masking_losses(means, against="unmasked", bar=partial(tqdm, disable=True))
     of_time = [_averages_beat_flattened(rows), _flattened_by_performance(rows), _averaging_brings_out_the_effect(rows)]
     if latents is not None and latents.sizes["frame"] == 1:
         of_time = [claim._replace(number="one vector a clip: no time to average", holds=None) for claim in of_time]

@@ -32,7 +32,7 @@ from zarr.codecs import Crc32cCodec
 from zarr.codecs.numcodecs import AsType
 
 from latentfx_nb import audio
-from latentfx_nb.cache import cache_dir
+from latentfx_nb.cache import cache_dir, check_space
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, Setting, get_effect, render_many, settings_hash
 from latentfx_nb.encoders.base import Encoder, batch_size, encode_clips
@@ -177,7 +177,7 @@ def _encode(job: _Job, path: str | Path | None, average: bool, bar: Callable[...
 
 def _create(job: _Job, path: Path) -> None:
     """Make an empty store under another name and give it its own when it is whole."""
-    _check_space(path.parent, 2 * int(np.prod(job.shape)))
+    check_space(path.parent, 2 * int(np.prod(job.shape)))
     scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=path.name, suffix=".partial"))
     try:
         skeleton = xr.Dataset(coords=job.coordinates(), attrs=job.attributes())
@@ -329,13 +329,3 @@ class _Ledger:
     @staticmethod
     def _checksum(record: np.void) -> int:
         return zlib.crc32(record.tobytes()[:-4])
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise OSError(
-            errno.ENOSPC,
-            f"{folder} has {free / 1e9:.1f} GB free, but these latents need {needed / 1e9:.1f} GB; free space, or set "
-            "LATENTFX_CACHE to a folder on a larger disk",
-        )

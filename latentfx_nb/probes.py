@@ -1,64 +1,86 @@
-"""Linear probes: what a linear model reads off latents it was not trained on, recordings kept apart (section 3.2).
+"""Linear probes: what one linear layer reads off frozen latents, on recordings it never heard (section 3.2).
 
-A probe here is logistic regression, fitted to convergence on standardised features with an L2 penalty that is chosen
-on recordings held back from training, as the paper chooses when to stop. The paper's is one linear layer trained by
-AdamW on one split: compare directions with it, not decimals.
+A probe is trained as the paper says, by AdamW until the accuracy on validation recordings no longer rises. Splits are
+by recording: the recordings fall into folds, each fold is the test once, and the next one decides when to stop, so
+every render is named by a probe that never heard its recording. All probes of a study train together (`linear`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+import torch
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.preprocessing import StandardScaler
+from tqdm.auto import tqdm
 
-FOLDS = 5
-"""Folds of a probe. Ours: the paper splits once."""
+from latentfx_nb import linear
+from latentfx_nb.cache import cache_dir, check_space
+from latentfx_nb.linear import Task, Trained, Training
+from latentfx_nb.paper import TABLE_3, TABLE_3_CLASSES
+from latentfx_nb.samples import Array, Samples
 
 DRAWS = 2000
 """Bootstrap draws of an interval. Ours: its ends then move by less than their second digit from seed to seed."""
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
-"""Inverse L2 penalties that a probe may have. Ours: so wide that flattened latents and time averages each find one."""
+MEMORY_BYTES = 2**30
+"""Features that take more than this as float32 are kept in a scratch file, as float16, while probes are trained."""
 
-MAX_STEPS = 5000  # of L-BFGS
+CONSTANT = 1e-6  # of its mean: a feature that moves less holds rounding
 
-BLOCK_COLUMNS = 4096  # of wide features at a time: 640 float32 rows of it are 10 MB
+UNTESTED = -1  # stands for the label of a row that no probe was tested on
 
-RANK = 1e-7  # of the largest eigenvalue: below it a Gram matrix of float32 features holds rounding
+Watch = Callable[[dict[str, float]], None]
+"""Called now and then with the mean validation accuracy, so far, of the probes of each set of features."""
 
 
-def probe_hits(
-    features: ArrayLike, labels: ArrayLike, recordings: ArrayLike, folds: int = FOLDS, seed: int = 0
-) -> NDArray[np.bool_]:
-    """Return for each row `[row]` whether a probe that never heard its recording names its label (section 3.2).
+@dataclass(frozen=True)
+class ProbeConfig(Training):
+    """The paper's protocol (section 3.2) and what it leaves open.
 
-    `features` is `[row feature]`, held in memory as float32 and standardised on the training rows of each fold. The
-    penalty of each fold's probe is the one of `STRENGTHS` that does best on a quarter of its training recordings.
-
-    Raises ValueError if rows, labels and recordings differ in number, if there are fewer recordings than folds, or if
-    a label occurs in a single recording.
+    Of a linear layer's training, `batch_size`, `max_epochs` and `patience` are the paper's; its `learning_rate` is
+    missing from the text, so 1e-3 is ours. Ours too: `standardise` features by the training rows of each split; `folds`
+    of recordings, of which one tests, the next validates and the others train; all of them take their turn as the test,
+    or the first `test_folds` (the paper splits once: 1); and everything again for each of the `seeds`, which draw
+    splits, first weights and batches.
     """
-    x, y, groups = np.asarray(features, np.float32), np.asarray(labels), np.asarray(recordings)
-    hits = np.zeros(len(y), bool)
-    for train, test in grouped_folds(y, groups, folds, seed):
-        reduced = _reduced(x, train)
-        probe = LogisticRegression(C=_best_strength(reduced, y, groups, train, seed), max_iter=MAX_STEPS)
-        probe.fit(reduced[train], y[train])
-        hits[test] = probe.predict(reduced[test]) == y[test]
-    return hits
+
+    standardise: bool = True
+    folds: int = 5
+    test_folds: int | None = None
+    seeds: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.folds < 3:
+            raise ValueError(f"folds={self.folds}: one tests, one validates and the rest train, so there must be three")
+        if self.test_folds is not None and not 1 <= self.test_folds <= self.folds:
+            raise ValueError(f"test_folds={self.test_folds} of {self.folds} folds: pass 1 to {self.folds}, or None")
+        if not self.seeds:
+            raise ValueError("seeds=() trains nothing: pass at least one")
 
 
-def grouped_folds(
-    labels: ArrayLike, recordings: ArrayLike, folds: int = FOLDS, seed: int = 0
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Return the rows `(train, test)` of each fold: every row is tested once, no recording is on both sides.
+class Split(NamedTuple):
+    """The rows that a probe learns from, that decide when it stops, and that it is tested on."""
 
-    Labels are spread evenly. Raises ValueError as `probe_hits` does.
+    train: NDArray[np.intp]
+    validation: NDArray[np.intp]
+    test: NDArray[np.intp]
+
+
+def recording_splits(labels: ArrayLike, recordings: ArrayLike, folds: int = 5, seed: int = 0) -> list[Split]:
+    """Return a split for each fold: every row is tested once, no recording is on two sides, labels spread evenly.
+
+    Raises ValueError if labels and recordings differ in number, if there are fewer recordings than folds, or if a label
+    is heard in fewer than three.
     """
     labels, recordings = np.asarray(labels), np.asarray(recordings)
     if len(labels) != len(recordings):
@@ -67,47 +89,17 @@ def grouped_folds(
     if found < folds:
         raise ValueError(f"{folds} folds need as many recordings, not {found}: pass more clips, or fewer folds")
     for label in np.unique(labels):
-        if len(np.unique(recordings[labels == label])) < 2:
+        if (heard := len(np.unique(recordings[labels == label]))) < 3:
             raise ValueError(
-                f"{str(label)!r} is heard in one recording only, so it cannot be both learnt and tested: "
-                "pass clips of more recordings"
+                f"{str(label)!r} is heard in {heard} recording(s), and a probe needs three, to learn from, to stop by "
+                "and to be tested on: pass clips of more recordings"
             )
-    return StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(recordings, labels, recordings)
-
-
-def _best_strength(x: NDArray, labels: NDArray, recordings: NDArray, train: NDArray[np.intp], seed: int) -> float:
-    """Return the inverse penalty that names most labels of recordings held back from `train`; of equals, the least."""
-    parts = min(4, len(np.unique(recordings[train])))
-    if parts < 2:
-        return 1.0
-    split = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-    fit, check = next(split.split(train, labels[train], recordings[train]))
-    fit, check = train[fit], train[check]
-    if set(labels[fit]) != set(labels[train]):
-        return 1.0  # too few recordings to hold one back
-    probe = LogisticRegression(max_iter=MAX_STEPS, warm_start=True)
-    scores = [probe.set_params(C=c).fit(x[fit], labels[fit]).score(x[check], labels[check]) for c in STRENGTHS]
-    return STRENGTHS[int(np.argmax(scores))]
-
-
-def _reduced(x: NDArray[np.float32], train: NDArray[np.intp]) -> NDArray[np.floating]:
-    """Return all rows standardised on `train`, and rotated into its span where features are more than its rows.
-
-    A penalty on the weights' length does not see a rotation, and weights across the span of the training rows would
-    only lengthen: the probe is the same, and 131 072 features cost as much as 500.
-    """
-    if x.shape[1] <= len(train):
-        return StandardScaler().fit(x[train]).transform(x)
-    products = np.zeros((len(x), len(train)))
-    for start in range(0, x.shape[1], BLOCK_COLUMNS):
-        block = x[:, start : start + BLOCK_COLUMNS]
-        block = StandardScaler().fit(block[train]).transform(block)
-        products += block @ block[train].T
-    values, vectors = np.linalg.eigh(products[train])
-    if values[-1] <= 0:
-        return np.zeros((len(x), 1))  # features that are all constant leave a probe to guess
-    kept = values > values[-1] * RANK
-    return products @ (vectors[:, kept] / np.sqrt(values[kept]))
+    shuffled = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(recordings, labels, recordings)
+    parts = [test for _, test in shuffled]
+    return [
+        Split(np.sort(np.concatenate([parts[(k + i) % folds] for i in range(2, folds)])), parts[(k + 1) % folds], test)
+        for k, test in enumerate(parts)
+    ]
 
 
 def accuracy_interval(
@@ -133,46 +125,288 @@ def accuracy_interval(
     return float(values.mean()), float(low), float(high)
 
 
-def masking_losses(means: xr.DataArray, folds: int = FOLDS, seed: int = 0) -> xr.DataArray:
-    """Return the percentage points `(effect, dim)` that a clean-against-effect probe loses with one dim masked.
+# ----------------------------------------------------------------------------------------------------- training probes
 
-    `means` are time averages `(clip, effect, dim)` with the coordinate `recording` and the effect CLN; every other
-    effect has a probe of its own (section 3.3 and its heat map). Ours differs from the paper's: converged logistic
-    regression for 100 epochs of AdamW, folds by recording for one split, and the loss is counted from the unmasked
-    probe and not from the best model of that effect, so it may be negative. One clip decides 100 / clips points.
 
-    Raises ValueError without CLN, and as `probe_hits` does.
+def train_probes(
+    features: Mapping[str, Array] | Array,
+    labels: str | ArrayLike = "effect",
+    config: ProbeConfig = ProbeConfig(),
+    *,
+    recordings: str | ArrayLike = "recording",
+    device: str = "auto",
+    bar: Callable[..., Any] = tqdm,
+    watch: Watch | None = None,
+) -> dict[str, xr.Dataset]:
+    """Return, for each named set of `features`, what probes of all seeds and folds say of every sample (section 3.2).
+
+    Features are latents: those with the dim `frame` are flattened over dim and time ("-F"), time averages are taken as
+    they are ("-T"); plain arrays are `[*sample feature]`. `labels` and `recordings` name coordinates of the samples, or
+    are arrays along them. `device` is cpu, cuda or auto; `bar` is called as tqdm is.
+
+    A dataset holds `predicted (seed, *sample)` and `truth (*sample)`, numbers of the coordinate `label` (predicted: -1
+    where no probe was tested), `recordings (*sample)`, `weight (seed, fold, output, feature)` and `bias` of each probe
+    for features as they were passed, and `epoch (seed, fold)`, the one that was kept; two labels share one output. Its
+    attributes are the number of weights of one probe (`parameters`) and the configuration.
+
+    Raises ValueError as `recording_splits` does, for a coordinate that is missing, for fewer than two labels, and for
+    features that are NaN or infinite; OSError if the disk has no room for a scratch file of features beyond 1 GiB.
     """
-    return masking_losses_by_clip(means, folds, seed).mean("clip")
+    if not isinstance(features, Mapping):
+        features = {"probe": features}
+    with ExitStack() as files:
+        sets = {name: _FeatureSet(x, labels, recordings, files) for name, x in features.items()}
+        tasks = {name: list(one.tasks(config)) for name, one in sets.items()}
+        owners = np.repeat(np.arange(len(tasks)), [len(some) for some in tasks.values()])
+
+        def tell(accuracy: NDArray[np.float64]) -> None:
+            if watch is not None:
+                watch({name: float(accuracy[owners == number].mean()) for number, name in enumerate(tasks)})
+
+        trained = iter(
+            train_tasks([task for some in tasks.values() for task in some], device, bar, "Training probes", tell)
+        )
+        return {
+            name: sets[name].result(some, [next(trained) for _ in some], config) for name, some in tasks.items()
+        }  # fmt: skip
 
 
-def masking_losses_by_clip(means: xr.DataArray, folds: int = FOLDS, seed: int = 0) -> xr.DataArray:
-    """Return what `masking_losses` averages: the percentage points `(effect, dim, clip)` each clip's two renders lose.
+def probe_hits(
+    features: Array, labels: ArrayLike, recordings: ArrayLike, config: ProbeConfig = ProbeConfig()
+) -> NDArray[np.bool_]:
+    """Return for each row `[row]` whether a probe that never heard its recording names its label (section 3.2).
 
-    Their mean over clips can be given an interval by `accuracy_interval`. Raises as `masking_losses` does.
+    Of several seeds the first counts. Raises as `train_probes` does.
     """
-    effects = [str(label) for label in means["effect"].values]
-    if "CLN" not in effects:
-        raise ValueError(f"masking compares effects with clean clips, and CLN is not among {effects}: encode it too")
-    x = means.transpose("clip", "effect", "dim")
-    pairs = x.sel(effect="CLN").values, x.drop_sel(effect="CLN").transpose("effect", "clip", "dim")
-    hits = np.stack([_masked_hits(pairs[0], wet, x["recording"].values, folds, seed) for wet in pairs[1].values])
-    coords = {name: c for name, c in pairs[1].coords.items() if set(c.dims) <= {"effect", "clip", "dim"}}
-    lost = 100.0 * (hits[:, :1] - hits[:, 1:])
-    return xr.DataArray(lost, coords, ("effect", "dim", "clip"), attrs={"units": "percentage points"})
+    found = train_probes(features, labels, config, recordings=recordings, bar=partial(tqdm, disable=True))["probe"]
+    return np.ravel(found["predicted"][0].values == found["truth"].values)
 
 
-def _masked_hits(clean: NDArray, wet: NDArray, recordings: NDArray, folds: int, seed: int) -> NDArray[np.float64]:
-    """Return each clip's share of right answers `[mask clip]`; the first mask hides nothing, mask 1 + d hides dim d."""
-    x, y = np.concatenate([clean, wet]), np.repeat([0, 1], len(clean))
-    n_dims = x.shape[1]
-    masks = np.concatenate([np.ones((1, n_dims)), 1 - np.eye(n_dims)])  # a dim of zeros is a dim left out
-    hits = np.zeros((len(masks), len(y)))
-    for train, test in grouped_folds(y, np.tile(recordings, 2), folds, seed):
-        scaled = StandardScaler().fit(x[train]).transform(x).astype(np.float64)
-        # 3000 small fits: Newton steps need a tenth of the time of L-BFGS, and each mask starts from the last answer.
-        probe = LogisticRegression(solver="newton-cholesky", warm_start=True)
-        for row, mask in enumerate(masks):
-            probe.fit(scaled[train] * mask, y[train])
-            hits[row, test] = probe.predict(scaled[test] * mask) == y[test]
-    return hits.reshape(len(masks), 2, -1).mean(axis=1)
+def train_tasks(
+    tasks: Sequence[Task],
+    device: str,
+    bar: Callable[..., Any],
+    desc: str,
+    tell: Callable[[NDArray[np.float64]], None] = lambda accuracy: None,
+) -> list[Trained]:
+    """Return what became of the tasks, under a progress bar; `tell` hears of their validation accuracy `[task]`."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    seen = 0
+    with bar(total=sum(task.training.max_epochs for task in tasks), desc=desc, unit="epoch") as progress:
+
+        def watch(epochs: NDArray[np.intp], accuracy: NDArray[np.float64]) -> None:
+            nonlocal seen
+            tell(accuracy)
+            progress.update(int(epochs.sum()) - seen)
+            seen = int(epochs.sum())
+
+        return linear.train(tasks, device, watch)
+
+
+class _FeatureSet:
+    """Features with their labels and recordings, ready to be trained on; a scratch file is left to `files` to close."""
+
+    def __init__(self, x: Array, labels: str | ArrayLike, recordings: str | ArrayLike, files: ExitStack) -> None:
+        flattened = ("dim", "frame") if isinstance(x, xr.DataArray) and {"dim", "frame"} <= set(x.dims) else None
+        self.samples = Samples(x, flattened)
+        self.names, self.truth = np.unique(self.samples.values_of(labels), return_inverse=True)
+        self.recordings = self.samples.values_of(recordings)
+        if len(self.names) < 2:
+            raise ValueError(f"all samples are labelled {self.names.tolist()}: a probe needs two labels to tell apart")
+        self.rows = _rows(self.samples, files)
+
+    def tasks(self, config: ProbeConfig) -> Iterator[Task]:
+        """Yield the probe of each seed and fold."""
+        for seed in config.seeds:
+            splits = recording_splits(self.names[self.truth], self.recordings, config.folds, seed)[: config.test_folds]
+            means, scales = moments(self.rows, [split.train for split in splits], config.standardise)
+            for fold, (split, mean, scale) in enumerate(zip(splits, means, scales, strict=True)):
+                number = seed * config.folds + fold
+                yield Task(self.rows, self.truth, len(self.names), *split, mean, scale, config, seed=number)
+
+    def result(self, tasks: Sequence[Task], trained: Sequence[Trained], config: ProbeConfig) -> xr.Dataset:
+        """Return the dataset that `train_probes` describes."""
+        samples, seeds = self.samples, len(config.seeds)
+        predicted = np.full((seeds, samples.n_samples), UNTESTED, np.int16)
+        for number, (task, one) in enumerate(zip(tasks, trained, strict=True)):
+            predicted[number // (len(tasks) // seeds), task.test] = one.predicted[0]
+        scaled = [one.weights[0, :-1] * task.scale[:, None] for task, one in zip(tasks, trained, strict=True)]
+        biases = [one.weights[0, -1] - task.mean @ w for task, one, w in zip(tasks, trained, scaled, strict=True)]
+        dims = tuple(samples.samples) if samples.labelled else tuple(f"axis_{i}" for i in range(len(samples.shape)))
+        shaped = {"truth": self.truth.astype(np.int16), "recordings": self.recordings.astype(object)}
+        return xr.Dataset(
+            {
+                "predicted": (("seed", *dims), predicted.reshape(seeds, *samples.shape)),
+                **{name: (dims, values.reshape(samples.shape)) for name, values in shaped.items()},
+                "weight": (("seed", "fold", "output", "feature"), _by_seed([w.T for w in scaled], seeds)),
+                "bias": (("seed", "fold", "output"), _by_seed(biases, seeds)),
+                "epoch": (("seed", "fold"), _by_seed([one.epoch[0] for one in trained], seeds)),
+            },
+            {**_sample_coordinates(samples), "seed": list(config.seeds), "label": self.names.astype(object)},
+            {
+                "parameters": samples.n_features * tasks[0].outputs,
+                "features": samples.n_features,
+                "config": str(config),
+            },
+        )
+
+
+def _by_seed(values: Sequence[ArrayLike], seeds: int) -> NDArray:
+    stacked = np.stack(values)
+    return stacked.reshape(seeds, -1, *stacked.shape[1:])
+
+
+def _sample_coordinates(samples: Samples) -> dict[str, xr.DataArray]:
+    if not samples.labelled:
+        return {}
+    own = set(samples.samples)
+    return {
+        str(name): c.reset_coords(drop=True) for name, c in samples.x.coords.items() if set(c.dims) <= own and c.dims
+    }
+
+
+def _rows(samples: Samples, files: ExitStack) -> linear.Rows:
+    """Return the features in memory as float32; or, if they are too large for that, in a scratch file as float16."""
+    shape = samples.n_samples, samples.n_features
+    if 4 * shape[0] * shape[1] <= MEMORY_BYTES:
+        rows = np.empty(shape, np.float32)
+        for place, block in samples.blocks():
+            rows[place] = block
+        check_finite(rows, 0)
+        return linear.Rows(rows)
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    check_space(folder, 2 * shape[0] * shape[1])
+    file = files.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))  # noqa: SIM115 - `files` closes it
+    for place, block in samples.blocks():
+        with np.errstate(over="ignore"):
+            half = block.astype(np.float16)
+        check_finite(half, place.start)
+        left = memoryview(half).cast("B")
+        while left:
+            left = left[file.write(left) :]
+    return linear.StoredRows(file, shape)
+
+
+def check_finite(block: NDArray[np.floating], start: int) -> None:
+    """Raise ValueError if `block [row feature]`, whose first row is sample `start`, holds NaN or infinity."""
+    if not np.isfinite(block.sum(dtype=np.float64)):
+        bad = start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+        raise ValueError(
+            f"sample {bad} has features that are NaN, infinite or beyond what their storage holds: drop it, scale "
+            "them, or encode it again"
+        )
+
+
+def moments(
+    rows: linear.Rows, subsets: Sequence[NDArray[np.intp]], standardise: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the mean of each feature in each subset of rows, and one over its deviation, both `[subset feature]`.
+
+    A feature that does not move within a subset has a scale of 0, so that its probe is spared it. One pass over all
+    rows serves all subsets.
+    """
+    n, width = rows.shape
+    if not standardise:
+        return np.zeros((len(subsets), width), np.float32), np.ones((len(subsets), width), np.float32)
+    members = np.zeros((len(subsets), n), np.float32)
+    for line, subset in zip(members, subsets, strict=True):
+        line[subset] = 1
+    sums, squares = np.zeros((2, len(subsets), width))
+    step = max(1, linear.SCORE_BYTES // (4 * width))
+    shift = rows.read(slice(0, min(step, n))).mean(axis=0, dtype=np.float32)  # near the mean, so squares stay small
+    for start in range(0, n, step):
+        block = rows.read(slice(start, min(start + step, n))).astype(np.float32) - shift
+        sums += members[:, start : start + step] @ block
+        squares += members[:, start : start + step] @ np.square(block, out=block)
+    counts = members.sum(axis=1, dtype=np.float64)[:, None]
+    deviation = np.sqrt(np.maximum(squares / counts - np.square(sums / counts), 0))
+    mean = shift + sums / counts
+    moves = deviation > CONSTANT * np.abs(mean)
+    return mean.astype(np.float32), np.divide(1, deviation, out=np.zeros_like(mean), where=moves).astype(np.float32)
+
+
+# ------------------------------------------------------------------------------------------------ what probes have said
+
+
+def hit_share(result: xr.Dataset) -> xr.DataArray:
+    """Return how often probes named each sample rightly, `(*sample)`: its share of the seeds, NaN if it was not tested.
+
+    `result` is one of `train_probes`; its recordings come along as a coordinate.
+    """
+    right = (result["predicted"] == result["truth"]).where(result["predicted"] != UNTESTED)
+    return right.mean("seed").assign_coords(recordings=result["recordings"])
+
+
+def overall_accuracy(result: xr.Dataset, other: xr.Dataset | None = None) -> tuple[float, float, float]:
+    """Return the share of samples named rightly, or its gain over `other`, and the 95 % interval over recordings.
+
+    Raises ValueError if the two were not tested on the same samples.
+    """
+    hits = hit_share(result)
+    against = None if other is None else hit_share(other)
+    if against is not None and not np.array_equal(against["recordings"], hits["recordings"]):
+        raise ValueError("two accuracies are compared on the same samples, and these are of others: train both on them")
+    tested = np.isfinite(hits.values)
+    return accuracy_interval(
+        hits.values[tested], hits["recordings"].values[tested], None if against is None else against.values[tested]
+    )
+
+
+def class_accuracy(result: xr.Dataset) -> pd.DataFrame:
+    """Return, for each label, the share of its samples named rightly, its 95 % interval and how many there are.
+
+    The columns are accuracy, low, high and n (section 3.2: class-wise accuracy).
+    """
+    hits = hit_share(result)
+    found = {}
+    for number, label in enumerate(result["label"].values):
+        own = (result["truth"].values == number) & np.isfinite(hits.values)
+        rows = (*accuracy_interval(hits.values[own], hits["recordings"].values[own]), int(own.sum()))
+        found[label] = rows if own.any() else (np.nan, np.nan, np.nan, 0)
+    return pd.DataFrame.from_dict(found, orient="index", columns=["accuracy", "low", "high", "n"])
+
+
+def confusion_matrix(result: xr.Dataset) -> xr.DataArray:
+    """Return the share of each label's samples that probes gave each label, `(label, named)`; rows sum to 1."""
+    names = result["label"].values
+    counts = np.zeros((len(names), len(names)))
+    truth = np.broadcast_to(result["truth"].values, result["predicted"].shape)
+    tested = result["predicted"].values != UNTESTED
+    np.add.at(counts, (truth[tested], result["predicted"].values[tested]), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return xr.DataArray(shares, {"label": names, "named": names}, ("label", "named"))
+
+
+def probe_table(results: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """Return the results as Table 3 prints its own: percent, a row for each set of features.
+
+    The columns are dim, probe (its weights, as Table 3 counts them), each label in Table 3's order, "overall" with the
+    "low" and "high" ends of its interval, and the "class mean". Table 3's AVG says not which of the two it is.
+    """
+    rows = {}
+    for name, result in results.items():
+        classes = 100 * class_accuracy(result)["accuracy"]
+        order = [label for label in TABLE_3_CLASSES if label in classes.index]
+        order += [label for label in classes.index if label not in order]
+        overall, low, high = (100 * part for part in overall_accuracy(result))
+        rows[name] = {
+            "dim": result.attrs["features"],
+            "probe": result.attrs["parameters"],
+            **classes[order].to_dict(),
+            "overall": overall,
+            "low": low,
+            "high": high,
+            "class mean": classes.mean(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def paper_table() -> pd.DataFrame:
+    """Return Table 3 as the paper prints it: the columns of `probe_table`, with "AVG" for the last four."""
+    rows = {
+        name: {"dim": dim, "probe": probe, **dict(zip(TABLE_3_CLASSES, classes, strict=True)), "AVG": average}
+        for name, (dim, probe, classes, average) in TABLE_3.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -95,7 +95,14 @@ class Samples:
                 )
 
     def labels(self, labels: str | ArrayLike | xr.DataArray) -> NDArray[np.intp]:
-        """Return one integer per sample, equal where the labels are."""
+        """Return one integer per sample, equal where the labels are; raises as `values_of` does."""
+        return np.unique(self.values_of(labels), return_inverse=True)[1]
+
+    def values_of(self, labels: str | ArrayLike | xr.DataArray) -> NDArray[Any]:
+        """Return one label per sample: those of a coordinate of `x`, by name, or an array along the samples.
+
+        Raises ValueError for a coordinate that `x` lacks, and for labels that do not fit the samples.
+        """
         if isinstance(labels, str):
             labels = self._coordinate(labels)
         if isinstance(labels, xr.DataArray) and self.labelled:
@@ -106,7 +113,7 @@ class Samples:
         labels = np.asarray(labels)
         if labels.size != self.n_samples or labels.shape not in (self.shape, (self.n_samples,)):
             raise ValueError(f"labels of shape {labels.shape} do not fit samples of shape {self.shape}: pass one each")
-        return np.unique(labels.ravel(), return_inverse=True)[1]
+        return labels.ravel()
 
     def _coordinate(self, name: str) -> xr.DataArray:
         if self.labelled and (name in self.x.coords or name in self.samples):

@@ -12,10 +12,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "latentfx_nb"
 
 # Bottom up; on one floor a module may import those to its left.
 FLOORS = (
-    ("paper", "cache", "audio", "geometry"),
+    ("paper", "cache", "audio", "geometry", "samples", "linear"),
     ("effects", "clips", "encoders"),
     ("latents",),
-    ("projections", "probes", "algebra"),
+    ("projections", "probes", "masking", "algebra"),
     ("claims",),
     ("prepared", "plots", "player", "report", "server"),
     ("panels",),
@@ -25,7 +25,7 @@ EXEMPT = {"__init__", "__main__"}
 
 # library -> the only modules that may import it
 HOMES = {
-    "torch": {"encoders", "probes", "algebra"},
+    "torch": {"encoders", "linear", "probes", "algebra"},
     "ai_edge_litert": {"encoders"},
     "safetensors": {"encoders", "probes", "algebra"},
     "transformers": {"encoders"},
