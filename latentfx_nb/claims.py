@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from latentfx_nb.geometry import straightness
 from latentfx_nb.masking import masking_losses
 from latentfx_nb.paper import EFFECT_SETTINGS, KNOB_RANGES
-from latentfx_nb.probes import accuracy_interval, probe_hits
+from latentfx_nb.probes import accuracy_interval, overall_accuracy, probe_hits
 from latentfx_nb.projections import neighbours
 
 STRAIGHT = 0.95
@@ -36,6 +36,8 @@ LINEAR_KNOBS = ("HPF", "LPF")
 COSTLY = ("TRV", "LPF", "CHS", "CMP")
 CHEAP = ("HPF", "PS", "RVB")
 """Effects that masking any dim costs much, and hardly anything (section 3.3)."""
+
+AVERAGES_PLACE = "section 4 (Table 3: but for Stacked2)"
 
 VERDICTS = {True: "holds", False: "does not hold", None: "not tested"}
 """What `holds` says, in words."""
@@ -65,7 +67,7 @@ def paper_claims(
 
     `latents (clip, effect, dim, frame)` and their `means (clip, effect, dim)` carry the coordinates instrument and
     recording; `paths` maps DIS, RVB, HPF and LPF to time averages `(clip, value, dim)` along their knob. `rows` are
-    `row_measures(latents, means)`, if they are there already; else 64 clips take a minute.
+    `row_measures(latents, means)`, if they are there already; else flattened latents take their time.
 
     Raises ValueError if an effect of Table 1 or a path of Table 2 is missing, and as `probe_hits` does.
     """
@@ -82,12 +84,44 @@ def paper_claims(
             _instruments_divide(rows),
             _linear_paths_are_curved(straight),
             _distortion_is_straightest(straight),
-            _no_dim_is_decisive(lost),
-            _masking_costs_some_more(lost),
+            *_of_masking(lost),
             _all_beat_chance(rows),
             _vggish_beats_autoencoders(),
         ]
     )
+
+
+def masking_claims(lost: xr.DataArray) -> pd.DataFrame:
+    """Return the table of what the paper says of masking, tested on `lost (effect, dim, clip)` of all nine effects.
+
+    `lost` are `masking.masking_losses`, best against the unmasked model: the best of many is a lucky one.
+    """
+    return _table(_of_masking(lost))
+
+
+def _of_masking(lost: xr.DataArray) -> list[Claim]:
+    return [_no_dim_is_decisive(lost), _masking_costs_some_more(lost)]
+
+
+def probe_claims(results: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """Return the table of what the paper says of probes, tested on `results` of `probes.train_probes` on effects.
+
+    All features beat chance; and where an encoder's name stands with "-T" and with "-F", the averages beat the others.
+    """
+    found = [_beats_chance(name, result) for name, result in results.items()]
+    for name, result in results.items():
+        if name.endswith("-T") and (other := f"{name[:-2]}-F") in results:
+            claim = f"{name[:-2]}: time-averaged latents beat flattened ones on the probe"
+            gain = overall_accuracy(result, results[other])
+            number = "{:+.1f} points ({:+.1f} to {:+.1f})".format(*(100 * part for part in gain))
+            found.append(Claim(claim, AVERAGES_PLACE, number, gain[1] > 0))
+    return _table(found)
+
+
+def _beats_chance(name: str, result: xr.Dataset) -> Claim:
+    accuracy, chance = overall_accuracy(result), 1 / result.sizes["label"]
+    number = f"{_percent(accuracy)}; chance {chance:.0%}"
+    return Claim(f"{name}: a probe does better than chance", "section 3.2, Table 3", number, accuracy[1] > chance)
 
 
 def _check_complete(means: xr.DataArray, paths: Mapping[str, xr.DataArray]) -> None:
@@ -130,7 +164,7 @@ def row_measures(latents: xr.DataArray, means: xr.DataArray) -> xr.Dataset:
     """Return what probes and neighbours say of every render, `(clip, effect)`, of which the claims are averages.
 
     For the time averages (`_mean`) and the flattened latents (`_flat`): `hit`, whether a probe names the effect;
-    `instrument`, whether one names the instrument, if there are two of two recordings each; `same_effect` and
+    `instrument`, whether one names the instrument, if there are two of three recordings each; `same_effect` and
     `same_clip`, the share of the nine nearest neighbours that has its effect or clip. The flattened latents are read
     into memory as float32. Raises ValueError as `probe_hits` does.
     """
@@ -158,7 +192,7 @@ def _measured(x: NDArray, effects: NDArray, clips: NDArray, instruments: NDArray
         "same_clip": (clips[near] == clips[:, None]).mean(axis=1),
     }
     heard = [len(np.unique(recordings[instruments == name])) for name in np.unique(instruments)]
-    if len(heard) > 1 and min(heard) > 1:
+    if len(heard) > 1 and min(heard) > 2:
         measured["instrument"] = probe_hits(x, instruments, recordings)
     return measured
 
@@ -189,7 +223,7 @@ def _percent(interval: tuple[float, float, float]) -> str:
 
 def _averages_beat_flattened(rows: xr.Dataset) -> Claim:
     claim = "Time-averaged latents beat flattened ones on the ten-class probe"
-    return _above(claim, "section 4 (Table 3: but for Stacked2)", rows["hit_mean"], rows["hit_flat"])
+    return _above(claim, AVERAGES_PLACE, rows["hit_mean"], rows["hit_flat"])
 
 
 def _flattened_by_performance(rows: xr.Dataset) -> Claim:
@@ -212,7 +246,7 @@ def _averaging_brings_out_the_effect(rows: xr.Dataset) -> Claim:
 def _instruments_divide(rows: xr.Dataset) -> Claim:
     claim = "Guitar and piano divide the space: a linear probe tells them apart on recordings it never heard"
     if "instrument_mean" not in rows:
-        return Claim(claim, "section 4", "needs two instruments, each in two recordings", None)
+        return Claim(claim, "section 4", "needs two instruments, each in three recordings", None)
     majority = np.unique(rows["instrument"].values, return_counts=True)[1].max() / rows.sizes["clip"]
     mean, flat = _interval(rows["instrument_mean"]), _interval(rows["instrument_flat"])
     number = f"time-averaged {_percent(mean)}, flattened {_percent(flat)}; the commoner one is {majority:.1%} of clips"

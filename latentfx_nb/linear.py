@@ -47,12 +47,14 @@ both `[task]`; what it raises ends the training."""
 class Training:
     """How a linear layer is trained (section 3.2).
 
-    The learning rate is missing from the paper's text: 1e-3 is ours, AdamW's default. The weight decay is torch's
-    default. `patience` is the number of epochs without a better validation accuracy after which a probe stops; None:
-    never. A probe ends up with its weights of the first epoch whose validation accuracy was the best.
+    The learning rate is missing from the paper's text, and 1e-2 is ours: with it, probes agree within two points with
+    logistic regression fitted to convergence, on the training rows of 64 clips and of 1024. With 1e-3 they do so on
+    1024 only: 384 rows are 12 steps an epoch, and patience runs out up to 7 points too early. The weight decay is
+    torch's default. `patience` is the number of epochs without a better validation accuracy after which a probe stops;
+    None: never. A probe ends up with its weights of the first epoch whose validation accuracy was the best.
     """
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-2
     weight_decay: float = 0.01
     batch_size: int = 32
     max_epochs: int = 500

@@ -46,8 +46,8 @@ Watch = Callable[[dict[str, float]], None]
 class ProbeConfig(Training):
     """The paper's protocol (section 3.2) and what it leaves open.
 
-    Of a linear layer's training, `batch_size`, `max_epochs` and `patience` are the paper's; its `learning_rate` is
-    missing from the text, so 1e-3 is ours. Ours too: `standardise` features by the training rows of each split; `folds`
+    Of a linear layer's training, `batch_size`, `max_epochs` and `patience` are the paper's, and `learning_rate` is
+    ours (see `Training`). Ours too: `standardise` features by the training rows of each split; `folds`
     of recordings, of which one tests, the next validates and the others train; all of them take their turn as the test,
     or the first `test_folds` (the paper splits once: 1); and everything again for each of the `seeds`, which draw
     splits, first weights and batches.

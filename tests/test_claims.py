@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pytest
 import xarray as xr
+from tqdm import tqdm
 
 from latentfx_nb import claims
-from latentfx_nb.claims import compare_claims, paper_claims, row_measures
+from latentfx_nb.claims import compare_claims, masking_claims, paper_claims, probe_claims, row_measures
 from latentfx_nb.geometry import straightness
+from latentfx_nb.masking import masking_losses
 from latentfx_nb.paper import EFFECT_SETTINGS, KNOB_RANGES
-from latentfx_nb.probes import masking_losses
+from latentfx_nb.probes import overall_accuracy, train_probes
 from latentfx_nb.projections import purity_table
 
 EFFECTS = list(EFFECT_SETTINGS)
@@ -214,31 +216,54 @@ def test_paths_that_never_move_are_not_judged():
 # -------------------------------------------------------------------------------------------------------------- masking
 
 
-def with_means(shifts):
-    """Return the claims on means in which `shifts` maps an effect to {dim: by how much it differs from clean}."""
-    x = np.random.default_rng(0).standard_normal((CLIPS, 10, DIM))
+def masked(shifts, n_clips=60):
+    """Return the claims of masking and the losses; `shifts` maps an effect to {dim: how far it is from clean}."""
+    x = np.random.default_rng(0).standard_normal((n_clips, 10, DIM))
     for effect, moved in shifts.items():
         for dim, shift in moved.items():
             x[:, EFFECTS.index(effect), dim] += shift
-    means = xr.DataArray(x, coordinates(), ("clip", "effect", "dim"))
-    return paper_claims(None, means, CURVES, any_rows()), means
+    means = xr.DataArray(x, coordinates(n_clips), ("clip", "effect", "dim"))
+    lost = masking_losses(means, against="unmasked", bar=partial(tqdm, disable=True))
+    return masking_claims(lost), lost
 
 
 def test_a_dim_that_alone_tells_an_effect_is_decisive():
     many = dict.fromkeys(range(DIM), 10.0)
-    found, means = with_means(dict.fromkeys(EFFECTS[1:], many))
-    assert row(found, DECISIVE).holds is True
-    found, means = with_means(dict.fromkeys(EFFECTS[1:], many) | {"DLY": {7: 10.0}})
+    assert row(masked(dict.fromkeys(EFFECTS[1:], many))[0], DECISIVE).holds is True
+    found, lost = masked(dict.fromkeys(EFFECTS[1:], many) | {"DLY": {7: 10.0}})
     assert row(found, DECISIVE).holds is False
-    losses = masking_losses(means)
-    assert row(found, DECISIVE).number.startswith(f"at most {float(losses.max()):.1f} points (")
+    assert row(found, DECISIVE).number.startswith(f"at most {float(lost.mean('clip').max()):.1f} points (")
     assert "DLY without dim 7, worst of 12 x 9" in row(found, DECISIVE).number
 
 
 @pytest.mark.parametrize("costly, expected", [(claims.COSTLY, True), (claims.CHEAP, False)])
 def test_effects_that_one_dim_tells_are_those_that_masking_costs(costly, expected):
-    found, _ = with_means({effect: {dim: 10.0} for dim, effect in enumerate(costly)})
+    found, _ = masked({effect: {dim: 10.0} for dim, effect in enumerate(costly)})
     assert row(found, COSTS).holds is expected
+
+
+def test_all_claims_hold_those_of_masking(table):
+    means = made(effect=0.6, voice=2.0, instrument=2.0)[1]
+    alone = masking_claims(masking_losses(means, against="unmasked", bar=partial(tqdm, disable=True)))
+    for words in (DECISIVE, COSTS):
+        assert row(table, words)[1:] == row(alone, words)[1:]
+
+
+# --------------------------------------------------------------------------------------------------------------- probes
+
+
+def test_probes_of_an_effect_beat_chance_and_averages_beat_flattened():
+    latents, means = made(effect=0.6, voice=2.0)
+    results = train_probes({"toy-T": means, "toy-F": latents, "alone-F": latents}, bar=partial(tqdm, disable=True))
+    found = probe_claims(results)
+    assert found["claim"].tolist() == [
+        *(f"{name}: a probe does better than chance" for name in results),
+        "toy: time-averaged latents beat flattened ones on the probe",
+    ]
+    assert found["holds"].tolist() == [True, True, True, True]
+    gain = overall_accuracy(results["toy-T"])[0] - overall_accuracy(results["toy-F"])[0]
+    assert found["number"].iat[-1].startswith(f"{100 * gain:+.1f} points (")
+    assert found["number"].iat[0].endswith("chance 10%")
 
 
 # --------------------------------------------------------------------------------------------------------- two encoders
