@@ -17,7 +17,15 @@ from tqdm.auto import tqdm
 
 from latentfx_nb import linear
 from latentfx_nb.linear import Task
-from latentfx_nb.probes import ProbeConfig, Split, check_finite, moments, recording_splits, train_tasks
+from latentfx_nb.probes import (
+    ProbeConfig,
+    Split,
+    accuracy_interval,
+    check_finite,
+    moments,
+    recording_splits,
+    train_tasks,
+)
 
 MASKING = ProbeConfig(max_epochs=100, patience=None)
 """The protocol of section 3.3: 100 epochs, of which the best by validation accuracy is kept."""
@@ -35,8 +43,8 @@ def mask_probes(
 
     `means` are time averages `(clip, effect, dim)` with the coordinate `recording` and the effect CLN. `hidden [mask
     dim]` says which dims each mask hides; by default one dim each. The result holds `right (effect, mask, clip)`, the
-    share of a clip's two renders that are named rightly, over all seeds (NaN: not tested), and `hidden (mask, dim)`,
-    whose first mask hides nothing.
+    share of a clip's two renders that are named rightly, over all seeds (NaN: not tested), and `hidden (mask, dim)`.
+    Masks are called what they hide, as in "3 and 7"; the first one hides nothing.
 
     Raises ValueError without CLN or without another effect, for masks that do not fit, and as `train_probes` does.
     """
@@ -47,7 +55,9 @@ def mask_probes(
     masks = np.concatenate([np.zeros((1, pairs.n_dims), bool), masks])
     trained = train_tasks([pairs.task(cell, masks) for cell in pairs.cells], device, bar, "Masking dims")
     found = xr.Dataset({"right": pairs.right([one.predicted for one in trained], "mask")})
-    return found.assign(hidden=(("mask", "dim"), masks)).assign_attrs(config=str(config))
+    names = [" and ".join(str(means["dim"].values[dim]) for dim in np.flatnonzero(mask)) for mask in masks]
+    coordinates = {"mask": names, "dim": means["dim"].values}
+    return found.assign(hidden=(("mask", "dim"), masks)).assign_coords(coordinates).assign_attrs(config=str(config))
 
 
 def pair_masks(n_dims: int) -> NDArray[np.bool_]:
@@ -83,12 +93,33 @@ def masking_losses(
     device: str = "auto",
     bar: Callable[..., Any] = tqdm,
 ) -> xr.DataArray:
-    """Return the percentage points `(effect, dim, clip)` that hiding each single dim costs: the paper's heat map.
+    """Return the percentage points `(effect, dim, clip)` that hiding each single dim costs: the paper's masking figure.
 
     Its mean over clips is what the paper draws. It is `points_lost` of `mask_probes`, and raises as they do.
     """
     lost = points_lost(mask_probes(means, None, config, device=device, bar=bar), against)
     return lost.rename(mask="dim").assign_coords(dim=means["dim"].values)
+
+
+def loss_table(lost: xr.DataArray) -> dict[str, pd.DataFrame]:
+    """Return for each effect what a mask costs on average and what the worst one does, of `lost (effect, mask, clip)`.
+
+    The frames have a row an effect and the columns points, low and high (the 95 % interval over recordings); that of
+    the worst mask says in the column text which one it is. The worst of many is so by luck, too.
+    """
+    masks = lost.dims[1]
+    worst = lost.mean("clip").argmax(masks)
+    names = [f"without {lost[masks].values[number]}" for number in worst.values]
+    return {
+        "mean of all masks": loss_interval(lost.mean(masks)),
+        "worst mask": loss_interval(lost.isel({masks: worst})).assign(text=names),
+    }
+
+
+def loss_interval(lost: xr.DataArray) -> pd.DataFrame:
+    """Return the mean over clips of `lost (effect, clip)`, a row an effect, with the 95 % interval over recordings."""
+    rows = {str(one["effect"].values): accuracy_interval(one.values, one["recording"].values) for one in lost}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["points", "low", "high"])
 
 
 def greedy_masking(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
@@ -27,7 +28,25 @@ EFFECT_COLORS = {
 
 INSTRUMENT_COLORS = {"guitar": "#d55e00", "piano": "#0072b2", "other": "#6e6e6e"}
 
-CONFIG = {"displaylogo": False, "showSendToCloud": False, "responsive": True}
+MOST_SETS = 8
+"""Feature sets that one picture of probes holds apart."""
+
+SET_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#6e6e6e")
+
+LINES = (
+    {"color": "#6e6e6e", "width": 2},
+    {"color": "#d55e00", "width": 2},
+    {"color": "#6e6e6e", "width": 2, "dash": "dot"},
+    {"color": "#d55e00", "width": 2, "dash": "dot"},
+)
+"""Clean and wet, of one dim and of a second."""
+
+CONFIG = {
+    "displaylogo": False,
+    "showSendToCloud": False,
+    "responsive": True,
+    "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "latentfx"},
+}
 """What every figure is shown with: nothing that would send data to somebody else."""
 
 FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": "#2b2b2b"}
@@ -267,6 +286,176 @@ def _heatmap(image: xr.DataArray, axis: str) -> go.Heatmap:
     unit = image.attrs.get("units", "")
     hover = f"%{{x:.2f}} s, {image.dims[0].replace('_hz', '')} %{{y:.4g}}: %{{z:.3g}} {unit}<extra></extra>"
     return go.Heatmap(**image_data(image), coloraxis=axis, hovertemplate=hover)
+
+
+def linear_probes(
+    accuracies: Mapping[str, pd.DataFrame], confusion: xr.DataArray, rates: Mapping[str, pd.DataFrame] | None = None
+) -> go.Figure:
+    """Return the class-wise accuracy of probes as bars, below it what one confuses, and how the learning rate matters.
+
+    `accuracies` maps up to eight feature sets to frames with a row a label and the columns accuracy, low and high;
+    `confusion (label, named)` are the shares of one of them; `rates` are frames of the same columns, a row a learning
+    rate. Traces come in this order: eight sets of bars, chance, the matrix, eight curves.
+    """
+    figure = make_subplots(
+        2,
+        2,
+        specs=[[{"colspan": 2}, None], [{}, {}]],
+        subplot_titles=["Class-wise accuracy", "What is taken for what", "Sensitivity to the learning rate"],
+        vertical_spacing=0.14,
+        horizontal_spacing=0.14,
+    )
+    names = [*accuracies, *[None] * MOST_SETS][:MOST_SETS]
+    for name, color in zip(names, SET_COLORS, strict=True):
+        data = accuracy_bars(name, accuracies.get(name))
+        figure.add_trace(go.Bar(marker={"color": color}, **data), 1, 1)
+    line = {"color": "#444444", "width": 1, "dash": "dot"}
+    chance = chance_line(list(confusion["label"].values))
+    figure.add_trace(go.Scatter(mode="lines", line=line, name="chance", hoverinfo="skip", **chance), 1, 1)
+    figure.add_trace(go.Heatmap(**confusion_cells(confusion), coloraxis="coloraxis", name="confusion"), 2, 1)
+    for name, color in zip(names, SET_COLORS, strict=True):
+        curve = None if rates is None else rates.get(name)
+        look = {"mode": "lines+markers", "marker": {"color": color}, "showlegend": False}
+        figure.add_trace(go.Scatter(**look, **rate_curve(name, curve)), 2, 2)
+    figure.update_yaxes(title="accuracy (%)", range=[0, 104], row=1, col=1)
+    figure.update_xaxes(title="named by the probe", type="category", row=2, col=1)
+    figure.update_yaxes(title="true label", type="category", autorange="reversed", row=2, col=1)
+    figure.update_xaxes(title="learning rate", type="log", range=[-4.2, -0.8], dtick=1, row=2, col=2)
+    figure.update_yaxes(title="accuracy (%)", range=[0, 104], row=2, col=2)
+    scale = {"colorscale": "Blues", "cmin": 0, "cmax": 100, "showscale": False}
+    figure.update_layout(barmode="group", coloraxis=scale)
+    figure = _finish(figure, height=820)
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.08, "yanchor": "bottom"}
+    return figure.update_layout(legend=legend, margin={"t": 90})
+
+
+def accuracy_bars(name: str | None, accuracy: pd.DataFrame | None) -> dict:
+    """Return the data of one set of bars of `linear_probes`; a set without a name is not shown."""
+    if name is None:
+        return {"x": [], "y": [], "name": "", "visible": False}
+    if accuracy is None:
+        return {"x": [], "y": [], "name": name, "visible": True}
+    return {"x": list(accuracy.index), "name": name, "visible": True, **_with_interval(accuracy)}
+
+
+def growing_bar(name: str, accuracy: float) -> dict:
+    """Return the data of a set of bars while it is being trained: its validation accuracy so far."""
+    return {"x": ["overall"], "y": [100 * accuracy], "name": name, "visible": True, "error_y.visible": False}
+
+
+def chance_line(labels: Sequence[str]) -> dict:
+    """Return where guessing ends up, across all labels."""
+    return {"x": [*labels, "overall"], "y": [100 / len(labels)] * (len(labels) + 1)}
+
+
+def confusion_cells(confusion: xr.DataArray) -> dict:
+    """Return x, y, z and texts of the matrix of `linear_probes`, of `confusion (label, named)`."""
+    percent = 100 * confusion.values
+    texts = [[f"{cell:.0f}" if cell >= 0.5 else "" for cell in line] for line in percent]
+    hover = "%{y} named %{x}: %{z:.0f} %<extra></extra>"
+    names = {"x": [str(n) for n in confusion["named"].values], "y": [str(n) for n in confusion["label"].values]}
+    return {**names, "z": _with_gaps(percent), "text": texts, "texttemplate": "%{text}", "hovertemplate": hover}
+
+
+def rate_curve(name: str | None, curve: pd.DataFrame | None) -> dict:
+    """Return the data of one curve of `linear_probes`, of a frame with a row a learning rate."""
+    if curve is None:
+        return {"x": [], "y": [], "name": name or ""}
+    return {"x": list(curve.index), "name": name, **_with_interval(curve)}
+
+
+def _with_interval(accuracy: pd.DataFrame) -> dict:
+    """Return y and its error bars in percent, and what they say of themselves."""
+    middle, low, high = (100 * accuracy[column].to_numpy(float) for column in ("accuracy", "low", "high"))
+    bars = _error_bars(middle, low, high)
+    hover = "%{x}: %{y:.1f} % (95 % interval -%{error_y.arrayminus:.1f}, +%{error_y.array:.1f})"
+    return {"y": middle, "error_y": bars, "hovertemplate": hover}
+
+
+def _error_bars(middle: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict:
+    ends = {"array": high - middle, "arrayminus": middle - low}
+    return {"type": "data", "symmetric": False, "visible": True, "thickness": 1, "width": 3, **ends}
+
+
+def dimension_masking(
+    lost: xr.DataArray, bars: Mapping[str, pd.DataFrame], lines: Mapping[str, xr.DataArray] | None = None
+) -> go.Figure:
+    """Return the points lost by masking as a heat map, the same as bars per effect, and dims over time.
+
+    `lost` has two dims, drawn down and across (effect and dim; or dim and dim). `bars` are two frames with a row an
+    effect and the columns points, low and high. `lines` are up to four series `(frame)` with the coordinate `time_s`.
+    Traces come in this order: the map, two sets of bars, four lines.
+    """
+    figure = make_subplots(
+        2,
+        2,
+        specs=[[{"colspan": 2}, None], [{}, {}]],
+        subplot_titles=["Percentage points lost", "Per effect", "The chosen dim over time"],
+        vertical_spacing=0.17,
+        horizontal_spacing=0.1,
+        row_heights=[0.5, 0.5],
+    )
+    figure.add_trace(go.Heatmap(**masking_cells(lost), coloraxis="coloraxis", name="lost"), 1, 1)
+    for (name, frame), color in zip(bars.items(), ("#9db7cf", "#0072b2"), strict=True):
+        figure.add_trace(go.Bar(marker={"color": color}, **lost_bars(name, frame)), 2, 1)
+    series = [*(lines or {}).items(), *[(None, None)] * 4][:4]
+    for (name, line), look in zip(series, LINES, strict=True):
+        figure.add_trace(go.Scatter(mode="lines", line=look, **dim_line(name, line)), 2, 2)
+    figure.update_yaxes(title="points", row=2, col=1)
+    figure.update_xaxes(title="time (s)", row=2, col=2)
+    figure.update_yaxes(title="latent value", row=2, col=2)
+    figure.update_layout(masking_axes(lost), barmode="group")
+    figure = _finish(figure, height=780)
+    return figure.update_layout(legend={"y": -0.07}, margin={"b": 40})
+
+
+def masking_axes(lost: xr.DataArray) -> dict:
+    """Return the axes and colours of the map of `dimension_masking`."""
+    down, across = lost.dims
+    end = float(np.nanmax(np.abs(lost.values), initial=1.0))
+    bar = {"title": lost.attrs.get("units", ""), "thickness": 12, "len": 0.42, "y": 0.79}
+    signed = bool((lost < 0).any())
+    scale = {"colorscale": "RdBu_r" if signed else "Reds", "cmin": -end if signed else 0, "cmax": end, "colorbar": bar}
+    rows = {"title": {"text": _axis_title(down)}, "type": "category", "autorange": "reversed"}
+    return {"coloraxis": scale, "xaxis": {"title": {"text": _axis_title(across)}, "type": "category"}, "yaxis": rows}
+
+
+def masking_cells(lost: xr.DataArray) -> dict:
+    """Return x, y and z of the map of `dimension_masking`."""
+    down, across = lost.dims
+    unit = "%{z:.1f} " + lost.attrs.get("units", "")
+    x, y = ([str(value) for value in lost[dim].values] for dim in (across, down))
+    return {"x": x, "y": y, "z": _with_gaps(lost.values), "hovertemplate": f"%{{y}}, dim %{{x}}: {unit}<extra></extra>"}
+
+
+def lost_bars(name: str, points: pd.DataFrame) -> dict:
+    """Return the data of one set of bars of `dimension_masking`."""
+    middle, low, high = (points[column].to_numpy(float) for column in ("points", "low", "high"))
+    bars = _error_bars(middle, low, high)
+    texts = list(points["text"]) if "text" in points else [""] * len(points)
+    hover = "%{x}: %{y:.1f} points (-%{error_y.arrayminus:.1f}, +%{error_y.array:.1f}) %{hovertext}"
+    return {
+        "x": list(points.index), "y": middle, "error_y": bars, "name": name, "hovertext": texts, "hovertemplate": hover
+    }  # fmt: skip
+
+
+def dim_line(name: str | None, line: xr.DataArray | None) -> dict:
+    """Return the data of one line of `dimension_masking`: a dim over time, or one value for the whole clip."""
+    if line is None:
+        return {"x": [], "y": [], "name": "", "showlegend": False}
+    times, values = line["time_s"].values, line.values
+    if len(times) == 1:
+        times, values = [0.0, line.attrs["length_s"]], np.repeat(values, 2)
+    return {"x": times, "y": np.asarray(values, np.float32), "name": name, "showlegend": True}
+
+
+def _with_gaps(cells: np.ndarray) -> np.ndarray:
+    """Return cells without NaN, which no message to a page may hold."""
+    return np.where(np.isnan(cells), None, cells)
+
+
+def _axis_title(dim: str) -> str:
+    return {"dim": "latent dim", "other": "latent dim hidden with it"}.get(dim, dim)
 
 
 def _scene(points: xr.DataArray) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import logging
 import os
@@ -13,12 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import xarray as xr
 
 from latentfx_nb import plots
+from latentfx_nb.audio import Clip
 from latentfx_nb.clips import ClipSet, load_clips
-from latentfx_nb.encoders import list_encoders
+from latentfx_nb.encoders import Encoder, list_encoders
+from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.player import Player
 
 log = logging.getLogger(__name__)
@@ -136,21 +142,22 @@ class Status(widgets.HBox):
 
 
 class Panel(widgets.VBox):
-    """A panel with the choice of clip set and encoder, a status line and a player; pages add the rest.
+    """A panel with the choice of clip set (and of an encoder, if one is named), a status line and a player.
 
-    Clip sets are the bundled one, the folders that the environment variable `LATENTFX_CLIPS` names (separated as PATH
-    is) and `source`, if it is another.
+    Pages add the rest. Clip sets are the bundled one, the folders that the environment variable `LATENTFX_CLIPS` names
+    (separated as PATH is) and `source`, if it is another.
     """
 
-    def __init__(self, source: str | Path | ClipSet, encoder: str) -> None:
+    def __init__(self, source: str | Path | ClipSet, encoder: str | None = None) -> None:
         self.status = Status()
         self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status.stopped = self.worker.cancel
         self.player = Player()
         self.clip_set = widgets.Dropdown(description="Clips", style=STYLE, layout={"width": "230px"})
         self.clip_set.options, self.clip_set.value = _sources(source)
-        self.encoder = widgets.Dropdown(description="Encoder", style=STYLE, layout={"width": "300px"})
-        self.encoder.options, self.encoder.value = _encoders(), encoder
+        if encoder is not None:
+            self.encoder = widgets.Dropdown(description="Encoder", style=STYLE, layout={"width": "300px"})
+            self.encoder.options, self.encoder.value = encoder_options(), encoder
         self.clips = self._load(self.clip_set.value)
         super().__init__(layout={"width": "100%"})
         self.add_class("latentfx-panel")
@@ -207,9 +214,34 @@ def note(text: str) -> str:
     return f'<p style="font-size: 0.85em; line-height: 1.45; max-width: 60em">{html.escape(text)}</p>'
 
 
+def download(label: str, name: str, content: str, kind: str) -> str:
+    """Return a link, HTML, that saves `content` of the MIME type `kind` as a file; nothing leaves the page."""
+    data = base64.b64encode(content.encode()).decode()
+    return f'<a download="{html.escape(name)}" href="data:{kind};base64,{data}">{html.escape(label)}</a>'
+
+
+def table_downloads(frame: pd.DataFrame, name: str) -> str:
+    """Return links, HTML, that save a table as CSV and as LaTeX (with booktabs' rules)."""
+    latex = frame.to_latex(float_format="%.1f", escape=True, na_rep="--")
+    links = (
+        download("CSV", f"{name}.csv", frame.to_csv(), "text/csv"),
+        download("LaTeX", f"{name}.tex", latex, "text/x-tex"),
+    )
+    return f'<p style="font-size: 0.85em">Save the table: {links[0]}, {links[1]}</p>'
+
+
 def clip_label(clips: ClipSet, row: int) -> str:
     """Return how a clip is called in a list."""
     return f"{clips.table['clip'].iat[row]} ({clips.table['instrument'].iat[row]})"
+
+
+def encoded(encoder: Encoder, sounds: Sequence[Clip]) -> list[xr.DataArray]:
+    """Return the latents `(dim, frame)` of sounds `[channel sample]`, with the coordinate `time_s`."""
+    length_s = sounds[0].shape[-1] / SAMPLE_RATE_HZ
+    rate = encoder.frame_rate or 1 / length_s  # one vector stands for the whole clip
+    latents = encode_clips(encoder, sounds)
+    coordinates = {"dim": np.arange(encoder.dim), "time_s": ("frame", (np.arange(latents.shape[-1]) + 0.5) / rate)}
+    return [xr.DataArray(one, coordinates, ("dim", "frame"), attrs={"length_s": length_s}) for one in latents]
 
 
 def _sources(own: str | Path | ClipSet) -> tuple[list[tuple[str, Any]], Any]:
@@ -222,7 +254,9 @@ def _sources(own: str | Path | ClipSet) -> tuple[list[tuple[str, Any]], Any]:
     return options, own
 
 
-def _encoders() -> list[tuple[str, str]]:
+def encoder_options() -> list[tuple[str, str]]:
+    """Return label and name of every encoder, as a chooser takes them."""
+
     def label(name: str, row: pd.Series) -> str:
         # The whole note stands on the front page, and in the status line once this encoder is chosen.
         return name if row["present"] else f"{name} (not ready: {re.split('[:;] ', row['note'])[0]})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import ipywidgets as widgets
-import numpy as np
 import xarray as xr
 
 from latentfx_nb import plots
@@ -13,8 +12,8 @@ from latentfx_nb.audio import Clip, normalise, spectrogram_db
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Decoder, Encoder, load_encoder
-from latentfx_nb.encoders.base import decode_latents, encode_clips
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, note
+from latentfx_nb.encoders.base import decode_latents
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 
@@ -32,11 +31,7 @@ def before_after(
     """
     sounds = render(clip, "CLN"), render(clip, effect, value, knob)
     spectrograms = [spectrogram_db(sound, SAMPLE_RATE_HZ) for sound in sounds]
-    encoded = encode_clips(encoder, sounds)
-    length_s = clip.shape[-1] / SAMPLE_RATE_HZ
-    rate = encoder.frame_rate or 1 / length_s  # one vector stands for the whole clip
-    coordinates = {"dim": np.arange(encoder.dim), "time_s": ("frame", (np.arange(encoded.shape[-1]) + 0.5) / rate)}
-    latents = [xr.DataArray(one, coordinates, ("dim", "frame"), attrs={"length_s": length_s}) for one in encoded]
+    latents = encoded(encoder, sounds)
     return *sounds, [*spectrograms, spectrograms[1] - spectrograms[0]], [*latents, latents[1] - latents[0]]
 
 

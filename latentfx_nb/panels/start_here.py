@@ -15,6 +15,8 @@ PAGES: Mapping[str, tuple[str, str]] = {
     "01_latent_images": ("Latent images", "One clip, one effect, one knob: hear it, and see the latents change."),
     "03_effect_clusters": ("Effect clusters", "All clips through ten effects: do they group by effect or by music?"),
     "04_knob_paths": ("Knob paths", "Turn a knob and watch a clip move through latent space."),
+    "05_linear_probes": ("Linear probes", "Does an encoder know which effect it hears? Train probes while you watch."),
+    "06_dimension_masking": ("Dimension masking", "Hide latent dims from a probe: is there a dim for each effect?"),
 }
 """File name without its suffix -> title and what one does there."""
 
