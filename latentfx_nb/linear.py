@@ -51,7 +51,8 @@ class Training:
     logistic regression fitted to convergence, on the training rows of 64 clips and of 1024. With 1e-3 they do so on
     1024 only: 384 rows are 12 steps an epoch, and patience runs out up to 7 points too early. The weight decay is
     torch's default. `patience` is the number of epochs without a better validation accuracy after which a probe stops;
-    None: never. A probe ends up with its weights of the first epoch whose validation accuracy was the best.
+    None: never. A probe ends up with its weights of the epoch whose validation accuracy was the best; of equals, the
+    one with the least loss counts (ours: where validation rows are few, equals are many).
     """
 
     learning_rate: float = 1e-2
@@ -106,7 +107,7 @@ class StoredRows(Rows):
         return block
 
     def _fill(self, block: NDArray[np.float16], row: int) -> None:
-        left = memoryview(block).cast("B")
+        left = memoryview(block.reshape(-1).view(np.uint8))
         with self._turn:
             self._file.seek(row * self.shape[1] * block.itemsize)
             while left:
@@ -213,23 +214,28 @@ class _Best:
         n = task.n_probes
         self.task = task
         self.weights = np.zeros((n, task.rows.shape[1] + 1, task.outputs), np.float32)
-        self.accuracy, self.loss, self.epoch = np.full(n, -1.0), np.zeros(n), np.zeros(n, np.intp)
+        self.accuracy, self.loss, self.epoch = np.full(n, -1.0), np.full(n, np.inf), np.zeros(n, np.intp)
         self.running = np.ones(n, bool)
+        self._risen = np.zeros(n, np.intp)  # the last epoch whose accuracy was better than all before
 
     def update(self, epoch: int, logits: NDArray[np.float32], weights: Callable[[], NDArray[np.float32]]) -> None:
         """Take in the validation logits `[row lane]` of an epoch, and its `weights() [feature+1 lane]` if better."""
         task = self.task
         labels = task.labels[task.validation]
         accuracy = (_labels(logits, task) == labels[:, None]).mean(axis=0)
-        better = self.running & (accuracy > self.accuracy)
-        if better.any():
-            self.accuracy[better], self.epoch[better] = accuracy[better], epoch
-            self.loss[better] = _loss(logits, task, labels)[better]
-            found = weights()
-            found = found.reshape(len(found), task.n_probes, task.outputs)
-            self.weights[better] = found[:, better].transpose(1, 0, 2)
+        candidates = np.flatnonzero(self.running & (accuracy >= self.accuracy))
+        if candidates.size:
+            loss = _loss(logits, task, labels, candidates)
+            better = (accuracy[candidates] > self.accuracy[candidates]) | (loss < self.loss[candidates])
+            loss, kept = loss[better], candidates[better]
+            self._risen[kept[accuracy[kept] > self.accuracy[kept]]] = epoch
+            self.accuracy[kept], self.loss[kept], self.epoch[kept] = accuracy[kept], loss, epoch
+            if kept.size:
+                found = weights()
+                found = found.reshape(len(found), task.n_probes, task.outputs)
+                self.weights[kept] = found[:, kept].transpose(1, 0, 2)
         if task.training.patience is not None:
-            self.running &= epoch - self.epoch < task.training.patience
+            self.running &= epoch - self._risen < task.training.patience
 
     def side_by_side(self) -> NDArray[np.float32]:
         """Return the weights `[feature+1 lane]`."""
@@ -247,14 +253,16 @@ def _labels(logits: NDArray[np.float32], task: Task) -> NDArray[np.intp]:
     return logits.reshape(len(logits), task.n_probes, task.outputs).argmax(axis=2)
 
 
-def _loss(logits: NDArray[np.float32], task: Task, labels: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return each probe's mean cross entropy, `[probe]`."""
-    z = logits.astype(np.float64)
+def _loss(
+    logits: NDArray[np.float32], task: Task, labels: NDArray[np.intp], probes: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the mean cross entropy of some of the probes, `[probe]`."""
+    z = logits.reshape(len(logits), task.n_probes, task.outputs)[:, probes].astype(np.float64)
     if task.outputs == 1:
-        return np.logaddexp(0, np.where(labels[:, None] == 1, -z, z)).mean(axis=0)
-    z = z.reshape(len(z), task.n_probes, task.outputs)
+        return np.logaddexp(0, np.where(labels[:, None] == 1, -z[:, :, 0], z[:, :, 0])).mean(axis=0)
+    top = z.max(axis=2)
     own = np.take_along_axis(z, labels[:, None, None], axis=2)[:, :, 0]
-    return (np.logaddexp.reduce(z, axis=2) - own).mean(axis=0)
+    return (np.log(np.exp(z - top[:, :, None]).sum(axis=2)) + top - own).mean(axis=0)
 
 
 # ------------------------------------------------------------------------------------------------ on the cores of a CPU
@@ -325,7 +333,7 @@ def _value_of(x):
     def half(x):
         # Shifted into place, the bits of a float16 are a float32 with an exponent too small by 127 - 15.
         bits = np.uint32(x)
-        size = ((bits & np.uint32(0x7FFF)) << np.uint32(13)).view(np.float32) * np.float32(2.0**112)
+        size = np.uint32((bits & np.uint32(0x7FFF)) << np.uint32(13)).view(np.float32) * np.float32(2.0**112)
         return -size if bits & np.uint32(0x8000) else size
 
     return half
@@ -563,7 +571,8 @@ def _step_together(
 
 def _scores_together(x: torch.Tensor, wanted: Sequence[NDArray[np.intp]], state: _State) -> list[NDArray[np.float32]]:
     """Return each task's logits `[row lane]` of its wanted rows."""
-    step = max(1, SCORE_BYTES // (8 * len(wanted) * (x.shape[1] + 1)))
+    most = max(1, SCORE_BYTES // (8 * len(wanted) * (x.shape[1] + 1)))
+    step = min(most, max(len(one) for one in wanted))
     rows, _ = _batches(wanted, step, x.device)
     logits = [torch.bmm(_gather_together(x, rows[:, i], state), state.weights) for i in range(rows.shape[1])]
     together = torch.cat(logits, dim=1).cpu().numpy()

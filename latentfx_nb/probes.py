@@ -296,7 +296,9 @@ def _rows(samples: Samples, files: ExitStack) -> linear.Rows:
 
 def check_finite(block: NDArray[np.floating], start: int) -> None:
     """Raise ValueError if `block [row feature]`, whose first row is sample `start`, holds NaN or infinity."""
-    if not np.isfinite(block.sum(dtype=np.float64)):
+    with np.errstate(invalid="ignore"):
+        total = block.sum(dtype=np.float64)
+    if not np.isfinite(total):
         bad = start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
         raise ValueError(
             f"sample {bad} has features that are NaN, infinite or beyond what their storage holds: drop it, scale "

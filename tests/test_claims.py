@@ -253,7 +253,7 @@ def test_all_claims_hold_those_of_masking(table):
 
 
 def test_probes_of_an_effect_beat_chance_and_averages_beat_flattened():
-    latents, means = made(effect=0.6, voice=2.0)
+    latents, means = made(effect=0.3, voice=3.0)
     results = train_probes({"toy-T": means, "toy-F": latents, "alone-F": latents}, bar=partial(tqdm, disable=True))
     found = probe_claims(results)
     assert found["claim"].tolist() == [

@@ -26,6 +26,7 @@ EXEMPT = {"__init__", "__main__"}
 # library -> the only modules that may import it
 HOMES = {
     "torch": {"encoders", "linear", "probes", "algebra"},
+    "numba": {"linear"},
     "ai_edge_litert": {"encoders"},
     "safetensors": {"encoders", "probes", "algebra"},
     "transformers": {"encoders"},
