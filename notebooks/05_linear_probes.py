@@ -21,9 +21,9 @@
 # time, "-F" all of them, flattened. The protocol is the paper's: AdamW, batches of 32, at most 500 epochs, and a probe
 # stops when its accuracy on validation recordings has not risen for 50.
 #
-# Below, one line trains the probes of four encoders. What to look for: high-pass, low-pass and reverberation are easy
-# for every model, **delay and clean clips are taken for one another** in time averages, and the two learned
-# autoencoders are ahead of the mel spectrogram.
+# Below, one line trains the probes of four encoders. What to look for: the two filters are easy for every model and
+# reverberation for the two autoencoders trained here; **delay and clean clips are the hardest** in time averages; and
+# both autoencoders are ahead of the mel spectrogram.
 
 # %% tags=["static"]
 # On Colab only: install the package (torch is there already) and let its widgets in.
@@ -71,5 +71,8 @@ lfx.panels.LinearProbes(encoders=("diffae-mini", "logmel"))
 # runs out of patience before it is trained: it would look as if flattened latents knew more. The splits are by
 # recording, each fold is the test once, and every number has its 95 % interval over recordings.
 #
+# The links under the table save it as CSV or LaTeX; the camera in the figure's corner saves it as PNG.
+
+# %% [markdown] tags=["static"]
 # In a notebook, `table = lfx.probe_table(results)` goes on to `table.to_csv("probes.csv")` and `table.to_latex()`, and
-# `figure.write_html("probes.html")` keeps a figure with its hover texts; the camera in its corner saves it as PNG.
+# `figure.write_html("probes.html")` keeps a figure with its hover texts.

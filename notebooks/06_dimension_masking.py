@@ -64,6 +64,9 @@ lfx.panels.DimensionMasking(encoder="diffae-mini")
 # Where eight of these cost far more than eight random ones, a few dims carry the effect; where not, it is spread over
 # all of them.
 #
-# In a notebook: `lfx.mask_probes(means, hidden)` takes any masks, `lfx.masking.pair_masks(64)` are all pairs, and
-# `lfx.greedy_masking(means, k=8)` is the last one. Their tables save with `to_csv` and `to_latex`, figures with
-# `figure.write_html`; the camera in a figure's corner saves it as PNG.
+# The links under the table save it and the map as CSV or LaTeX; the camera in the figure's corner saves it as PNG.
+
+# %% [markdown] tags=["static"]
+# In a notebook, `lfx.mask_probes(means, hidden)` takes any masks, `lfx.masking.pair_masks(64)` are all pairs, and
+# `lfx.greedy_masking(means, k=8)` is the last of the three. Tables save with `to_csv` and `to_latex`, figures with
+# `figure.write_html`.

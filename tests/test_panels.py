@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 import re
@@ -18,6 +19,7 @@ import plotly.graph_objects as go
 import pytest
 import soundfile
 import torch
+from tqdm import tqdm
 
 from latentfx_nb import latents, plots, prepared
 from latentfx_nb.audio import loudness_lufs, normalise, samples_at, spectrogram_db
@@ -27,10 +29,12 @@ from latentfx_nb.encoders import _BUILT_IN, _load, _registered, list_encoders, l
 from latentfx_nb.encoders.base import decode_latents, encode_clips
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.geometry import straightness
-from latentfx_nb.panels import StartHere, effect_clusters, knob_paths, latent_images
-from latentfx_nb.panels.base import Cancelled, Status, Worker
+from latentfx_nb.masking import masking_losses
+from latentfx_nb.panels import StartHere, dimension_masking, effect_clusters, knob_paths, latent_images, linear_probes
+from latentfx_nb.panels.base import Cancelled, SaveFigure, Status, Worker
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.panels.start_here import PAGES
+from latentfx_nb.probes import LEARNING_RATES, ProbeConfig, class_accuracy, overall_accuracy, train_probes
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
@@ -41,6 +45,8 @@ LABELS = list(EFFECTS)
 KnobPaths = partial(knob_paths.KnobPaths, encoder="logmel")
 EffectClusters = partial(effect_clusters.EffectClusters, encoder="logmel")
 LatentImages = partial(latent_images.LatentImages, encoder="logmel")
+LinearProbes = partial(linear_probes.LinearProbes, encoders=("logmel",))
+DimensionMasking = partial(dimension_masking.DimensionMasking, encoder="logmel")
 PANELS = (KnobPaths, EffectClusters, LatentImages)
 
 
@@ -1255,3 +1261,240 @@ def test_every_page_works_with_every_encoder(name, at_hand, bundled):
     paths = ready(KnobPaths(clips, encoder=name))
     assert said(paths) == ""
     assert np.ptp(np.asarray(paths.figure.data[1].x)[:6]) > 0
+
+
+# -------------------------------------------------------------------------------------------------------- linear probes
+
+
+def shown_bars(panel):
+    """Return what the bars say, features -> label -> percent."""
+    return {bars.name: dict(zip(bars.x, bars.y, strict=True)) for bars in panel.figure.data[:8] if bars.visible}
+
+
+def table_rows(text):
+    rows = re.findall(r"<tr><td>(.*?)</td></tr>", text)
+    return [[html.unescape(cell) for cell in row.split("</td><td>")] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def probing():
+    """One panel of two encoders, for tests that leave it as it opened."""
+    return ready(linear_probes.LinearProbes(encoders=("logmel", "diffae-mini")))
+
+
+def test_probes_are_trained_before_the_page_is_there(probing, bundled):
+    results = train_probes(
+        {f"{name}-T": prepared.effect_means(bundled, name) for name in ("diffae-mini", "logmel")},
+        config=ProbeConfig(seeds=(0, 1, 2)), bar=partial(tqdm, disable=True),
+    )  # fmt: skip
+    for name, bars in shown_bars(probing).items():
+        accuracy = 100 * class_accuracy(results[name])["accuracy"]
+        assert bars == pytest.approx(accuracy.to_dict())
+    rows = {row[0]: row for row in table_rows(probing.numbers.value)}
+    assert list(rows)[:3] == ["logmel-T", "diffae-mini-T", "paper: DiffAE-T"]  # the twin of ours comes first
+    assert len(rows) == 2 + 8
+    overall, low, high = (100 * part for part in overall_accuracy(results["logmel-T"]))
+    assert rows["logmel-T"][-2:] == [f"{overall:.1f} ({low:.0f} to {high:.0f})", f"{overall:.1f}"]
+    assert rows["logmel-T"][1:3] == ["64", "0.6 k"]
+    assert rows["paper: VGGish-F"][1:4] == ["2176", "21.8 k", "98.0"]
+    assert "compare orderings, not sizes" in probing.numbers.value
+    assert [row[2] for row in table_rows(probing.claims.value)] == ["holds", "holds"]
+
+
+def test_the_tables_can_be_saved(probing):
+    links = dict(re.findall(r'download="(.*?)" href="data:.*?;base64,(.*?)"', probing.numbers.value))
+    table = pd.read_csv(io.BytesIO(base64.b64decode(links["linear_probes.csv"])), index_col=0)
+    assert table.index[0] == "logmel-T"
+    assert table.loc["paper: DiffAE-T", "AVG"] == 40.3
+    assert base64.b64decode(links["linear_probes.tex"]).startswith(b"\\begin{tabular}")
+
+
+def test_a_figure_can_be_saved_as_a_page(probing):
+    saver = next(child for child in probing.children if isinstance(child, SaveFigure))
+    saver.children[0].click()
+    page = base64.b64decode(re.search(r'base64,(.*?)"', saver.children[1].value)[1])
+    assert b"Plotly.newPlot" in page and b"cdn.plot.ly" not in page.split(b"Plotly.newPlot")[-1]
+
+
+def test_a_confused_cell_lists_its_renders_and_is_heard(probing, bundled):
+    probing.choose("DLY", "CLN")
+    ready(probing)
+    (clip, effect), result = probing.confused.value, probing._drawn.results[probing.confused_set.value]
+    assert effect == "DLY"
+    names = list(result["label"].values)
+    confused = (result["predicted"] == names.index("CLN")).sel(effect="DLY").any("seed")
+    assert {row for _, (row, _) in probing.confused.options} == set(np.flatnonzero(confused))
+    assert probing.player.title == f"{bundled.table['clip'].iat[clip]}: Delay (DLY named CLN)"
+    assert_sounds(probing.player, bundled[clip], "DLY")
+    probing.choose("LPF", "HPF")
+    assert probing.confused.options == (("no render is", None),)
+
+
+def test_a_click_on_the_matrix_chooses_the_cell(probing):
+    probing._clicked(None, SimpleNamespace(xs=["PS"], ys=["CHS"]), None)
+    assert probing.confused.description == "CHS named PS"
+
+
+def test_pressing_train_grows_the_bars_and_shows_another_label(bundled):
+    panel = ready(LinearProbes())
+    grown = []
+    panel.figure.data[0].on_change(lambda trace, y: grown.append(tuple(trace.x)), "y")
+    panel.label.value = "instrument"
+    panel.seeds.value = 1
+    panel.train_button.click()
+    ready(panel)
+    assert grown[0] == ("overall",)
+    assert list(shown_bars(panel)["logmel-T"]) == ["guitar", "piano", "overall"]
+    assert list(panel.figure.data[9].x) == ["guitar", "piano"]
+    assert panel.figure.data[8].y == (50, 50, 50)
+    assert "paper:" not in panel.numbers.value and panel.claims.value == ""
+    assert said(panel).startswith("5 probes trained")
+    assert panel.confused.description in ("guitar named piano", "piano named guitar")
+
+
+def test_flattened_latents_are_probed_beside_their_averages(bundled, warm_cache):
+    panel = ready(LinearProbes(bundled[:20]))
+    panel.kinds.value = ("T", "F")
+    panel.seeds.value = 1
+    panel.train_button.click()
+    ready(panel)
+    assert list(shown_bars(panel)) == ["logmel-T", "logmel-F"]
+    claims = [row[0] for row in table_rows(panel.claims.value)]
+    assert claims[-1] == "logmel: time-averaged latents beat flattened ones on the probe"
+
+
+def test_learning_rates_are_compared_at_the_press_of_a_button():
+    panel = ready(LinearProbes())
+    assert all(not len(curve.x) for curve in panel.figure.data[10:])
+    panel.seeds.value = 1
+    panel.compare_rates.click()
+    ready(panel)
+    assert tuple(panel.figure.data[10].x) == LEARNING_RATES
+    assert panel.figure.data[10].name == "logmel-T"
+    assert 10 < np.min(panel.figure.data[10].y) < np.max(panel.figure.data[10].y) < 60
+
+
+def test_training_can_be_cancelled_and_says_so():
+    panel = ready(LinearProbes())
+    before = panel.numbers.value
+    panel.rate.value = 1e-4
+    original = panel._grow
+
+    def grow(accuracy):
+        panel.status.stopped()
+        original(accuracy)
+
+    panel._grow = grow
+    panel.train_button.click()
+    ready(panel)
+    assert said(panel) == "Stopped; what was finished is kept."
+    assert panel.numbers.value == before
+
+
+def test_choosing_no_features_says_so():
+    panel = ready(LinearProbes())
+    panel.encoders.value = ()
+    panel.train_button.click()
+    ready(panel)
+    assert "0 feature sets are chosen: choose 1 to 8 of them" in said(panel)
+
+
+@pytest.mark.parametrize("panel_class", [LinearProbes, DimensionMasking])
+def test_too_few_recordings_for_a_probe_open_on_the_bundled_clips_and_say_so(panel_class, few, warm_cache):
+    panel = ready(panel_class(few))
+    assert "5 folds need as many recordings, not 3" in said(panel)
+    assert "These are the bundled clips instead." in said(panel)
+    assert panel.clip_set.value == "bundled"
+    panel.clip_set.value = str(few)
+    panel.train_button.click()
+    ready(panel)
+    assert "5 folds need as many recordings, not 3: pass more clips" in said(panel)
+    panel.clip_set.value = "bundled"
+    panel.train_button.click()
+    ready(panel)
+    assert "did not work" not in said(panel)
+
+
+# ---------------------------------------------------------------------------------------------------- dimension masking
+
+
+@pytest.fixture(scope="module")
+def masking_panel():
+    return ready(DimensionMasking())
+
+
+def test_single_dims_are_masked_before_the_page_is_there(masking_panel, bundled):
+    lost = masking_losses(prepared.effect_means(bundled, "logmel"), bar=partial(tqdm, disable=True)).mean("clip")
+    cells = masking_panel.figure.data[0]
+    np.testing.assert_allclose(np.asarray(cells.z, float), lost.values)
+    assert list(cells.y) == LABELS[1:]
+    worst = masking_panel.figure.data[2]
+    np.testing.assert_allclose(worst.y, lost.max("dim"))
+    effect, dim = (str(lost[name].values[at]) for name, at in lost.argmax(...).items())
+    assert masking_panel.player.title == f"gtr_00_a: {EFFECTS[effect].name}"
+    assert [line.name for line in masking_panel.figure.data[3:5]] == [f"dim {dim}, clean", f"dim {dim}, {effect}"]
+    assert "No single dim is decisive" in masking_panel.numbers.value
+
+
+def test_a_click_on_the_map_is_heard_and_its_dim_is_drawn(masking_panel, bundled):
+    masking_panel._clicked(None, SimpleNamespace(xs=["12"], ys=["RVB"]), None)
+    ready(masking_panel)
+    assert masking_panel.player.title == "gtr_00_a: Reverb"
+    sounds = [render(bundled[0], label) for label in ("CLN", "RVB")]
+    latents = encode_clips(load_encoder("logmel"), sounds)
+    for line, one in zip(masking_panel.figure.data[3:5], latents, strict=True):
+        np.testing.assert_allclose(line.y, one[12], atol=1e-6)
+    assert masking_panel.figure.layout.annotations[2].text == "Dim 12 over time, gtr_00_a: Reverb"
+
+
+def test_points_are_lost_against_the_best_model_or_the_one_that_sees_all():
+    panel = ready(DimensionMasking())
+    assert np.asarray(panel.figure.data[0].z, float).min() == 0
+    panel.against.value = "unmasked"
+    ready(panel)
+    assert np.asarray(panel.figure.data[0].z, float).min() < 0
+    assert panel.figure.layout.coloraxis.cmin == -panel.figure.layout.coloraxis.cmax
+
+
+def test_two_dims_of_one_effect_are_a_map_of_pairs():
+    panel = ready(DimensionMasking())
+    assert panel.effect.layout.display == "none"
+    panel.mode.value, panel.effect.value = "two", "HPF"
+    assert panel.effect.layout.display == "flex"
+    panel.train_button.click()
+    ready(panel)
+    cells = np.array(panel.figure.data[0].z, float)
+    assert cells.shape == (64, 64)
+    assert np.isnan(np.diag(cells)).all()
+    np.testing.assert_array_equal(cells, cells.T)
+    assert tuple(panel.figure.data[1].x) == ("HPF",)
+    panel._clicked(None, SimpleNamespace(xs=["3"], ys=["40"]), None)
+    ready(panel)
+    assert [line.name for line in panel.figure.data[3:]] == [
+        "dim 40, clean",
+        "dim 40, HPF",
+        "dim 3, clean",
+        "dim 3, HPF",
+    ]
+
+
+def test_the_most_telling_dims_are_hidden_one_by_one():
+    panel = ready(DimensionMasking(encoder="diffae-mini"))
+    panel.mode.value = "greedy"
+    assert panel.against.layout.display == "none"
+    panel.train_button.click()
+    ready(panel)
+    chosen = np.asarray(panel.figure.data[0].z, float)
+    np.testing.assert_allclose(chosen.sum(axis=1), 800)  # percent: each probe has hidden eight dims
+    assert [bars.name for bars in panel.figure.data[1:3]] == ["8 random dims", "the 8 most telling"]
+    assert np.mean(panel.figure.data[2].y) > np.mean(panel.figure.data[1].y) + 1
+    assert "The paper did not try this" in panel.numbers.value
+
+
+def test_pairs_of_too_many_dims_are_refused(monkeypatch):
+    monkeypatch.setattr(dimension_masking, "MOST_PAIRED", 63)
+    panel = ready(DimensionMasking())
+    panel.mode.value = "two"
+    panel.train_button.click()
+    ready(panel)
+    assert "64 dims have 2016 pairs, too many probes: choose an encoder of at most 63 dims" in said(panel)

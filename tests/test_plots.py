@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import xarray as xr
@@ -119,6 +120,7 @@ def test_plots_import_nothing_that_computes():
         "__future__",
         "collections.abc",
         "numpy",
+        "pandas",
         "plotly.graph_objects",
         "plotly.subplots",
         "xarray",
@@ -323,3 +325,104 @@ def test_an_effect_that_changes_nothing_still_has_a_scale():
     spectrograms, latents = six()
     ranges = plots.image_ranges(spectrograms, [latents[0], latents[0], 0 * latents[0]])
     assert ranges["coloraxis4"]["cmin"] < 0 < ranges["coloraxis4"]["cmax"]
+
+
+# ------------------------------------------------------------------------------------------------- probes and masking
+
+
+def accuracies(names=("a-T", "b-T"), labels=("CLN", "DIS", "HPF")):
+    middle = np.linspace(0.2, 0.8, len(labels) + 1)
+    frame = pd.DataFrame({"accuracy": middle, "low": middle - 0.1, "high": middle + 0.05}, index=[*labels, "overall"])
+    return dict.fromkeys(names, frame)
+
+
+def confusion(labels=("CLN", "DIS", "HPF")):
+    shares = np.array([[0.5, 0.5, 0.0], [0.25, 0.75, 0.0], [0.0, 0.004, 0.996]])
+    return xr.DataArray(shares, {"label": list(labels), "named": list(labels)}, ("label", "named"))
+
+
+def test_probes_are_bars_chance_a_matrix_and_curves_in_the_documented_order():
+    rates = {"a-T": accuracies()["a-T"].set_axis([1e-4, 1e-3, 1e-2, 1e-1])}
+    figure = plots.linear_probes(accuracies(), confusion(), rates)
+    bars, chance, matrix, curves = figure.data[:8], figure.data[8], figure.data[9], figure.data[10:]
+    assert [trace.type for trace in figure.data] == ["bar"] * 8 + ["scatter", "heatmap"] + ["scatter"] * 8
+    assert [trace.name for trace in bars[:2]] == ["a-T", "b-T"]
+    assert [trace.visible for trace in bars] == [True, True] + [False] * 6
+    assert list(bars[0].x) == ["CLN", "DIS", "HPF", "overall"]
+    np.testing.assert_allclose(bars[0].y, [20, 40, 60, 80])
+    np.testing.assert_allclose(bars[0].error_y.array, 5)
+    np.testing.assert_allclose(bars[0].error_y.arrayminus, 10)
+    assert chance.y == (100 / 3,) * 4
+    assert list(matrix.x) == list(matrix.y) == ["CLN", "DIS", "HPF"]
+    np.testing.assert_allclose(np.asarray(matrix.z, float), 100 * confusion().values)
+    assert matrix.text[2] == ["", "", "100"] and matrix.text[0][1] == "50"
+    assert list(curves[0].x) == [1e-4, 1e-3, 1e-2, 1e-1]
+    assert all(not len(curve.x) for curve in curves[1:])
+    assert curves[0].marker.color == bars[0].marker.color
+    assert figure.layout.xaxis3.type == "log"
+
+
+def test_a_growing_bar_is_the_validation_accuracy_so_far():
+    figure = plots.linear_probes(accuracies(("a-T",)), confusion())
+    figure.data[0].update(plots.growing_bar("a-T", 0.25))
+    assert (figure.data[0].x, figure.data[0].y) == (("overall",), (25,))
+    assert figure.data[0].error_y.visible is False
+    figure.data[0].update(plots.accuracy_bars("a-T", accuracies()["a-T"]))
+    assert figure.data[0].error_y.visible is True
+
+
+def lost_points(pairs=False):
+    cells = np.array([[0.0, 5.0, -1.0], [2.0, np.nan, 3.0]])
+    axes = {"dim": [4, 7], "other": [0, 1, 2]} if pairs else {"effect": ["DIS", "HPF"], "dim": [0, 1, 2]}
+    return xr.DataArray(cells, axes, tuple(axes), attrs={"units": "percentage points"})
+
+
+def lost_frames():
+    frame = pd.DataFrame({"points": [1.0, 2.0], "low": [0.5, 1.0], "high": [2.0, 4.0]}, index=["DIS", "HPF"])
+    return {"mean": frame, "worst": frame.assign(text=["without 1", "without 2"])}
+
+
+def test_masking_is_a_map_bars_and_lines_in_the_documented_order():
+    line = xr.DataArray(np.arange(4.0), {"time_s": ("frame", np.arange(4) / 10)}, ("frame",))
+    figure = plots.dimension_masking(lost_points(), lost_frames(), {"dim 1, clean": line})
+    assert [trace.type for trace in figure.data] == ["heatmap", "bar", "bar"] + ["scatter"] * 4
+    cells, mean, worst, first, second = figure.data[:5]
+    assert (list(cells.x), list(cells.y)) == (["0", "1", "2"], ["DIS", "HPF"])
+    assert cells.z[1][1] is None  # a page's messages hold no NaN
+    assert "%{z:.1f} percentage points" in cells.hovertemplate
+    np.testing.assert_allclose(mean.error_y.array, [1, 2])
+    np.testing.assert_allclose(mean.error_y.arrayminus, [0.5, 1])
+    assert list(worst.hovertext) == ["without 1", "without 2"]
+    assert (first.name, list(first.y)) == ("dim 1, clean", [0, 1, 2, 3])
+    assert second.showlegend is False and not len(second.x)
+
+
+def test_a_map_with_gains_has_its_zero_at_the_centre_of_its_colours():
+    axis = plots.masking_axes(lost_points())["coloraxis"]
+    assert (axis["cmin"], axis["cmax"]) == (-5, 5)
+    axis = plots.masking_axes(lost_points().clip(min=0))["coloraxis"]
+    assert (axis["cmin"], axis["cmax"]) == (0, 5)
+
+
+def test_a_map_of_pairs_names_both_axes():
+    axes = plots.masking_axes(lost_points(pairs=True))
+    assert axes["yaxis"]["title"]["text"] == "latent dim"
+    assert axes["xaxis"]["title"]["text"] == "latent dim hidden with it"
+
+
+def test_a_dim_of_one_vector_is_a_level_line():
+    line = xr.DataArray([0.5], {"time_s": ("frame", [2.7])}, ("frame",), attrs={"length_s": 5.4})
+    data = plots.dim_line("dim 1", line)
+    assert (list(data["x"]), list(data["y"])) == ([0.0, 5.4], [0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        plots.linear_probes(accuracies(), confusion()),
+        plots.dimension_masking(lost_points(), lost_frames()),
+    ],
+)
+def test_figures_of_probes_can_be_sent_to_a_page(figure):
+    json.loads(json.dumps(figure.to_plotly_json(), default=lambda array: array.tolist(), allow_nan=False))
+    assert figure.layout.template == plots.clusters(points()).layout.template

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ipywidgets as widgets
 import numpy as np
@@ -28,6 +28,8 @@ from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.player import Player
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 STYLE = {"description_width": "initial"}
 
@@ -179,6 +181,19 @@ class Panel(widgets.VBox):
 
         self.clip_set.observe(changed, "value")
 
+    def first(self, read: Callable[[], T]) -> T:
+        """Return `read()` of the clips the page opens with; if they will not do, of the bundled ones, and say so."""
+        try:
+            return read()
+        except (ValueError, OSError) as error:
+            if self.clip_set.value == "bundled":
+                raise
+            self.clip_set.value = "bundled"
+            self.clips = self._load("bundled")
+            found = read()
+            self.status.fail(ValueError(f"{error}. These are the bundled clips instead."))
+            return found
+
     def wait(self, timeout_s: float = 120.0) -> None:
         """Return when all that was asked for is done, for scripts and tests."""
         self.worker.wait(timeout_s)
@@ -233,6 +248,24 @@ def table_downloads(frame: pd.DataFrame, name: str) -> str:
 def clip_label(clips: ClipSet, row: int) -> str:
     """Return how a clip is called in a list."""
     return f"{clips.table['clip'].iat[row]} ({clips.table['instrument'].iat[row]})"
+
+
+class SaveFigure(widgets.HBox):
+    """A button that makes a link to the figure as it stands: a page of its own, which needs no network.
+
+    The camera in the figure's corner saves it as PNG.
+    """
+
+    def __init__(self, figure: go.FigureWidget, name: str) -> None:
+        button = widgets.Button(description="Save figure as HTML", layout={"width": "190px"})
+        link = widgets.HTML()
+        super().__init__([button, link], layout={"align_items": "center"})
+
+        def save(_: widgets.Button) -> None:
+            page = go.Figure(figure).to_html(config=plots.CONFIG)
+            link.value = download(f"{name}.html", f"{name}.html", page, "text/html")
+
+        button.on_click(save)
 
 
 def encoded(encoder: Encoder, sounds: Sequence[Clip]) -> list[xr.DataArray]:

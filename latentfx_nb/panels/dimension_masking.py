@@ -18,7 +18,7 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.masking import MASKING, greedy_masking, loss_interval, loss_table, mask_probes, pair_masks, points_lost
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note, table, table_downloads
+from latentfx_nb.panels.base import STYLE, Panel, SaveFigure, clip_label, encoded, note, table, table_downloads
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.probes import ProbeConfig
@@ -26,6 +26,8 @@ from latentfx_nb.probes import ProbeConfig
 WET = [label for label in EFFECTS if label != "CLN"]
 
 GREEDY = 8  # dims that are hidden one after another
+
+MOST_PAIRED = 128  # dims of which all pairs are hidden: 8128 probes a split
 
 MODES = (("one dim", "one"), ("two dims", "two"), (f"the {GREEDY} most telling, one by one", "greedy"))
 
@@ -90,8 +92,8 @@ class DimensionMasking(Panel):
         self.clip = widgets.Dropdown(description="Listen to", style=STYLE, layout={"width": "260px"})
         self.train_button = widgets.Button(description="Train", button_style="primary", tooltip="train all probes")
         self.numbers = widgets.HTML()
+        self._drawn = self.first(self._trained)
         self._list_clips()
-        self._drawn = self._trained()
         self._cell = self._drawn.worst()
         # The figure is complete before the page is there: until then, nobody hears what changes in it.
         lines, title = self._load_sound()
@@ -122,7 +124,8 @@ class DimensionMasking(Panel):
         row = {"flex_flow": "row wrap", "align_items": "center"}
         upper = widgets.HBox([self.clip_set, self.encoder, self.mode, self.effect], layout=row)
         lower = widgets.HBox([self.against, self.seeds, self.train_button, self.clip], layout=row)
-        return [upper, lower, self.status, self.player, self.figure, self.numbers]
+        save = SaveFigure(self.figure, "dimension_masking")
+        return [upper, lower, self.status, self.player, self.figure, self.numbers, save]
 
     def _show_choosers(self) -> None:
         """Show what the mode has use for: pairs are of one effect, and greedy losses are against nothing hidden."""
@@ -240,7 +243,13 @@ def _one(means: xr.DataArray, effect: str, config: ProbeConfig, bar: Callable) -
 
 
 def _two(means: xr.DataArray, effect: str, config: ProbeConfig, bar: Callable) -> xr.Dataset:
-    return mask_probes(means.sel(effect=["CLN", effect]), pair_masks(means.sizes["dim"]), config, bar=bar)
+    n_dims = means.sizes["dim"]
+    if n_dims > MOST_PAIRED:
+        raise ValueError(
+            f"{n_dims} dims have {n_dims * (n_dims - 1) // 2} pairs, too many probes: choose an encoder of at most "
+            f"{MOST_PAIRED} dims"
+        )
+    return mask_probes(means.sel(effect=["CLN", effect]), pair_masks(n_dims), config, bar=bar)
 
 
 def _greedy(means: xr.DataArray, effect: str, config: ProbeConfig, bar: Callable) -> xr.Dataset:

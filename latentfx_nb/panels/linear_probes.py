@@ -16,7 +16,7 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.latents import encode_effects
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoder_options, note, table, table_downloads
+from latentfx_nb.panels.base import STYLE, Panel, SaveFigure, clip_label, encoder_options, note, table, table_downloads
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.probes import (
@@ -90,7 +90,8 @@ class LinearProbes(Panel):
         self.confused = widgets.Dropdown(description="Listen to", style=STYLE, layout={"width": "480px"})
         self.numbers, self.claims = widgets.HTML(), widgets.HTML()
         self._list_labels()
-        self._drawn = self._trained()
+        self._drawn = self.first(self._trained)
+        self._list_labels()
         names = list(self._drawn.results)
         self.confused_set.options, self.confused_set.value = names, names[0]
         matrix = confusion_matrix(self._drawn.results[names[0]])
@@ -126,7 +127,8 @@ class LinearProbes(Panel):
         side = widgets.VBox([knobs, buttons], layout={"flex": "1 1 500px"})
         choices = widgets.HBox([sets, kinds, side], layout={"flex_flow": "row wrap"})
         hearing = widgets.HBox([self.confused_set, self.confused], layout=row)
-        return [choices, self.status, self.figure, hearing, self.player, self.numbers, self.claims]
+        save = SaveFigure(self.figure, "linear_probes")
+        return [choices, self.status, self.figure, hearing, self.player, self.numbers, self.claims, save]
 
     def _list_labels(self) -> None:
         """Offer effect, instrument and every column of the clip table that a probe could learn."""

@@ -233,6 +233,91 @@ def test_knob_paths_are_drawn_and_follow_the_knob(opened, scene):
     assert_silent(page)
 
 
+def click_cell(page, index, across, down):
+    """Click into the middle of a heat map's cell, counted from its upper left corner."""
+    place = page.evaluate(
+        """([index, across, down]) => {
+          const plot = document.querySelector(".js-plotly-plot"), trace = plot._fullData[index];
+          const axes = [trace.xaxis.replace("x", "xaxis"), trace.yaxis.replace("y", "yaxis")];
+          const [x, y] = axes.map((name) => plot._fullLayout[name]), box = plot.getBoundingClientRect();
+          return [box.left + x._offset + x.c2p(across), box.top + y._offset + y.c2p(down)];
+        }""",
+        [index, across, down],
+    )
+    page.mouse.move(*place)
+    page.mouse.click(*place)
+
+
+def trace(page, number):
+    return page.evaluate(
+        """(number) => {
+          const {name, x, y, visible} = document.querySelector(".js-plotly-plot").data[number];
+          return {name, visible, x: Array.from(x || []), y: Array.from(y || [])};
+        }""",
+        number,
+    )
+
+
+def test_linear_probes_are_trained_and_confusions_are_heard(opened):
+    page = opened("05_linear_probes")
+    assert_plain(page)
+    first = trace(page, 0)
+    assert first["name"] == "diffae-mini-T" and first["x"][-1] == "overall"
+    assert 50 < first["y"][-1] < 100
+    assert page.get_by_text("paper: DiffAE-T").count() == 1
+    page.get_by_label("Seeds").select_option("1")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_text("10 probes trained").wait_for(timeout=WAIT_MS)
+    again = trace(page, 0)
+    assert again["x"] == first["x"] and again["y"] != first["y"]
+    page.locator(".js-plotly-plot").scroll_into_view_if_needed()
+    before = state(page)
+    click_cell(page, 9, 1, 4)
+    page.get_by_text("DLY named CLN", exact=True).wait_for(timeout=WAIT_MS)
+    wait_for_sound(page, before)
+    wait_for_title(page, "Delay (DLY named CLN)")
+    page.get_by_role("button", name="Compare learning rates").click()
+    page.wait_for_function("document.querySelector('.js-plotly-plot').data[10].x.length === 6", timeout=WAIT_MS)
+    assert_silent(page)
+
+
+def test_tables_and_figures_of_probes_are_saved_from_the_page(opened):
+    page = opened("05_linear_probes")
+    with page.expect_download(timeout=WAIT_MS) as download:
+        page.get_by_text("CSV", exact=True).click()
+    assert download.value.suggested_filename == "linear_probes.csv"
+    assert "diffae-mini-T" in download.value.path().read_text()
+    page.get_by_role("button", name="Save figure as HTML").click()
+    with page.expect_download(timeout=WAIT_MS) as download:
+        page.get_by_text("linear_probes.html", exact=True).click(timeout=WAIT_MS)
+    assert "Plotly.newPlot" in download.value.path().read_text(encoding="utf-8")
+    plot = page.locator(".js-plotly-plot")
+    plot.hover()
+    with page.expect_download(timeout=WAIT_MS) as download:
+        page.locator('[data-title="Download plot as a PNG"]').first.click()
+    assert download.value.suggested_filename == "latentfx.png"
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_dimension_masking_is_clicked_heard_and_drawn(opened):
+    page = opened("06_dimension_masking")
+    assert_plain(page)
+    clean = trace(page, 3)
+    assert clean["name"].endswith("clean") and len(clean["y"]) == 2048
+    before = state(page)
+    click_cell(page, 0, 20, 7)
+    wait_for_sound(page, before)
+    wait_for_title(page, "gtr_00_a: Reverb")
+    page.wait_for_function("document.querySelector('.js-plotly-plot').data[4].name === 'dim 20, RVB'", timeout=WAIT_MS)
+    assert trace(page, 3)["y"] != clean["y"]
+    page.get_by_label("Hide", exact=True).select_option("two dims")
+    page.get_by_label("Effect", exact=True).select_option("Delay")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_function("document.querySelector('.js-plotly-plot').data[0].z.length === 64", timeout=WAIT_MS)
+    wait_for_title(page, "gtr_00_a: Delay")
+    assert_silent(page)
+
+
 def test_a_click_on_a_path_is_heard_and_another_effect_is_drawn(opened, scene):
     page = opened("04_knob_paths")
     # Its paths keep clear of each other and of the cloud, so that a point of theirs can be hit.
