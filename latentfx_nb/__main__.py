@@ -40,7 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
     encode.set_defaults(run=_encode)
 
-    warm = commands.add_parser("warm", help="prepare the bundled clips' latents in the cache")
+    warm = commands.add_parser(
+        "warm", help="prepare the bundled clips' latents in the cache, and compile what trains probes"
+    )
     warm.add_argument(
         "encoders", nargs="*", help="default: the one that the pages open on; to publish, all that ship points"
     )
@@ -90,8 +92,10 @@ def _warm(options: argparse.Namespace) -> None:
     from latentfx_nb.clips import load_clips
     from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
     from latentfx_nb.latents import encode_effects
+    from latentfx_nb.linear import compile_kernels
     from latentfx_nb.prepared import write_points
 
+    compile_kernels()
     for name in options.encoders or DEFAULT_ENCODERS[: None if options.publish else 1]:
         encode_effects(load_clips("bundled"), load_encoder(name))
         if options.publish:

@@ -220,3 +220,12 @@ def test_a_setting_that_trains_nothing_is_an_error(setting):
 def test_a_negative_weight_decay_is_an_error():
     with pytest.raises(ValueError, match="must not be negative"):
         Training(weight_decay=-0.1)
+
+
+def test_compiled_ahead_nothing_is_compiled_in_training():
+    linear.compile_kernels()
+    compiled = linear._steps.signatures
+    for one in one_each_way():
+        train([replace(one, training=Training(max_epochs=1))])
+    train([task(seen=~np.eye(12, dtype=bool), max_epochs=1)])
+    assert linear._steps.signatures == compiled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import json
+import os
 import re
 from pathlib import Path
 
@@ -426,3 +427,12 @@ def test_a_dim_of_one_vector_is_a_level_line():
 def test_figures_of_probes_can_be_sent_to_a_page(figure):
     json.loads(json.dumps(figure.to_plotly_json(), default=lambda array: array.tolist(), allow_nan=False))
     assert figure.layout.template == plots.clusters(points()).layout.template
+
+
+@pytest.mark.browser
+def test_a_figure_is_written_as_png_with_the_extra_for_it(tmp_path, monkeypatch):
+    pytest.importorskip("kaleido", reason="pip install 'latentfx-nb[export]'")
+    if "CHROMIUM" in os.environ:
+        monkeypatch.setenv("BROWSER_PATH", os.environ["CHROMIUM"])
+    plots.linear_probes(accuracies(), confusion()).write_image(tmp_path / "probes.png", width=400, height=300)
+    assert (tmp_path / "probes.png").read_bytes().startswith(b"\x89PNG")

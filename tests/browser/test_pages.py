@@ -279,10 +279,7 @@ def test_linear_probes_are_trained_and_confusions_are_heard(opened):
     page.get_by_role("button", name="Compare learning rates").click()
     page.wait_for_function("document.querySelector('.js-plotly-plot').data[10].x.length === 6", timeout=WAIT_MS)
     assert_silent(page)
-
-
-def test_tables_and_figures_of_probes_are_saved_from_the_page(opened):
-    page = opened("05_linear_probes")
+    # What was found is saved from the page: the table, the figure as a page and as PNG.
     with page.expect_download(timeout=WAIT_MS) as download:
         page.get_by_text("CSV", exact=True).click()
     assert download.value.suggested_filename == "linear_probes.csv"
