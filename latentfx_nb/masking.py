@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
 from latentfx_nb import linear
-from latentfx_nb.linear import Task
+from latentfx_nb.linear import Task, Trained
 from latentfx_nb.probes import (
     ProbeConfig,
     Split,
@@ -53,7 +53,7 @@ def mask_probes(
     if masks.ndim != 2 or masks.shape[1] != pairs.n_dims:
         raise ValueError(f"masks of shape {masks.shape} do not fit {pairs.n_dims} dims: pass [mask {pairs.n_dims}]")
     masks = np.concatenate([np.zeros((1, pairs.n_dims), bool), masks])
-    trained = train_tasks([pairs.task(cell, masks) for cell in pairs.cells], device, bar, "Masking dims")
+    trained = pairs.train([masks] * len(pairs.cells), device, bar, "Masking dims")
     found = xr.Dataset({"right": pairs.right([one.predicted for one in trained], "mask")})
     names = [" and ".join(str(means["dim"].values[dim]) for dim in np.flatnonzero(mask)) for mask in masks]
     coordinates = {"mask": names, "dim": means["dim"].values}
@@ -118,7 +118,8 @@ def loss_table(lost: xr.DataArray) -> dict[str, pd.DataFrame]:
 
 def loss_interval(lost: xr.DataArray) -> pd.DataFrame:
     """Return the mean over clips of `lost (effect, clip)`, a row an effect, with the 95 % interval over recordings."""
-    rows = {str(one["effect"].values): accuracy_interval(one.values, one["recording"].values) for one in lost}
+    tested = lost.isel(clip=np.isfinite(lost.isel(effect=0).values))
+    rows = {str(one["effect"].values): accuracy_interval(one.values, one["recording"].values) for one in tested}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["points", "low", "high"])
 
 
@@ -142,25 +143,22 @@ def greedy_masking(
     pairs = _Pairs(means, config)
     if not 1 <= k < pairs.n_dims:
         raise ValueError(f"k={k} of {pairs.n_dims} dims cannot be hidden: pass 1 to {pairs.n_dims - 1}")
-    gone = np.zeros((len(pairs.cells), pairs.n_dims), bool)
-    plain = train_tasks([pairs.task(cell, line[None]) for cell, line in zip(pairs.cells, gone, strict=True)],
-                   device, bar, "Hiding no dim")  # fmt: skip
-    named = [[one.predicted[0]] for one in plain]
+    n_cells, n_dims = len(pairs.cells), pairs.n_dims
+    gone = np.zeros((n_cells, n_dims), bool)
+    named = [[one.predicted[0]] for one in pairs.train(gone[:, None], device, bar, "Hiding no dim")]
     for step in range(1, k + 1):
         tries = [np.flatnonzero(~line) for line in gone]
-        masks = [line | (np.arange(pairs.n_dims) == dims[:, None]) for line, dims in zip(gone, tries, strict=True)]
-        tasks = [pairs.task(cell, some) for cell, some in zip(pairs.cells, masks, strict=True)]
-        for number, one in enumerate(train_tasks(tasks, device, bar, f"Hiding dim {step} of {k}")):
+        masks = [line | (np.arange(n_dims) == dims[:, None]) for line, dims in zip(gone, tries, strict=True)]
+        for number, one in enumerate(pairs.train(masks, device, bar, f"Hiding dim {step} of {k}")):
             worst = int(one.loss.argmax())
             gone[number, tries[number][worst]] = True
             named[number].append(one.predicted[worst])
     greedy = pairs.right([np.stack(lines) for lines in named], "hidden")
-    orders = [np.random.default_rng([number, 2]).permutation(pairs.n_dims) for number in range(len(pairs.cells))]
-    masks = [np.argsort(order) < np.arange(k + 1)[:, None] for order in orders]
-    tasks = [pairs.task(cell, some) for cell, some in zip(pairs.cells, masks, strict=True)]
-    trained = train_tasks(tasks, device, bar, "Hiding random dims")
+    ranks = [np.random.default_rng([number, 2]).permutation(n_dims) for number in range(n_cells)]
+    masks = [rank < np.arange(k + 1)[:, None] for rank in ranks]
+    trained = pairs.train(masks, device, bar, "Hiding random dims")
     random = pairs.right([one.predicted for one in trained], "hidden")
-    chosen = gone.reshape(len(pairs.effects), -1, pairs.n_dims).mean(axis=1)
+    chosen = gone.reshape(len(pairs.effects), -1, n_dims).mean(axis=1)
     return xr.Dataset(
         {
             "right": xr.concat([greedy, random], pd.Index(["greedy", "random"], name="order")),
@@ -213,19 +211,25 @@ class _Pairs:
         first = clips * (len(self.effects) + 1)
         return np.concatenate([first, first + effect])
 
-    def task(self, cell: _Cell, masks: NDArray[np.bool_]) -> Task:
-        """Return the probes of a cell, one for each of the masks `[mask dim]`, True where a dim is hidden."""
+    def train(
+        self, masks: Sequence[NDArray[np.bool_]], device: str, bar: Callable[..., Any], desc: str
+    ) -> list[Trained]:
+        """Train the probes of every cell: one for each of its masks `[mask dim]`, True where a dim is hidden."""
+        return train_tasks([self._task(*both) for both in zip(self.cells, masks, strict=True)], device, bar, desc)
+
+    def _task(self, cell: _Cell, masks: NDArray[np.bool_]) -> Task:
         rows = [self._pair_rows(cell.effect, clips) for clips in cell.split]
         labels = (self._effect_of == cell.effect).astype(np.intp)
         return Task(self._rows, labels, 2, *rows, *self._moments[cell[:2]], self._config, ~masks, cell.number)
 
     def right(self, predicted: Sequence[NDArray[np.intp]], dim: str) -> xr.DataArray:
         """Return the share `(effect, <dim>, clip)` of right answers, of each cell's labels `[mask test-row]`."""
-        clips, seeds = self._clips.sizes["clip"], len(self._config.seeds)
-        folds = len(self.cells) // len(self.effects) // seeds
-        right = np.full((len(self.effects), seeds, len(predicted[0]), clips), np.nan)
-        for (effect, number, split), named in zip(self.cells, predicted, strict=True):
+        shape = len(self.effects), len(predicted[0]), self._clips.sizes["clip"]
+        right, times = np.zeros(shape), np.zeros(shape)
+        for (effect, _, split), named in zip(self.cells, predicted, strict=True):
             clean, wet = np.split(named, 2, axis=1)
-            right[effect - 1, number // folds][:, split.test] = ((clean == 0) + 0.0 + (wet == 1)) / 2
+            right[effect - 1][:, split.test] += ((clean == 0) + 0.0 + (wet == 1)) / 2
+            times[effect - 1][:, split.test] += 1
+        share = np.divide(right, times, out=np.full(shape, np.nan), where=times > 0)
         coords = {name: c for name, c in self._clips.coords.items() if c.dims == ("clip",)}
-        return xr.DataArray(right.mean(axis=1), {**coords, "effect": self.effects}, ("effect", dim, "clip"))
+        return xr.DataArray(share, {**coords, "effect": self.effects}, ("effect", dim, "clip"))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,10 +53,10 @@ class ProbeConfig(Training):
     """The paper's protocol (section 3.2) and what it leaves open.
 
     Of a linear layer's training, `batch_size`, `max_epochs` and `patience` are the paper's, and `learning_rate` is
-    ours (see `Training`). Ours too: `standardise` features by the training rows of each split; `folds`
-    of recordings, of which one tests, the next validates and the others train; all of them take their turn as the test,
-    or the first `test_folds` (the paper splits once: 1); and everything again for each of the `seeds`, which draw
-    splits, first weights and batches.
+    ours (see `Training`). Ours too: `standardise` features by the training rows of each split; `folds` of recordings,
+    of which one tests, the next validates and the others train; all of them take their turn as the test, or the first
+    `test_folds` (the paper splits once: 1); and everything again for each of the `seeds`, which draw splits, first
+    weights and batches.
     """
 
     standardise: bool = True
@@ -168,12 +169,9 @@ def train_probes(
             if watch is not None:
                 watch({name: float(accuracy[owners == number].mean()) for number, name in enumerate(tasks)})
 
-        trained = iter(
-            train_tasks([task for some in tasks.values() for task in some], device, bar, "Training probes", tell)
-        )
-        return {
-            name: sets[name].result(some, [next(trained) for _ in some], config) for name, some in tasks.items()
-        }  # fmt: skip
+        together = [task for some in tasks.values() for task in some]
+        trained = iter(train_tasks(together, device, bar, "Training probes", tell))
+        return {name: sets[name].result(some, list(islice(trained, len(some))), config) for name, some in tasks.items()}
 
 
 def probe_hits(

@@ -120,6 +120,10 @@ def test_one_fold_may_be_the_only_test():
     tested = np.isfinite(study["right"].isel(effect=0, mask=0))
     assert 20 <= int(tested.sum()) <= 44
     assert float(study["right"].sel(effect="DIS", mask="").mean()) == 1
+    bars = loss_table(points_lost(study))["worst mask"]
+    assert bars.loc["DIS", "points"] == pytest.approx(50, abs=20)
+    both = mask_probes(means(told_by={"DIS": [2]}), config=replace(MASKING, test_folds=1, seeds=(0, 1)))
+    assert int(tested.sum()) < int(np.isfinite(both["right"].isel(effect=0, mask=0)).sum()) <= 2 * int(tested.sum()) + 8
 
 
 def test_the_table_tells_the_mean_and_the_worst_mask():

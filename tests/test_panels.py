@@ -1352,6 +1352,22 @@ def test_pressing_train_grows_the_bars_and_shows_another_label(bundled):
     assert panel.confused.description in ("guitar named piano", "piano named guitar")
 
 
+@pytest.mark.parametrize("column", ["style", "meter", "program"])
+def test_any_column_of_the_clip_table_can_be_asked_for(column, bundled):
+    panel = ready(LinearProbes())
+    assert column in dict(panel.label.options)
+    panel.label.value, panel.seeds.value = column, 1
+    panel.train_button.click()
+    ready(panel)
+    labels = sorted(bundled.table[column].astype(str).unique())
+    assert list(panel.figure.data[9].y) == labels
+    panel._clicked(None, SimpleNamespace(xs=[labels[0]], ys=[labels[0]]), None)
+    ready(panel)
+    (row, effect), *_ = [value for _, value in panel.confused.options]
+    assert str(bundled.table[column].iat[row]) == labels[0]
+    assert panel.player.title.endswith(f": {EFFECTS[effect].name} ({labels[0]} named {labels[0]})")
+
+
 def test_flattened_latents_are_probed_beside_their_averages(bundled, warm_cache):
     panel = ready(LinearProbes(bundled[:20]))
     panel.kinds.value = ("T", "F")
@@ -1376,7 +1392,7 @@ def test_learning_rates_are_compared_at_the_press_of_a_button():
 
 def test_training_can_be_cancelled_and_says_so():
     panel = ready(LinearProbes())
-    before = panel.numbers.value
+    before, bars = panel.numbers.value, shown_bars(panel)
     panel.rate.value = 1e-4
     original = panel._grow
 
@@ -1389,6 +1405,7 @@ def test_training_can_be_cancelled_and_says_so():
     ready(panel)
     assert said(panel) == "Stopped; what was finished is kept."
     assert panel.numbers.value == before
+    assert shown_bars(panel) == bars
 
 
 def test_choosing_no_features_says_so():

@@ -134,8 +134,8 @@ class LinearProbes(Panel):
         """Offer effect, instrument and every column of the clip table that a probe could learn."""
         found = [("effect", "effect")]
         for column in self.clips.table.columns.drop("recording"):
-            heard = self.clips.table.groupby(column, observed=True)["recording"].nunique()
-            if 2 <= len(heard) <= MOST_LABELS and heard.min() >= 3:
+            heard = self.clips.table.groupby(column, dropna=False)["recording"].nunique()
+            if 2 <= len(heard) <= MOST_LABELS and heard.min() >= 3 and not heard.index.hasnans:
                 found.append((column, column))
         chosen = self.label.value if self.label.value in dict(found) else "effect"
         self.label.options, self.label.value = found, chosen
@@ -145,17 +145,13 @@ class LinearProbes(Panel):
         chosen = [(name, kind) for name in self.encoders.value for kind in self.kinds.value]
         if not 1 <= len(chosen) <= plots.MOST_SETS:
             raise ValueError(f"{len(chosen)} feature sets are chosen: choose 1 to {plots.MOST_SETS} of them")
-        columns = {name: ("clip", clips.table[name].to_numpy(object)) for name in clips.table.columns}
-        found = {}
-        for name, kind in chosen:
-            means = kind == "T"
-            x = (
-                effect_means(clips, name, self.busy)
-                if means
-                else encode_effects(clips, load_encoder(name), bar=self.busy)
-            )
-            found[f"{name}-{kind}"] = x.assign_coords(columns)
-        return found
+        columns = {name: ("clip", clips.table[name].astype(str).to_numpy(object)) for name in clips.table.columns}
+        return {f"{name}-{kind}": self._read(clips, name, kind).assign_coords(columns) for name, kind in chosen}
+
+    def _read(self, clips: ClipSet, name: str, kind: str) -> xr.DataArray:
+        if kind == "T":
+            return effect_means(clips, name, self.busy)
+        return encode_effects(clips, load_encoder(name), bar=self.busy)
 
     def _config(self) -> ProbeConfig:
         seeds = tuple(range(self.seeds.value))
@@ -167,13 +163,12 @@ class LinearProbes(Panel):
 
     def _train(self) -> None:
         self.status.say("")
-        self._drawn = self._trained(self._grow)
-        accuracies = _accuracies(self._drawn)
-        names = list(accuracies)
+        try:
+            self._drawn = self._trained(self._grow)
+        finally:
+            self._draw_bars()  # those of before, if it was stopped
+        names = list(self._drawn.results)
         with self.figure.batch_update():
-            for bars, name in zip(self._bars, _padded(names), strict=True):
-                bars.update(plots.accuracy_bars(name, accuracies.get(name)))
-            self._chance.update(plots.chance_line(accuracies[names[0]].index.drop(OVERALL)))
             for curve in self._curves:
                 curve.update(plots.rate_curve(None, None))
         shown = self.confused_set.value if self.confused_set.value in names else names[0]
@@ -183,12 +178,18 @@ class LinearProbes(Panel):
         probes = sum(result["epoch"].size for result in self._drawn.results.values())
         self.status.say(f"{probes} probes trained: each fold of recordings is the test once, for each seed.")
 
+    def _draw_bars(self) -> None:
+        accuracies = _accuracies(self._drawn)
+        names = list(accuracies)
+        with self.figure.batch_update():
+            for bars, name in zip(self._bars, _padded(names), strict=True):
+                bars.update(plots.accuracy_bars(name, accuracies.get(name)))
+            self._chance.update(plots.chance_line(accuracies[names[0]].index.drop(OVERALL)))
+
     def _grow(self, accuracy: dict[str, float]) -> None:
         with self.figure.batch_update():
             for bars, name in zip(self._bars, _padded(list(accuracy)), strict=True):
-                bars.update(
-                    plots.accuracy_bars(None, None) if name is None else plots.growing_bar(name, accuracy[name])
-                )
+                bars.update(plots.growing_bar(name, accuracy[name]) if name else plots.accuracy_bars(None, None))
 
     def _compare_rates(self) -> None:
         def job() -> None:
@@ -215,7 +216,7 @@ class LinearProbes(Panel):
         """List whom the cell is made of, most often confused first."""
         drawn, (label, named) = self._drawn, self._cell
         result = drawn.results[self.confused_set.value]
-        names = [str(name) for name in result["label"].values]
+        names = list(result["label"].values)
         tested = (result["predicted"] != UNTESTED).sum("seed")
         share = (result["predicted"] == names.index(named)).sum("seed") / tested
         share = share.where(result["truth"] == names.index(label), 0).transpose("clip", "effect").values
