@@ -235,14 +235,12 @@ def download(label: str, name: str, content: str, kind: str) -> str:
     return f'<a download="{html.escape(name)}" href="data:{kind};base64,{data}">{html.escape(label)}</a>'
 
 
-def table_downloads(frame: pd.DataFrame, name: str) -> str:
+def table_downloads(frame: pd.DataFrame, name: str, what: str = "the table") -> str:
     """Return links, HTML, that save a table as CSV and as LaTeX (with booktabs' rules)."""
     latex = frame.to_latex(float_format="%.1f", escape=True, na_rep="--")
-    links = (
-        download("CSV", f"{name}.csv", frame.to_csv(), "text/csv"),
-        download("LaTeX", f"{name}.tex", latex, "text/x-tex"),
-    )
-    return f'<p style="font-size: 0.85em">Save the table: {links[0]}, {links[1]}</p>'
+    csv = download("CSV", f"{name}.csv", frame.to_csv(), "text/csv")
+    tex = download("LaTeX", f"{name}.tex", latex, "text/x-tex")
+    return f'<p style="font-size: 0.85em">Save {what}: {csv}, {tex}</p>'
 
 
 def clip_label(clips: ClipSet, row: int) -> str:

@@ -171,32 +171,36 @@ class DimensionMasking(Panel):
         self._show_numbers()
 
     def _show_numbers(self) -> None:
-        drawn = self._drawn
-        bars = drawn.bars(self.against.value)
-        claims = ""
-        if drawn.mode == "one" and set(WET) <= set(drawn.study["effect"].values):
-            found = masking_claims(points_lost(drawn.study, "unmasked").rename(mask="dim"))
-            rows = [(c.claim, c.place, c.number, VERDICTS[c.holds]) for c in found.itertuples()]
-            claims = "<h3>The paper's claims, tested here</h3>" + table(
-                ("claim", "place in the paper", "number here, against the model that sees all", "here it ..."), rows
-            ) + note(f"Ours: a dim is decisive from {DECISIVE_POINTS:.0f} points on. {CAVEAT}")  # fmt: skip
-        right = drawn.study["right"]
-        first = right.sel(order="greedy") if drawn.mode == "greedy" else right
-        plain = 100 * first.isel({first.dims[1]: 0}).mean("clip")
-        columns = [f"{name} ({unit})" for name in bars for unit in ("points", "95 % interval")]
+        self.numbers.value = note(NOTES[self._drawn.mode]) + self._claims() + self._losses()
+
+    def _claims(self) -> str:
+        study = self._drawn.study
+        if self._drawn.mode != "one" or not set(WET) <= set(study["effect"].values):
+            return ""
+        found = masking_claims(points_lost(study, "unmasked").rename(mask="dim"))
+        rows = [(c.claim, c.place, c.number, VERDICTS[c.holds]) for c in found.itertuples()]
+        head = ("claim", "place in the paper", "number here, against the model that sees all", "here it ...")
+        caveat = note(f"Ours: a dim is decisive from {DECISIVE_POINTS:.0f} points on. {CAVEAT}")
+        return "<h3>The paper's claims, tested here</h3>" + table(head, rows) + caveat
+
+    def _losses(self) -> str:
+        drawn, bars = self._drawn, self._drawn.bars(self.against.value)
+        right = drawn.study["right"].sel(order="greedy") if drawn.mode == "greedy" else drawn.study["right"]
+        nothing = 100 * right.isel({right.dims[1]: 0}).mean("clip").to_series()
+        head = [f"{name} ({unit})" for name in bars for unit in ("points", "95 % interval")]
         rows = [
-            (effect, f"{float(plain.sel(effect=effect)):.1f} %",
-             *(text for one in bars.values() for text in _interval(one.loc[effect])))
-            for effect in bars[next(iter(bars))].index
-        ]  # fmt: skip
-        title = "<h3>What hiding dims costs</h3>"
-        shown = pd.concat(bars, axis=1).drop(columns="text", level=1, errors="ignore")
-        shown.columns = [f"{name}: {part}" for name, part in shown.columns]
-        exported = drawn.lost.to_pandas()
-        self.numbers.value = (
-            note(NOTES[drawn.mode]) + claims + title + table(("effect", "nothing hidden", *columns), rows)
-            + table_downloads(shown, "masking_bars") + table_downloads(exported, "masking_map")
-        )  # fmt: skip
+            (
+                effect,
+                f"{nothing[effect]:.1f} %",
+                *(text for one in bars.values() for text in _interval(one.loc[effect])),
+            )
+            for effect in nothing.index
+        ]
+        saved = pd.concat(bars, axis=1).drop(columns="text", level=1, errors="ignore")
+        saved.columns = [f"{name}: {part}" for name, part in saved.columns]
+        links = table_downloads(saved, "masking_bars")
+        links += table_downloads(drawn.lost.to_pandas(), "masking_map", "the map")
+        return "<h3>What hiding dims costs</h3>" + table(("effect", "nothing hidden", *head), rows) + links
 
     # --------------------------------------------------------------------------------------------------- sound and time
 
