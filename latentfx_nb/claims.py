@@ -1,7 +1,7 @@
 """What the paper says of its encoders, tested on one: each claim with its number and whether it holds.
 
 A claim about a difference holds where the whole 95 % interval of that difference, over recordings, is on its side. An
-interval that includes zero does not hold: it refutes nothing either. The models, clips and probes are others than the
+interval that includes zero does not hold: it refutes nothing either. The models, clips and splits are others than the
 paper's, so directions can be compared, sizes cannot.
 """
 

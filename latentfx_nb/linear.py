@@ -39,8 +39,8 @@ DEVICE_BYTES = 4 * 2**30  # of weights, averages and batches of tasks that are t
 SCORE_BYTES = 2**28  # of features scored, or copied to a GPU, at a time
 
 Watch = Callable[[NDArray[np.intp], NDArray[np.float64]], None]
-"""Called now and then with the epochs that each task has done and the best validation accuracy of its probes' mean,
-both `[task]`; what it raises ends the training."""
+"""Called now and then with the epochs that each task has done and its probes' best validation accuracy so far, on
+average, both `[task]`; what it raises ends the training."""
 
 
 @dataclass(frozen=True)

@@ -64,9 +64,10 @@ lfx.panels.EffectClusters(encoder="diffae-mini")
 # classifier that is tested on recordings it never heard (section 3.2); *masking* hides one latent dim from a probe that
 # tells one effect from the clean clips (section 3.3); *straightness* is the chord of a knob's path over its length. In
 # brackets stands the 95 % interval over recordings: a difference *holds* if all of that interval is above zero, so
-# "does not hold" may also mean that 64 clips are too few to tell. Other models, clips and probes than the paper's:
+# "does not hold" may also mean that 64 clips are too few to tell. Other models, clips and splits than the paper's:
 # compare directions, not sizes.
 #
-# The first claim is the paper's summary, and with our own models it does **not** hold: time averages and flattened
-# latents name effects about equally often, on these clips and with real recordings among them, although several designs
-# were tried. The models' card (`latentfx_nb/bundled/weights/CARD.md`) has the figures and the likely reason.
+# The first claim is the paper's summary. With `diffae-mini` it does **not** hold: time averages and flattened latents
+# name effects about equally often, although several designs were tried. With `stacked-mini-2` it holds on these clips by
+# a hair, and no longer with real recordings among them. The models' card (`latentfx_nb/bundled/weights/CARD.md`) has the
+# figures and the likely reason.

@@ -22,7 +22,7 @@ FIRST = (0, list(EFFECTS).index("CLN"))  # clip and effect of the point that is 
 KINDS = {"mean": "time-averaged", "flat": "flattened", "chance": "chance"}
 
 CAVEAT = (
-    "Other models, other clips and other probes than the paper's: compare directions, not sizes. In brackets the 95 % "
+    "Other models, other clips and other splits than the paper's: compare directions, not sizes. In brackets the 95 % "
     "interval over recordings; a difference holds if its whole interval is above zero."
 )
 
