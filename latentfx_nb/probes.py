@@ -309,27 +309,38 @@ def moments(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the mean of each feature in each subset of rows, and one over its deviation, both `[subset feature]`.
 
-    A feature that does not move within a subset has a scale of 0, so that its probe is spared it. One pass over all
-    rows serves all subsets.
+    A feature that does not move within a subset has a scale of 0, so that its probe is spared it. Rows are read once:
+    those that the same subsets share are summed up together, about their own mean (Chan, Golub & LeVeque 1979), so
+    that no outlier of another subset costs precision.
     """
     n, width = rows.shape
     if not standardise:
         return np.zeros((len(subsets), width), np.float32), np.ones((len(subsets), width), np.float32)
-    members = np.zeros((len(subsets), n), np.float32)
+    members = np.zeros((len(subsets), n), bool)
     for line, subset in zip(members, subsets, strict=True):
-        line[subset] = 1
-    sums, squares = np.zeros((2, len(subsets), width))
+        line[subset] = True
+    shared, part_of = np.unique(members, axis=1, return_inverse=True)
+    counts, (means, scatter) = np.zeros(shared.shape[1]), np.zeros((2, shared.shape[1], width))
     step = max(1, linear.SCORE_BYTES // (4 * width))
-    shift = rows.read(slice(0, min(step, n))).mean(axis=0, dtype=np.float32)  # near the mean, so squares stay small
     for start in range(0, n, step):
-        block = rows.read(slice(start, min(start + step, n))).astype(np.float32) - shift
-        sums += members[:, start : start + step] @ block
-        squares += members[:, start : start + step] @ np.square(block, out=block)
-    counts = members.sum(axis=1, dtype=np.float64)[:, None]
-    deviation = np.sqrt(np.maximum(squares / counts - np.square(sums / counts), 0))
-    mean = shift + sums / counts
-    moves = deviation > CONSTANT * np.abs(mean)
-    return mean.astype(np.float32), np.divide(1, deviation, out=np.zeros_like(mean), where=moves).astype(np.float32)
+        block, parts = rows.read(slice(start, min(start + step, n))), part_of[start : start + step]
+        for part in np.unique(parts):
+            some = block[parts == part].astype(np.float32)
+            mean, total = some.mean(axis=0, dtype=np.float64), counts[part] + len(some)
+            shift = mean - means[part]
+            scatter[part] += np.square(some - mean.astype(np.float32)).sum(axis=0, dtype=np.float64)
+            scatter[part] += np.square(shift) * (counts[part] * len(some) / total)
+            means[part] += shift * (len(some) / total)
+            counts[part] = total
+    found = np.empty((2, len(subsets), width), np.float32)
+    for own, mean, scale in zip(shared, *found, strict=True):
+        weights = counts[own] / counts[own].sum()
+        centre = weights @ means[own]
+        variance = scatter[own].sum(axis=0) / counts[own].sum() + weights @ np.square(means[own] - centre)
+        deviation = np.sqrt(variance)
+        mean[:] = centre
+        scale[:] = np.divide(1, deviation, out=np.zeros(width), where=deviation > CONSTANT * np.abs(centre))
+    return found[0], found[1]
 
 
 # ------------------------------------------------------------------------------------------------ what probes have said

@@ -68,6 +68,5 @@ lfx.panels.EffectClusters(encoder="diffae-mini")
 # compare directions, not sizes.
 #
 # The first claim is the paper's summary. With `diffae-mini` it does **not** hold: time averages and flattened latents
-# name effects about equally often, although several designs were tried. With `stacked-mini-2` it holds on these clips by
-# a hair, and no longer with real recordings among them. The models' card (`latentfx_nb/bundled/weights/CARD.md`) has the
-# figures and the likely reason.
+# name effects about equally often, although several designs were tried. The models' card
+# (`latentfx_nb/bundled/weights/CARD.md`) has the figures, those of `stacked-mini-2` too, and the likely reason.
