@@ -394,14 +394,20 @@ def test_without_umap_its_views_are_left_out(bundled):
 
 
 def test_the_shipped_claims_agree_with_a_recomputation(bundled, whole):
-    """Every number is computed; a probe's answer may flip where machines differ in a last bit."""
+    """Every number is computed; a probe's answer may flip where machines differ in a last bit.
+
+    Probes of flattened latents, which have 500 times as many weights as renders to learn from, do so for one render in
+    seven (seen with features that differ by 1e-7), and their accuracy by up to 3 points.
+    """
     points = prepared.cluster_points(bundled, "logmel", bar=Refusing)
     if points.claims is None:
         pytest.skip("logmel.nc was written before claims were: python -m latentfx_nb warm --publish")
     rows = row_measures(*whole)
     for name, values in rows.data_vars.items():
         ours = shipped("logmel")[f"row_{name}"].values
-        assert np.abs(ours - values.values).mean() < 0.02, name
+        chaotic = name in ("hit_flat", "instrument_flat")
+        assert np.abs(ours - values.values).mean() < (0.25 if chaotic else 0.02), name
+        assert ours.mean() == pytest.approx(float(values.mean()), abs=0.06), name
     paths = {effect: prepared.sweep_means(prepared.path_clips(bundled), "logmel", effect) for effect in KNOB_RANGES}
     again = paper_claims(*whole, paths, rows)
     assert points.claims[["claim", "place"]].equals(again[["claim", "place"]])
