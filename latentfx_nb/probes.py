@@ -161,7 +161,7 @@ def train_probes(
     if not isinstance(features, Mapping):
         features = {"probe": features}
     with ExitStack() as files:
-        sets = {name: _FeatureSet(x, labels, recordings, files) for name, x in features.items()}
+        sets = {name: _FeatureSet(x, labels, recordings, files, bar) for name, x in features.items()}
         tasks = {name: list(one.tasks(config)) for name, one in sets.items()}
         owners = np.repeat(np.arange(len(tasks)), [len(some) for some in tasks.values()])
 
@@ -210,14 +210,21 @@ def train_tasks(
 class _FeatureSet:
     """Features with their labels and recordings, ready to be trained on; a scratch file is left to `files` to close."""
 
-    def __init__(self, x: Array, labels: str | ArrayLike, recordings: str | ArrayLike, files: ExitStack) -> None:
+    def __init__(
+        self,
+        x: Array,
+        labels: str | ArrayLike,
+        recordings: str | ArrayLike,
+        files: ExitStack,
+        bar: Callable[..., Any],
+    ) -> None:
         flattened = ("dim", "frame") if isinstance(x, xr.DataArray) and {"dim", "frame"} <= set(x.dims) else None
         self.samples = Samples(x, flattened)
         self.names, self.truth = np.unique(self.samples.values_of(labels), return_inverse=True)
         self.recordings = self.samples.values_of(recordings)
         if len(self.names) < 2:
             raise ValueError(f"all samples are labelled {self.names.tolist()}: a probe needs two labels to tell apart")
-        self.rows = _rows(self.samples, files)
+        self.rows = _rows(self.samples, files, bar)
 
     def tasks(self, config: ProbeConfig) -> Iterator[Task]:
         """Yield the probe of each seed and fold."""
@@ -269,7 +276,7 @@ def _sample_coordinates(samples: Samples) -> dict[str, xr.DataArray]:
     }
 
 
-def _rows(samples: Samples, files: ExitStack) -> linear.Rows:
+def _rows(samples: Samples, files: ExitStack, bar: Callable[..., Any]) -> linear.Rows:
     """Return the features in memory as float32; or, if they are too large for that, in a scratch file as float16."""
     shape = samples.n_samples, samples.n_features
     if 4 * shape[0] * shape[1] <= MEMORY_BYTES:
@@ -282,13 +289,15 @@ def _rows(samples: Samples, files: ExitStack) -> linear.Rows:
     folder.mkdir(parents=True, exist_ok=True)
     check_space(folder, 2 * shape[0] * shape[1])
     file = files.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))  # noqa: SIM115 - `files` closes it
-    for place, block in samples.blocks():
-        with np.errstate(over="ignore"):
-            half = block.astype(np.float16)
-        check_finite(half, place.start)
-        left = memoryview(half).cast("B")
-        while left:
-            left = left[file.write(left) :]
+    with bar(total=shape[0], desc="Copying wide features", unit="row") as progress:
+        for place, block in samples.blocks():
+            with np.errstate(over="ignore"):
+                half = block.astype(np.float16)
+            check_finite(half, place.start)
+            left = memoryview(half).cast("B")
+            while left:
+                left = left[file.write(left) :]
+            progress.update(len(half))
     return linear.StoredRows(file, shape)
 
 

@@ -200,6 +200,23 @@ def test_wide_features_are_trained_from_a_scratch_file_alike(monkeypatch, own_ca
     assert list(own_cache.iterdir()) == []  # nothing is left
 
 
+def test_copying_wide_features_shows_progress_and_can_be_stopped(monkeypatch, own_cache):
+    monkeypatch.setattr(probes, "MEMORY_BYTES", 0)
+    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 4 * latents()[:6].size)
+    moved = []
+
+    class Bar(tqdm):
+        def update(self, n=1):
+            moved.append(n)
+            if len(moved) == 3:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        probes.train_probes(latents(), bar=partial(Bar, disable=True))
+    assert moved == [60, 60, 60]
+    assert list(own_cache.iterdir()) == []
+
+
 def test_wide_features_without_room_on_the_disk_are_an_error(monkeypatch, own_cache):
     monkeypatch.setattr(probes, "MEMORY_BYTES", 0)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10})())
