@@ -25,6 +25,13 @@ _HOME = {
     "neighbour_purity": "projections",
     "purity_table": "projections",
     "straightness": "geometry",
+    "total_curvature": "geometry",
+    "participation_ratio": "geometry",
+    "direction_agreement": "geometry",
+    "knob_correlation": "geometry",
+    "smooth": "geometry",
+    "speed": "geometry",
+    "extent": "geometry",
     "ProbeConfig": "probes",
     "train_probes": "probes",
     "probe_table": "probes",
@@ -37,8 +44,20 @@ _HOME = {
     "compare_claims": "claims",
 }
 _MODULES = (
-    *("audio", "cache", "claims", "clips", "effects", "encoders", "geometry", "latents", "linear", "masking", "panels"),
-    *("paper", "player", "plots", "prepared", "probes", "projections", "samples", "server"),
+    *("algebra", "audio", "cache", "claims", "clips", "decoding", "effects", "encoders", "geometry", "latents"),
+    *(
+        "linear",
+        "masking",
+        "panels",
+        "paper",
+        "player",
+        "plots",
+        "prepared",
+        "probes",
+        "projections",
+        "samples",
+        "server",
+    ),
 )
 
 __all__ = ["__version__", *_HOME]

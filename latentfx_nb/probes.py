@@ -117,18 +117,28 @@ def accuracy_interval(
     of a row will do for hits. Raises ValueError if the rows differ in number, or are none.
     """
     values = np.asarray(hits, np.float64)
-    recordings = np.asarray(recordings)
     if other is not None:
         if np.shape(other) != values.shape:
             raise ValueError(f"a paired difference needs rows of one shape, not {values.shape} and {np.shape(other)}")
         values = values - np.asarray(other, np.float64)
-    if values.shape != recordings.shape or not values.size:
-        raise ValueError(f"hits of shape {values.shape} need one recording each, not {recordings.shape}: pass [row]")
+    return ratio_interval(values, np.ones(values.shape), recordings, draws, seed)
+
+
+def ratio_interval(
+    parts: ArrayLike, wholes: ArrayLike, recordings: ArrayLike, draws: int = DRAWS, seed: int = 0
+) -> tuple[float, float, float]:
+    """Return the sum of `parts [row]` over the sum of `wholes [row]`, with the ends of its 95 % interval.
+
+    The interval is the one of `accuracy_interval`. Raises ValueError if the rows differ in number, or are none.
+    """
+    parts, wholes, recordings = np.asarray(parts, np.float64), np.asarray(wholes, np.float64), np.asarray(recordings)
+    if not parts.shape == wholes.shape == recordings.shape or not parts.size:
+        raise ValueError(f"rows of shape {parts.shape} need one recording each, not {recordings.shape}: pass [row]")
     codes = np.unique(recordings, return_inverse=True)[1]
-    sums, counts = np.bincount(codes, values), np.bincount(codes)
-    drawn = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), draws)
-    low, high = np.percentile((drawn @ sums) / (drawn @ counts), (2.5, 97.5))
-    return float(values.mean()), float(low), float(high)
+    above, below = np.bincount(codes, parts), np.bincount(codes, wholes)
+    drawn = np.random.default_rng(seed).multinomial(len(above), np.full(len(above), 1 / len(above)), draws)
+    low, high = np.percentile((drawn @ above) / (drawn @ below), (2.5, 97.5))
+    return float(parts.sum() / wholes.sum()), float(low), float(high)
 
 
 # ----------------------------------------------------------------------------------------------------- training probes
@@ -151,9 +161,10 @@ def train_probes(
     are arrays along them. `device` is cpu, cuda or auto; `bar` is called as tqdm is.
 
     A dataset holds `predicted (seed, *sample)` and `truth (*sample)`, numbers of the coordinate `label` (predicted: -1
-    where no probe was tested), `recordings (*sample)`, `weight (seed, fold, output, feature)` and `bias` of each probe
-    for features as they were passed, and `epoch (seed, fold)`, the one that was kept; two labels share one output. Its
-    attributes are the number of weights of one probe (`parameters`) and the configuration.
+    where no probe was tested), `fold (seed, *sample)`, the one that tested it, `recordings (*sample)`, `weight (seed,
+    fold, output, feature)` and `bias` of each probe for features as they were passed, and `epoch (seed, fold)`, the one
+    that was kept; two labels share one output. Its attributes are the number of weights of one probe (`parameters`)
+    and the configuration.
 
     Raises ValueError as `recording_splits` does, for a coordinate that is missing, for fewer than two labels, and for
     features that are NaN or infinite; OSError if the disk has no room for a scratch file of features beyond 1 GiB.
@@ -238,9 +249,10 @@ class _FeatureSet:
     def result(self, tasks: Sequence[Task], trained: Sequence[Trained], config: ProbeConfig) -> xr.Dataset:
         """Return the dataset that `train_probes` describes."""
         samples, seeds = self.samples, len(config.seeds)
-        predicted = np.full((seeds, samples.n_samples), UNTESTED, np.int16)
+        predicted, folds = np.full((2, seeds, samples.n_samples), UNTESTED, np.int16)
         for number, (task, one) in enumerate(zip(tasks, trained, strict=True)):
-            predicted[number // (len(tasks) // seeds), task.test] = one.predicted[0]
+            seed, fold = divmod(number, len(tasks) // seeds)
+            predicted[seed, task.test], folds[seed, task.test] = one.predicted[0], fold
         scaled = [one.weights[0, :-1] * task.scale[:, None] for task, one in zip(tasks, trained, strict=True)]
         biases = [one.weights[0, -1] - task.mean @ w for task, one, w in zip(tasks, trained, scaled, strict=True)]
         dims = tuple(samples.samples) if samples.labelled else tuple(f"axis_{i}" for i in range(len(samples.shape)))
@@ -248,6 +260,7 @@ class _FeatureSet:
         return xr.Dataset(
             {
                 "predicted": (("seed", *dims), predicted.reshape(seeds, *samples.shape)),
+                "fold": (("seed", *dims), folds.reshape(seeds, *samples.shape)),
                 **{name: (dims, values.reshape(samples.shape)) for name, values in shaped.items()},
                 "weight": (("seed", "fold", "output", "feature"), _by_seed([w.T for w in scaled], seeds)),
                 "bias": (("seed", "fold", "output"), _by_seed(biases, seeds)),
@@ -377,6 +390,31 @@ def overall_accuracy(result: xr.Dataset, other: xr.Dataset | None = None) -> tup
     return accuracy_interval(
         hits.values[tested], hits["recordings"].values[tested], None if against is None else against.values[tested]
     )
+
+
+def named_by(result: xr.Dataset, features: ArrayLike, recordings: ArrayLike) -> NDArray[Any]:
+    """Return the labels `[sample]` that trained probes give to new `features [sample feature]`.
+
+    Each sample is named by the probe that never heard its recording, of those that `train_probes` made for `result`, of
+    its first seed: so latents that were moved can be held against the real ones.
+
+    Raises ValueError for a recording that no probe was tested on, and for features of another number.
+    """
+    features, recordings = np.asarray(features, np.float64), np.asarray(recordings)
+    if features.ndim != 2 or features.shape[1] != result.sizes["feature"] or len(features) != len(recordings):
+        raise ValueError(
+            f"these probes take [sample {result.sizes['feature']}] and a recording for each sample, not shapes "
+            f"{features.shape} and {recordings.shape}"
+        )
+    first = result.isel(seed=0)
+    known = dict(zip(first["recordings"].values.ravel(), first["fold"].values.ravel(), strict=True))
+    unheard = sorted({str(name) for name in recordings if known.get(name, UNTESTED) == UNTESTED})
+    if unheard:
+        raise ValueError(f"no probe was tested on {', '.join(unheard)}: train on all folds, with these recordings")
+    folds = [known[name] for name in recordings]
+    scores = np.einsum("sof,sf->so", first["weight"].values[folds], features) + first["bias"].values[folds]
+    numbers = scores.argmax(axis=1) if scores.shape[1] > 1 else (scores[:, 0] > 0).astype(int)
+    return result["label"].values[numbers]
 
 
 def class_accuracy(result: xr.Dataset) -> pd.DataFrame:

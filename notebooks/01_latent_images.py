@@ -43,7 +43,7 @@ lfx.plots.latent_images(spectrograms, latents)
 # %% tags=["static"]
 from IPython.display import Audio, display
 
-decoded = lfx.panels.latent_images.reconstruction(encoder, latents[1], wet.shape[-1])
+decoded = lfx.decoding.reconstruction(encoder, latents[1], wet.shape[-1])
 rate = lfx.paper.SAMPLE_RATE_HZ
 display(Audio(wet, rate=rate, normalize=False), Audio(decoded, rate=rate, normalize=False))
 

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "latentfx_nb"
 FLOORS = (
     ("paper", "cache", "audio", "geometry", "samples", "linear"),
     ("effects", "clips", "encoders"),
-    ("latents",),
+    ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
     ("claims",),
     ("prepared", "plots", "player", "report", "server"),
@@ -26,6 +26,7 @@ EXEMPT = {"__init__", "__main__"}
 # library -> the only modules that may import it
 HOMES = {
     "torch": {"encoders", "linear", "probes", "algebra"},
+    "auraloss": {"algebra"},
     "numba": {"linear"},
     "ai_edge_litert": {"encoders"},
     "safetensors": {"encoders", "probes", "algebra"},

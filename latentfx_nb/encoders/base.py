@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import psutil
@@ -195,17 +195,18 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
-def decode_latents(encoder: Encoder, latents: NDArray[np.floating], length: int, seed: int = 0) -> Clip:
+def decode_latents(encoder: Encoder, latents: NDArray[np.floating], length: int, seed: int = 0, **options: Any) -> Clip:
     """Return the stereo clip `[2 length]` at 48 kHz that `encoder` makes of `latents [dim frame]`.
 
-    What the model gives is resampled, doubled if it is mono, and cut or padded to `length` samples.
+    What the model gives is resampled, doubled if it is mono, and cut or padded to `length` samples. `options` are
+    those of the encoder's own `decode`.
 
     Raises ValueError if the encoder has no decoder.
     """
     if not isinstance(encoder, Decoder):
         raise ValueError(f"{encoder.name} has no decoder; list_encoders() shows which ones have")
     with torch.inference_mode():
-        decoded = encoder.decode(torch.from_numpy(np.asarray(latents, np.float32))[None], seed=seed)[0]
+        decoded = encoder.decode(torch.from_numpy(np.asarray(latents, np.float32))[None], seed=seed, **options)[0]
     sound = audio.resample(decoded.float().cpu().numpy(), encoder.sample_rate, SAMPLE_RATE_HZ)
     return audio.fit_length(audio.to_channels(sound, 2), length)
 

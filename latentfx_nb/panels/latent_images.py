@@ -8,16 +8,15 @@ import ipywidgets as widgets
 import xarray as xr
 
 from latentfx_nb import plots
-from latentfx_nb.audio import Clip, normalise, spectrogram_db
+from latentfx_nb.audio import Clip, spectrogram_db
 from latentfx_nb.clips import ClipSet
+from latentfx_nb.decoding import reconstruction
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Decoder, Encoder, load_encoder
-from latentfx_nb.encoders.base import decode_latents
 from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 
-DECODER_SEED = 0
 STILL_S = 0.3
 """How long the knob has to rest before decoding starts: nothing can stop a decoder halfway."""
 
@@ -35,14 +34,6 @@ def before_after(
     return *sounds, [*spectrograms, spectrograms[1] - spectrograms[0]], [*latents, latents[1] - latents[0]]
 
 
-def reconstruction(encoder: Encoder, latents: xr.DataArray, length: int, seed: int = DECODER_SEED) -> Clip:
-    """Return the stereo clip `[2 length]` that the encoder's decoder makes of `latents (dim, frame)`, at -28 LUFS.
-
-    Raises ValueError if the encoder has no decoder.
-    """
-    return normalise(decode_latents(encoder, latents, length, seed), SAMPLE_RATE_HZ)
-
-
 def limits(encoder: Encoder) -> str:
     """Return what this page cannot show of an encoder, in sentences; nothing if it shows all."""
     found = []
@@ -53,7 +44,7 @@ def limits(encoder: Encoder) -> str:
     elif getattr(encoder, "decodes_slowly", False):
         found.append(
             f"The decoder of {encoder.name} takes minutes on {encoder.device.type.upper()}, so it does not run by "
-            "itself: in a notebook, panels.latent_images.reconstruction() runs it, with a bar."
+            "itself: in a notebook, decoding.reconstruction() runs it, with a bar."
         )
     return " ".join(found)
 
