@@ -7,7 +7,7 @@ paper's, so directions can be compared, sizes cannot.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -71,7 +71,8 @@ def paper_claims(
 
     Raises ValueError if an effect of Table 1 or a path of Table 2 is missing, and as `probe_hits` does.
     """
-    _check_complete(means, paths)
+    _check_complete(EFFECT_SETTINGS, means["effect"].values, "effects")
+    _check_complete(KNOB_RANGES, paths)
     rows = row_measures(latents, means) if rows is None else rows
     straight = {effect: straightness(path) for effect, path in paths.items()}
     lost = masking_losses(means, against="unmasked", bar=partial(tqdm, disable=True))
@@ -82,13 +83,25 @@ def paper_claims(
         [
             *of_time,
             _instruments_divide(rows),
-            _linear_paths_are_curved(straight),
-            _distortion_is_straightest(straight),
+            *_of_paths(straight),
             *_of_masking(lost),
             _all_beat_chance(rows),
             _vggish_beats_autoencoders(),
         ]
     )
+
+
+def path_claims(paths: Mapping[str, xr.DataArray]) -> pd.DataFrame:
+    """Return the table of what the paper says of knob paths, tested on Table 2: effect -> `(clip, value, dim)`.
+
+    Raises ValueError if one of the four is missing.
+    """
+    _check_complete(KNOB_RANGES, paths)
+    return _table(_of_paths({effect: straightness(paths[effect]) for effect in KNOB_RANGES}))
+
+
+def _of_paths(straight: Mapping[str, xr.DataArray]) -> list[Claim]:
+    return [_linear_paths_are_curved(straight), _distortion_is_straightest(straight)]
 
 
 def masking_claims(lost: xr.DataArray) -> pd.DataFrame:
@@ -124,13 +137,10 @@ def _beats_chance(name: str, result: xr.Dataset) -> Claim:
     return Claim(f"{name}: a probe does better than chance", "section 3.2, Table 3", number, accuracy[1] > chance)
 
 
-def _check_complete(means: xr.DataArray, paths: Mapping[str, xr.DataArray]) -> None:
-    for what, wanted, given in (("effects", EFFECT_SETTINGS, means["effect"].values), ("paths", KNOB_RANGES, paths)):
-        missing = [label for label in wanted if label not in given]
-        if missing:
-            raise ValueError(
-                f"the claims need all {what} of the paper; encode {', '.join(missing)} too, which is missing"
-            )
+def _check_complete(wanted: Iterable[str], given: Container[str], what: str = "paths") -> None:
+    missing = [label for label in wanted if label not in given]
+    if missing:
+        raise ValueError(f"the claims need all {what} of the paper; encode {', '.join(missing)} too, which is missing")
 
 
 def compare_claims(rows: Mapping[str, xr.Dataset]) -> pd.DataFrame:

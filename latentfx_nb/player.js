@@ -1,6 +1,6 @@
-// Two or three sounds on one clock: all always run, and A/B only fades between their gains.
+// Two to four sounds on one clock: all always run, and A/B only fades between their gains.
 const TICK_MS = 66, LEAD_S = 0.01, FADE_S = 0.0025; // FADE_S is a time constant: 95 % of a crossfade in 7.5 ms
-const SIDES = ["dry", "wet", "decoded"], SVG = (path) => `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg>`;
+const SIDES = ["dry", "wet", "decoded", "algebra"], SVG = (path) => `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg>`;
 const [PLAY, PAUSE, LOOP, VOLUME] = ["M4 2.5v11l9-5.5z", "M4 3h3v10H4zM9 3h3v10H9z",
   "M4 4h7V2l3.5 3L11 8V6H5v3H3V5zM12 12H5v2l-3.5-3L5 8v2h6V7h2v4z", "M2 6h3l4-3.5v11L5 10H2zM11 5.5a3.5 3.5 0 0 1 0 5z"].map(SVG);
 function adler32(view) {
@@ -26,6 +26,7 @@ function makeEngine(model) {
   let context, master, pair, timer, offset = 0, startedAt = 0, round = 0;
   const tell = () => events.dispatchEvent(new Event("change"));
   const report = () => { model.set("time_s", Math.round(engine.position() * 1000) / 1000); model.save_changes(); tell(); };
+  engine.playing = () => Boolean(pair);
   engine.duration = () => engine.sounds.wet?.buffer && engine.sounds.dry?.buffer?.duration || 0;
   engine.position = () => {
     const at = pair ? Math.max(offset, offset + context.currentTime - startedAt) : offset, length = engine.duration();
@@ -82,11 +83,13 @@ function makeEngine(model) {
     tell();
   }
   engine.seek = (at) => { release(); offset = at; if (model.get("playing")) start(at); report(); };
+  engine.heard = () => pair ? Math.max(0, engine.position() - (context.outputLatency || 0)) : engine.position();
+  model.on("msg:custom", (message) => { if (message?.kind === "seek") engine.seek(Math.min(message.time_s, engine.duration())); });
   model.on("change:playing", () => follow(model.get("playing")));
   model.on("change:listening", () => SIDES.forEach((side) => glide(pair?.gains[side], +(model.get("listening") === side))));
   model.on("change:volume", () => glide(master, model.get("volume")));
   model.on("change:loop", () => pair && start(engine.position()));
-  model.on("change:listening change:volume change:loop change:title change:ready", tell);
+  model.on("change:listening change:volume change:loop change:title change:labels change:ready", tell);
   model.on(SIDES.map((side) => `change:${side}`).join(" "), refresh);
   model.set("playing", false); // a page that opens never sounds by itself
   model.get("_hearers").forEach((id) => keepListening(model.widget_manager, id));
@@ -95,13 +98,40 @@ function makeEngine(model) {
   engine.close = () => { round++; clearInterval(timer); context?.close(); };
   return engine;
 }
+// The markers of a figure's trace go where the sound is. They are set in the page's own model of the figure, as a message
+// of the kernel's would, and the next ones wait until these are painted, so that a slow screen never lags behind.
+function moveMarkers(model, engine) {
+  let busy = false, closed = false, shown;
+  const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  async function move() {
+    const track = model.get("_track"), figure = track.figure && await model.widget_manager?.get_model(track.figure);
+    if (!figure?.set_state) return;
+    const [markers, frames, axes] = track.shape, { buffer, byteOffset } = track.points;
+    const frame = Math.max(0, Math.min(frames - 1, Math.round((engine.heard() - track.first_s) / track.step_s)));
+    if (shown?.track === track && shown.frame === frame) return;
+    shown = { track, frame };
+    const all = new DataView(buffer, byteOffset), place = (marker, axis) => all.getFloat32(4 * ((marker * frames + frame) * axes + axis), true);
+    const data = Object.fromEntries(["x", "y", "z"].slice(0, axes).map((name, axis) =>
+      [name, [Array.from({ length: markers }, (_, marker) => place(marker, axis))]]));
+    figure.set_state({ _py2js_restyle: { restyle_data: data, restyle_traces: [track.trace],
+      trace_edit_id: figure.get("_last_trace_edit_id"), layout_edit_id: figure.get("_last_layout_edit_id") } });
+    await painted();
+  }
+  async function follow() {
+    if (busy) return;
+    busy = true;
+    try { do { await move(); await painted(); } while (!closed && engine.playing()); } finally { busy = false; }
+  }
+  engine.events.addEventListener("change", follow);
+  model.on("change:_track", follow);
+  return () => { closed = true; engine.events.removeEventListener("change", follow); };
+}
 function drawControls(model, el, engine) {
   const root = Object.assign(document.createElement("div"), { className: "latentfx-player" });
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's single-key commands stay out of the controls
   root.innerHTML = `<div class="lfx-title"></div><div class="lfx-row"><button type="button" class="lfx-play"></button>
     <span class="lfx-sides" role="group" aria-label="Which sound is heard">
-      <button type="button" data-side="dry">Dry</button><button type="button" data-side="wet">Wet</button>
-      <button type="button" data-side="decoded" title="What the model's decoder makes of the wet sound">Decoded</button></span>
+      ${SIDES.map((side) => `<button type="button" data-side="${side}"></button>`).join("")}</span>
     <input type="range" class="lfx-bar" min="0" step="0.01" aria-label="Position in seconds"><span class="lfx-clock"></span>
     <button type="button" class="lfx-loop" aria-label="Loop" title="Loop">${LOOP}</button>
     <label class="lfx-volume" title="Volume">${VOLUME}<input type="range" max="1" step="0.01" aria-label="Volume"></label></div>`;
@@ -118,7 +148,12 @@ function drawControls(model, el, engine) {
     if (root.dataset.playing !== `${playing}`) play.innerHTML = playing ? PAUSE : PLAY;
     play.ariaLabel = playing ? "Pause" : "Play";
     play.disabled = bar.disabled = !length;
-    sides.forEach((button) => { button.ariaPressed = button.dataset.side === model.get("listening"); });
+    sides.forEach((button) => {
+      const { side } = button.dataset, sound = engine.sounds[side]?.buffer;
+      button.textContent = model.get("labels")[side];
+      button.ariaPressed = side === model.get("listening");
+      button.hidden = !sound && (side === "decoded" || side === "algebra");
+    });
     loop.ariaPressed = model.get("loop");
     [bar.max, bar.value, volume.value] = [length, at, model.get("volume")];
     clock.textContent = `${at.toFixed(1)} / ${length.toFixed(1)} s`;
@@ -127,6 +162,7 @@ function drawControls(model, el, engine) {
     Object.assign(root.dataset, { ready: !engine.pending && model.get("ready"), playing, listening: model.get("listening"),
       duration: length.toFixed(3), time: at.toFixed(3) });
   };
+  const still = moveMarkers(model, engine);
   engine.events.addEventListener("change", paint);
   paint();
   el.append(root);
@@ -134,7 +170,7 @@ function drawControls(model, el, engine) {
   const grown = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
   grown.observe(root);
   model.send({ kind: "ready" }); // Python answers with the sounds, in case an earlier message was lost
-  return () => { engine.events.removeEventListener("change", paint); grown.disconnect(); };
+  return () => { still(); engine.events.removeEventListener("change", paint); grown.disconnect(); };
 }
 export default () => {
   let engine;

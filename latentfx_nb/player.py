@@ -1,4 +1,7 @@
-"""The one house widget: a clip dry, wet and decoded, switched without a gap, and where the play position is."""
+"""The one house widget: a clip dry, wet and decoded, switched without a gap, and where the play position is.
+
+A marker on a figure can follow the sound. The page moves it by itself: a kernel far away would answer too late.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ import soundfile
 import traitlets
 from jaxtyping import Float
 
-SIDES = ("dry", "wet", "decoded")
+SIDES = {"dry": "Dry", "wet": "Wet", "decoded": "Decoded", "algebra": "Algebra"}
+"""The sounds that are loaded together, and what their buttons say; the last two are there if they are given."""
+
+REQUIRED = ("dry", "wet")
 
 CSS = """
 .latentfx-player { box-sizing: border-box; max-width: 100%; min-width: 440px; padding: 7px 12px 9px;
@@ -38,10 +44,10 @@ CSS = """
 .latentfx-player .lfx-sides { display: flex; flex: none; }
 .latentfx-player .lfx-sides button:first-child { border-radius: 5px 0 0 5px; }
 .latentfx-player .lfx-sides button + button { margin-left: -1px; }
-.latentfx-player .lfx-sides button:last-child, .latentfx-player[data-decoded=""] [data-side="wet"] {
-  border-radius: 0 5px 5px 0; }
-.latentfx-player[data-decoded=""] [data-side="decoded"] { display: none; }
+.latentfx-player .lfx-sides button:not(:has(~ button:not([hidden]))) { border-radius: 0 5px 5px 0; }
+.latentfx-player .lfx-sides button[hidden] { display: none; }
 .latentfx-player:not([data-decoded=""]) { min-width: 540px; }
+.latentfx-player:not([data-algebra=""]) { min-width: 640px; }
 .latentfx-player .lfx-sides button[aria-pressed="true"] { border-color: var(--jp-brand-color1, #1976d2);
   background: var(--jp-brand-color1, #1976d2); color: var(--jp-ui-inverse-font-color0, #fff); }
 .latentfx-player .lfx-loop[aria-pressed="true"] { background: var(--jp-layout-color2, #eee);
@@ -59,6 +65,7 @@ def encode_sounds(
     dry: Float[np.ndarray, "channel sample"],
     wet: Float[np.ndarray, "channel sample"],
     decoded: Float[np.ndarray, "channel sample"] | None = None,
+    algebra: Float[np.ndarray, "channel sample"] | None = None,
     sample_rate: int = 48000,
 ) -> dict[str, bytes]:
     """Return the sounds that are given, by name, as 16-bit FLAC.
@@ -68,7 +75,7 @@ def encode_sounds(
     Raises ValueError for other shapes than one or two channels of the same length, for no samples and for NaN or
     infinity.
     """
-    sounds, gain = _matched(dry, wet, decoded)
+    sounds, gain = _matched(dry=dry, wet=wet, decoded=decoded, algebra=algebra)
     return {side: _flac(sound * gain, sample_rate) for side, sound in sounds.items()}
 
 
@@ -78,6 +85,7 @@ def plain_players(
     sample_rate: int = 48000,
     title: str = "",
     decoded: Float[np.ndarray, "channel sample"] | None = None,
+    algebra: Float[np.ndarray, "channel sample"] | None = None,
 ) -> ipywidgets.VBox:
     """Return the announced fall-back of `Player`: a note and the browser's own audio player for each sound.
 
@@ -85,16 +93,17 @@ def plain_players(
     """
     note = "The A/B player could not start; here are the sounds."
     rows = [ipywidgets.HTML(f"{note} {html.escape(title)}".strip())]
-    for side, flac in encode_sounds(dry, wet, decoded, sample_rate).items():
+    for side, flac in encode_sounds(dry, wet, decoded, algebra, sample_rate).items():
         sound = ipywidgets.Audio(value=flac, format="flac", autoplay=False, loop=False)
-        rows.append(ipywidgets.HBox([ipywidgets.Label(side.capitalize(), layout={"width": "5em"}), sound]))
+        rows.append(ipywidgets.HBox([ipywidgets.Label(SIDES[side], layout={"width": "5em"}), sound]))
     return ipywidgets.VBox(rows)
 
 
 class Player(anywidget.AnyWidget):
-    """Two sounds of one length, or three, with gap-free A/B, a play position, volume and a loop.
+    """Two to four sounds of one length, with gap-free A/B, a play position, volume and a loop.
 
-    `listening` ("dry", "wet" or, where that is loaded, "decoded"), `playing`, `volume` (0 to 1) and `loop` can be read
+    `listening` ("dry", "wet" or, where they are loaded, "decoded" and "algebra"), `labels` (what their buttons say),
+    `playing`, `volume` (0 to 1) and `loop` can be read
     and set; `time_s` is the play position, written by the browser about 15 times a second while it plays; `ready` turns
     true when a page shows the player. Loading a sound never starts it; while one plays, the new one goes on from the
     same position.
@@ -106,14 +115,17 @@ class Player(anywidget.AnyWidget):
     dry = traitlets.Bytes().tag(sync=True)
     wet = traitlets.Bytes().tag(sync=True)
     decoded = traitlets.Bytes().tag(sync=True)
+    algebra = traitlets.Bytes().tag(sync=True)
+    labels = traitlets.Dict(SIDES).tag(sync=True)
     title = traitlets.Unicode().tag(sync=True)
-    listening = traitlets.Enum(SIDES, default_value="wet").tag(sync=True)
+    listening = traitlets.Enum(list(SIDES), default_value="wet").tag(sync=True)
     time_s = traitlets.Float().tag(sync=True)
     playing = traitlets.Bool().tag(sync=True)
     volume = traitlets.Float(0.8, min=0.0, max=1.0).tag(sync=True)
     loop = traitlets.Bool(True).tag(sync=True)
     ready = traitlets.Bool().tag(sync=True)
     _hearers = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    _track = traitlets.Dict().tag(sync=True)
 
     def __init__(self, **traits) -> None:
         # The page needs the player's own address in its first state: a later message is what may get lost.
@@ -129,13 +141,15 @@ class Player(anywidget.AnyWidget):
         sample_rate: int = 48000,
         title: str = "",
         decoded: Float[np.ndarray, "channel sample"] | None = None,
+        algebra: Float[np.ndarray, "channel sample"] | None = None,
     ) -> None:
         """Show `title` and send the sounds, or those that differ from what was sent last.
 
-        `decoded` is what a model's decoder makes of the wet sound; without it, the page offers dry and wet only. Their
-        loudness is taken to be matched already; peaks above 1 are handled as in `encode_sounds`, and raises as it does.
+        `decoded` is what a model's decoder makes of the wet sound, `algebra` what it makes of latents that were moved;
+        without them, the page offers dry and wet only. Their loudness is taken to be matched already; peaks above 1
+        are handled as in `encode_sounds`, and raises as it does.
         """
-        sounds, gain = _matched(dry, wet, decoded)
+        sounds, gain = _matched(dry=dry, wet=wet, decoded=decoded, algebra=algebra)
         with self.hold_sync():
             for side, sound in sounds.items():
                 shape = f"{sound.shape} {sample_rate} {gain}".encode()
@@ -143,10 +157,37 @@ class Player(anywidget.AnyWidget):
                 if self._sent.get(side) != content:
                     self.set_trait(side, _flac(sound * gain, sample_rate))
                     self._sent[side] = content
-            if decoded is None:
-                self.decoded = b""
-                self._sent.pop("decoded", None)
+            for side in set(SIDES) - set(sounds):
+                self.set_trait(side, b"")
+                self._sent.pop(side, None)
             self.title = title
+
+    def follow(
+        self,
+        figure: anywidget.AnyWidget,
+        trace: int,
+        points: Float[np.ndarray, "marker frame axis"],
+        times_s: Float[np.ndarray, " frame"],
+    ) -> None:
+        """Keep the markers of a `trace` of a figure widget where the sound is: at the frame that is heard.
+
+        `points` are the places of each marker at `times_s`, evenly spaced; with two axes the trace is flat. The page
+        moves them without asking the kernel, so the figure's own Python side does not see them move.
+
+        Raises ValueError if times and points do not go together.
+        """
+        points = np.ascontiguousarray(points, "<f4")
+        if points.ndim != 3 or points.shape[1] != len(times_s) or not len(times_s):
+            raise ValueError(f"points [marker frame axis] of shape {points.shape} need a time for each frame")
+        step_s = float(times_s[1] - times_s[0]) if len(times_s) > 1 else 1.0
+        self._track = {
+            "figure": figure.model_id, "trace": trace, "shape": list(points.shape), "points": points.tobytes(),
+            "first_s": float(times_s[0]), "step_s": step_s,
+        }  # fmt: skip
+
+    def seek(self, time_s: float) -> None:
+        """Go to a position, playing or not."""
+        self.send({"kind": "seek", "time_s": float(time_s)})
 
     def watch_over(self, *widgets: anywidget.AnyWidget) -> None:
         """Keep other widgets of the page (the figure) updating if they start slowly, as the player does for itself.
@@ -156,22 +197,21 @@ class Player(anywidget.AnyWidget):
         """
         self._hearers = [*self._hearers, *(widget.model_id for widget in widgets)]
 
-    @traitlets.observe("decoded", "listening")
+    @traitlets.observe("decoded", "algebra", "listening")
     def _hear_something(self, _change) -> None:
-        if self.listening == "decoded" and not self.decoded:
+        if self.listening in ("decoded", "algebra") and not getattr(self, self.listening):
             self.listening = "wet"
 
     def _answer(self, _widget, content, _buffers) -> None:
         # Only what Python writes is sent again: a late answer must not undo what has been clicked meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
-            self.send_state([*SIDES, "title", "ready", "_hearers"])
+            self.send_state([*SIDES, "labels", "title", "ready", "_hearers", "_track"])
 
 
-def _matched(dry, wet, decoded) -> tuple[dict[str, np.ndarray], float]:
+def _matched(**given: np.ndarray | None) -> tuple[dict[str, np.ndarray], float]:
     """Return the sounds that are given, by side, and their common gain."""
-    given = {"dry": dry, "wet": wet} if decoded is None else {"dry": dry, "wet": wet, "decoded": decoded}
-    sounds = {side: _checked(sound, side) for side, sound in given.items()}
+    sounds = {side: _checked(sound, side) for side, sound in given.items() if sound is not None or side in REQUIRED}
     length = sounds["dry"].shape[1]
     for side, sound in sounds.items():
         if sound.shape[1] != length:

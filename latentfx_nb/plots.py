@@ -230,6 +230,81 @@ def _knob_text(paths: xr.DataArray, value: float) -> str:
     return EFFECTS[attributes["effect"]].knob(attributes["knob"]).text(value)
 
 
+MOST_TRAJECTORIES = 6
+"""Trajectories that one picture holds apart."""
+
+
+def trajectories(paths: Sequence[xr.DataArray], cloud: xr.DataArray | None = None) -> go.Figure:
+    """Return trajectories through time, light to dark, in the basis of a data set's frames (Figure 2).
+
+    `paths` are up to six of `(frame, component)` with the coordinates `time_s`, `clip` and `effect`; `cloud (frame,
+    component)` are frames of the whole data set. Traces come in this order: the cloud, six trajectories, what the legend
+    shows of each, and the markers, which stand at the first frames.
+    """
+    flat = paths[0].sizes["component"] == 2
+    background = {"size": 2, "color": "#9a9a9a", "opacity": 0.25}
+    places = {} if cloud is None else coordinates(cloud)
+    figure = go.Figure(_scatter(flat, **places, mode="markers", marker=background, hoverinfo="skip", name="data set"))
+    shown = [*paths, *[None] * MOST_TRAJECTORIES][:MOST_TRAJECTORIES]
+    for path, color in zip(shown, SET_COLORS, strict=False):
+        mode = "lines+markers" if flat else "lines"
+        figure.add_trace(_scatter(flat, mode=mode, hoverinfo="text", **trajectory_trace(path, color, flat)))
+    for path, color in zip(shown, SET_COLORS, strict=False):
+        nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
+        look = {"mode": "markers", "marker": {"size": 8, "color": color, "symbol": "diamond"}}
+        figure.add_trace(_scatter(flat, **nowhere, **look, **trajectory_legend(path)))
+    figure.add_trace(_scatter(flat, mode="markers", hoverinfo="skip", name="now", **now_trace(paths)))
+    if flat:
+        names = paths[0]["component"].values
+        figure.update_xaxes(title=str(names[0]))
+        figure.update_yaxes(title=str(names[1]), scaleanchor="x")
+    else:
+        figure.update_scenes(_scene(paths[0]))
+    figure = _finish(figure, height=620)
+    return figure.update_layout(legend={"x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"}, margin={"t": 60})
+
+
+def trajectory_trace(path: xr.DataArray | None, color: str, flat: bool = False) -> dict:
+    """Return the data of one trace of `trajectories`, from a tint of `color` at the start to a shade of it at the end.
+
+    Without a path it is empty.
+    """
+    if path is None:
+        return {**{axis: [] for axis in ("xy" if flat else "xyz")}, "name": "", "visible": False}
+    times = path["time_s"].values
+    name = trajectory_name(path)
+    texts = [f"<b>{name}</b><br>{time_s:.2f} s" for time_s in times]
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    ends = [[round(255 - 0.25 * (255 - part)) for part in (red, green, blue)], [red, green, blue]]
+    dark = [round(0.45 * part) for part in (red, green, blue)]
+    scale = [[at, "rgb({},{},{})".format(*shade)] for at, shade in zip((0, 0.6, 1), (*ends, dark), strict=True)]
+    shades = {"color": times, "colorscale": scale, "cmin": 0.0, "cmax": float(times[-1]) or 1.0}
+    look = (
+        {"line": {"width": 1, "color": color}, "marker": {"size": 3, **shades}}
+        if flat
+        else {"line": {"width": 4, **shades}}
+    )
+    return {**coordinates(path), "text": texts, "name": name, "visible": True, **look}
+
+
+def trajectory_legend(path: xr.DataArray | None) -> dict:
+    """Return what the legend of `trajectories` says of one; lines of many shades have no colour there."""
+    return {"name": "" if path is None else trajectory_name(path), "showlegend": path is not None}
+
+
+def trajectory_name(path: xr.DataArray) -> str:
+    """Return what a trajectory with the coordinates `clip` and `effect` is of."""
+    return f"{path['clip'].item()}, {EFFECTS[path['effect'].item()].name.lower()}"
+
+
+def now_trace(paths: Sequence[xr.DataArray]) -> dict:
+    """Return the markers of `trajectories`, at their first frames."""
+    flat = paths[0].sizes["component"] == 2
+    marker = {"size": 13 if flat else 9, "symbol": "diamond", "color": list(SET_COLORS[: len(paths)])}
+    marker["line"] = {"width": 1, "color": "#000000"}
+    return {**coordinates(np.stack([path.values[0] for path in paths])), "marker": marker}
+
+
 def latent_images(spectrograms: Sequence[xr.DataArray], latents: Sequence[xr.DataArray]) -> go.Figure:
     """Return six images (Figure 1): spectrograms above, latents below; before, after and difference side by side.
 

@@ -1,8 +1,9 @@
 """Points of the bundled clips that ship with the package, so that a page opens at once; anything else is computed.
 
 `bundled/points/<encoder>.nc` holds, for an encoder: the time averages of all bundled clips through all effects, their
-PCA and UMAP points, how pure their neighbourhoods are, the time averages of eight clips along Table 2's knobs, and the
-paper's claims, tested on all of these.
+PCA and UMAP points, how pure their neighbourhoods are, the basis that trajectories are drawn in, the time averages of
+eight clips along Table 2's knobs, the paper's claims, tested on all of these, and how near latent algebra comes to each
+effect.
 Nothing here is trusted by its name: a file serves only clips, effects and weights with the hashes it was made from.
 """
 
@@ -21,14 +22,16 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from latentfx_nb.algebra import algebra_scores
 from latentfx_nb.cache import atomic_write
 from latentfx_nb.claims import COMPARED, compare_claims, paper_claims, row_measures
 from latentfx_nb.clips import BUNDLED, ClipSet, load_clips
+from latentfx_nb.comparison import encoder_measures, purity_by_window
 from latentfx_nb.effects import EFFECTS, Setting, get_effect, settings_hash
 from latentfx_nb.encoders import load_encoder, weights_hash
 from latentfx_nb.latents import encode_effects, encode_sweep
 from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
-from latentfx_nb.projections import fit_pca, fit_umap, purity_table
+from latentfx_nb.projections import PCA, fit_pca, fit_umap, purity_table
 
 POINTS = BUNDLED / "points"
 
@@ -47,6 +50,11 @@ PATH_CLIPS_PER_INSTRUMENT = 4
 COMPARED_PAIR = ("stacked-mini-2", "diffae-mini")  # our Stacked and DiffAE: the paper says that the first clusters more
 
 CLAIM_COLUMNS = {"claim": "claim", "place": "claim_place", "number": "claim_number"}  # as they are stored
+
+CLOUD_FRAMES = 1500
+"""Frames of a data set that stand for all of them behind trajectories: enough to see where they lie."""
+
+ALGEBRA = "algebra_"  # what stands before its variables and dims in a file
 
 UMAP_NEIGHBOURS = 15  # umap-learn's default; a folder with a single clip has fewer renders to be near to
 
@@ -69,6 +77,130 @@ def sweep_means(
         attributes = {"units": turned.unit, "effect": effect, "knob": turned.name}
         return shipped.assign_coords(value=("value", shipped["value"].values, attributes))
     return encode_sweep(clips, load_encoder(encoder), effect, knob=turned.name, average=True, bar=bar)
+
+
+def trajectory_basis(clips: ClipSet, encoder: str, bar: Callable[..., Any] = tqdm) -> PCA:
+    """Return the 3-D PCA of all frames of `clips` through all ten effects (Figure 2), shipped or computed.
+
+    Its `points (frame, component)` are a sample of the frames, evenly spaced.
+    """
+    shipped = _shipped_effects(clips, encoder)
+    if shipped is not None and len(clips) == shipped.attrs["n_clips"] and "frame_mean" in shipped:
+        return _read_basis(shipped)
+    latents = encode_effects(clips, load_encoder(encoder), bar=bar)
+    with bar(total=1, desc="PCA of all frames", unit="step") as progress:
+        basis = _frame_basis(latents)
+        progress.update()
+    return basis
+
+
+def _frame_basis(latents: xr.DataArray) -> PCA:
+    basis = fit_pca(latents, 3, "dim")
+    points = basis.points.transpose("clip", "effect", "frame", "component").values.reshape(-1, 3)
+    some = np.linspace(0, len(points) - 1, min(len(points), CLOUD_FRAMES)).astype(int)
+    return replace(basis, points=xr.DataArray(points[some], {"component": basis.points["component"]}, _CLOUD_DIMS))
+
+
+_CLOUD_DIMS = ("frame", "component")
+
+
+def _store_basis(basis: PCA) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "frame_mean": ("dim", basis.mean.values.astype(np.float64)),
+            "frame_components": (("component_3d", "dim"), basis.components.values.astype(np.float64)),
+            "frame_explained": ("component_3d", basis.explained.values.astype(np.float64)),
+            "frame_cloud": (("cloud", "component_3d"), basis.points.values.astype(np.float32)),
+        }
+    )
+
+
+def _read_basis(dataset: xr.Dataset) -> PCA:
+    names = {"component": [f"PC{i + 1}" for i in range(3)]}
+    dims = dataset["dim"].values
+    return PCA(
+        points=xr.DataArray(dataset["frame_cloud"].values, names, _CLOUD_DIMS),
+        explained=xr.DataArray(dataset["frame_explained"].values, names, ("component",)),
+        components=xr.DataArray(dataset["frame_components"].values, {**names, "dim": dims}, ("component", "dim")),
+        mean=xr.DataArray(dataset["frame_mean"].values, {"dim": dims}, ("dim",)),
+        angle=0.0,
+        features=("dim",),
+        axes={"dim": dims},
+    )
+
+
+def window_purity(clips: ClipSet, encoder: str, bar: Callable[..., Any] = tqdm) -> pd.DataFrame | None:
+    """Return `comparison.purity_by_window` of `clips` through all ten effects, if it ships; else None.
+
+    To compute it takes as long as reading all latents a few times.
+    """
+    shipped = _shipped_effects(clips, encoder)
+    if shipped is None or len(clips) != shipped.attrs["n_clips"] or "window" not in shipped:
+        return None
+    stored = shipped["window"]
+    keys = [shipped["window_label"].values.astype(str), shipped["window_s"].values]
+    index = pd.MultiIndex.from_arrays(keys, names=["label", "window_s"])
+    return pd.DataFrame(stored.values, index, stored["window_column"].values.astype(str))
+
+
+def _store_windows(table: pd.DataFrame) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "window": (("window_row", "window_column"), table.to_numpy(np.float32)),
+            "window_label": ("window_row", table.index.get_level_values("label").to_numpy(object)),
+            "window_s": ("window_row", table.index.get_level_values("window_s").to_numpy(float)),
+        },
+        {"window_column": table.columns.to_numpy(object)},
+    )
+
+
+def effect_algebra(clips: ClipSet, encoder: str) -> xr.Dataset | None:
+    """Return `algebra.algebra_scores` of all effects on `clips`, if they ship; else None: decoding takes minutes."""
+    shipped = _shipped_effects(clips, encoder)
+    if shipped is None or len(clips) != shipped.attrs["n_clips"] or f"{ALGEBRA}missed" not in shipped:
+        return None
+    own = shipped[[name for name in shipped.variables if str(name).startswith(ALGEBRA)]]
+    return own.drop_vars("clip", errors="ignore").rename({n: n.removeprefix(ALGEBRA) for n in _prefixed(own)})
+
+
+def _prefixed(dataset: xr.Dataset) -> list[str]:
+    return [str(name) for name in {*dataset.variables, *dataset.dims} if str(name).startswith(ALGEBRA)]
+
+
+def _store_algebra(scores: xr.Dataset) -> xr.Dataset:
+    names = {str(name): f"{ALGEBRA}{name}" for name in {*scores.variables, *scores.dims}}
+    stored = scores.drop_attrs().rename(names)
+    return stored.assign_coords({name: v.astype(object) for name, v in stored.coords.items() if v.dtype.kind == "U"})
+
+
+def compare_encoders(
+    clips: ClipSet, encoders: Sequence[str], bar: Callable[..., Any] = tqdm, *, compute: bool = True
+) -> dict[str, pd.DataFrame]:
+    """Return `comparison.encoder_measures` of each encoder, by name, shipped or computed.
+
+    Without `compute`, only of those that ship for `clips`. What ships holds algebra too; computing it takes minutes
+    (`algebra.algebra_scores`), so it is left NaN here.
+    """
+    found = {}
+    for name in encoders:
+        shipped = _shipped_effects(clips, name)
+        whole = shipped is not None and len(clips) == shipped.attrs["n_clips"] and "row_hit_mean" in shipped
+        if not (whole or compute):
+            continue
+        means = effect_means(clips, name, bar)
+        if whole:
+            rows = shipped.rename({f"row_{key}": key for key in _ROWS}).drop_vars("clip_hash")
+        else:
+            latents = encode_effects(clips, load_encoder(name), bar=bar)
+            with bar(total=1, desc=f"{name}: probing the renders", unit="step") as progress:
+                rows = row_measures(latents, means)
+                progress.update()
+        paths = {effect: sweep_means(path_clips(clips), name, effect, bar=bar) for effect in KNOB_RANGES}
+        found[name] = encoder_measures(means, paths, rows, effect_algebra(clips, name))
+    return found
+
+
+_ROWS = ("hit_mean", "hit_flat", "same_effect_mean", "same_effect_flat")
 
 
 @dataclass(frozen=True)
@@ -210,6 +342,9 @@ def make_points(encoder: str, bar: Callable[..., Any] = tqdm) -> xr.Dataset:
     )  # fmt: skip
     rows = row_measures(latents, means)
     dataset = dataset.merge(_store_claims(rows, paper_claims(latents, means, paths, rows)))
+    dataset = dataset.merge(_store_basis(_frame_basis(latents)))
+    dataset = dataset.merge(_store_windows(purity_by_window(latents, bar)))
+    dataset = dataset.merge(_store_algebra(algebra_scores(clips, model, bar=bar)))
     dataset.attrs = {**means.attrs, "n_clips": len(clips), "settings": settings_hash(_TABLE_1)}
     return dataset
 

@@ -16,7 +16,7 @@ FLOORS = (
     ("effects", "clips", "encoders"),
     ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
-    ("claims",),
+    ("claims", "comparison"),
     ("prepared", "plots", "player", "report", "server"),
     ("panels",),
 )

@@ -6,5 +6,14 @@ from latentfx_nb.panels.knob_paths import KnobPaths
 from latentfx_nb.panels.latent_images import LatentImages
 from latentfx_nb.panels.linear_probes import LinearProbes
 from latentfx_nb.panels.start_here import StartHere
+from latentfx_nb.panels.trajectories import Trajectories
 
-__all__ = ["DimensionMasking", "EffectClusters", "KnobPaths", "LatentImages", "LinearProbes", "StartHere"]
+__all__ = [
+    "DimensionMasking",
+    "EffectClusters",
+    "KnobPaths",
+    "LatentImages",
+    "LinearProbes",
+    "StartHere",
+    "Trajectories",
+]

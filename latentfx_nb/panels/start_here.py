@@ -13,6 +13,10 @@ from latentfx_nb.panels.base import table
 
 PAGES: Mapping[str, tuple[str, str]] = {
     "01_latent_images": ("Latent images", "One clip, one effect, one knob: hear it, and see the latents change."),
+    "02_trajectories": (
+        "Trajectories",
+        "A clip's path through latent space in time, with a marker that follows the sound.",
+    ),
     "03_effect_clusters": ("Effect clusters", "All clips through ten effects: do they group by effect or by music?"),
     "04_knob_paths": ("Knob paths", "Turn a knob and watch a clip move through latent space."),
     "05_linear_probes": ("Linear probes", "Does an encoder know which effect it hears? Train probes while you watch."),

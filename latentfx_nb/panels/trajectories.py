@@ -1,0 +1,202 @@
+"""Figure 2: clips move through latent space in time, in the basis of all frames, and a marker follows the sound."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import ipywidgets as widgets
+import numpy as np
+import xarray as xr
+
+from latentfx_nb import plots
+from latentfx_nb.clips import ClipSet
+from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.encoders import load_encoder
+from latentfx_nb.geometry import extent, smooth, speed
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note, table
+from latentfx_nb.paper import SAMPLE_RATE_HZ
+from latentfx_nb.prepared import trajectory_basis
+from latentfx_nb.projections import PCA
+
+WINDOW_S = 0.1
+"""How long the trajectories are averaged over at first: single frames jump, as the paper's Figure 2 shows."""
+
+REMEMBERED = 64  # latents of renders, half a megabyte each
+
+
+class _Drawn(NamedTuple):
+    """What is drawn, put in place all at once."""
+
+    clips: ClipSet
+    encoder: str
+    basis: PCA
+    latents: list[xr.DataArray]  # (dim, frame), smoothed, with the coordinates clip and effect
+    rows: list[int]  # of the clip set, for each of them
+
+    def points(self, dimensions: int) -> list[xr.DataArray]:
+        """Return the trajectories `(frame, component)` in the picture."""
+        return [self.basis.transform(one).isel(component=slice(dimensions)) for one in self.latents]
+
+
+class Trajectories(Panel):
+    """Choose clips and effects: their trajectories appear, and markers run along them in step with the sound.
+
+    `source` is "bundled", a folder or a ClipSet; `dimensions` is 3, or 2 where there is no WebGL.
+    """
+
+    def __init__(
+        self,
+        source: str | Path | ClipSet = "bundled",
+        encoder: str = "diffae-mini",
+        effects: tuple[str, ...] = ("CLN", "DIS"),
+        dimensions: int = 3,
+    ) -> None:
+        super().__init__(source, encoder)
+        self._dimensions = dimensions
+        self._encoded = lru_cache(maxsize=REMEMBERED)(self._encode)
+        self.chosen = widgets.SelectMultiple(rows=7, layout={"width": "340px"})
+        self.effects = widgets.SelectMultiple(
+            options=[(f"{spec.name} ({label})", label) for label, spec in EFFECTS.items()],
+            value=effects,
+            rows=6,
+            layout={"width": "340px"},
+        )
+        self.window_s = widgets.FloatLogSlider(
+            WINDOW_S, min=-3, max=1, step=0.05, description="Smoothing window (s)", style=STYLE, readout_format=".3g"
+        )
+        self.window_s.layout.width = "100%"
+        self.heard = widgets.Dropdown(description="Listen to", style=STYLE, layout={"width": "340px"})
+        self.numbers = widgets.HTML()
+        self._list_clips()
+        self._drawn = self.first(self._read)
+        points = self._drawn.points(dimensions)
+        cloud = self._drawn.basis.points.isel(component=slice(dimensions))
+        self.figure = self.figure_widget(plots.trajectories(points, cloud))
+        most = plots.MOST_TRAJECTORIES
+        self._lines, self._legend = self.figure.data[1 : 1 + most], self.figure.data[1 + most : -1]
+        for number, trace in enumerate(self._lines):
+            trace.on_click(lambda _trace, chosen, _state, number=number: self._clicked(number, chosen))
+        self.children = self._layout()
+        self._list_heard()
+        self._follow(points)
+        self._show_numbers()
+        self._load_sound()
+        self.on_clips(self._clips_changed)
+        for chooser in (self.encoder, self.chosen, self.effects, self.window_s):
+            chooser.observe(lambda _: self._listing or self._prepare(), "value")
+        self.heard.observe(lambda _: self._listing or self.worker.submit("sound", self._load_sound), "value")
+
+    def _layout(self) -> list[widgets.Widget]:
+        row = {"flex_flow": "row wrap", "align_items": "center"}
+        choices = widgets.HBox([self.clip_set, self.encoder], layout=row)
+        label = widgets.Label(f"Draw clips x effects (Ctrl-click for several; up to {plots.MOST_TRAJECTORIES})")
+        side = widgets.VBox(
+            [self.heard, label, self.chosen, self.effects, self.numbers],
+            layout={"width": "380px", "margin": "10px 0 0 0"},
+        )
+        view = widgets.VBox([self.figure], layout={"flex": "1 1 500px", "min_width": "0"})
+        below = widgets.HBox([view, side], layout={"width": "100%"})
+        return [choices, self.window_s, self.status, self.player, below]
+
+    def _list_clips(self) -> None:
+        self._listing = True
+        self.chosen.value = ()  # the page would look for rows that the new list may not have
+        self.chosen.options = [(clip_label(self.clips, row), row) for row in range(len(self.clips))]
+        self.chosen.value = (0,)
+        self._listing = False
+
+    def _clips_changed(self) -> None:
+        self._list_clips()
+        self._prepare()
+
+    def _list_heard(self) -> None:
+        """Offer what is drawn to listen to: still the same, if it is there; else the first that is an effect."""
+        drawn, before = self._drawn, self.heard.label
+        names = [plots.trajectory_name(one) for one in drawn.latents]
+        wet = [number for number, one in enumerate(drawn.latents) if one["effect"].item() != "CLN"]
+        self._listing = True
+        self.heard.value = None
+        self.heard.options = [(name, number) for number, name in enumerate(names)]
+        self.heard.value = names.index(before) if before in names else [*wet, 0][0]
+        self._listing = False
+
+    def _prepare(self) -> None:
+        def job() -> None:
+            self.status.say("")
+            self._drawn = self._read()
+            self._draw()
+            self._list_heard()
+            self._load_sound()
+
+        self.worker.submit("prepare", job)
+
+    def _read(self) -> _Drawn:
+        """Return what is chosen: the basis ships, or is fitted; the few trajectories are encoded now."""
+        clips, encoder, last = self.clips, self.encoder.value, getattr(self, "_drawn", None)
+        wanted = [(row, effect) for row in self.chosen.value or (0,) for effect in self.effects.value or ("CLN",)]
+        if last is not None and last.clips is clips and last.encoder == encoder:
+            basis = last.basis
+        else:
+            basis = trajectory_basis(clips, encoder, self.busy)
+        some = wanted[: plots.MOST_TRAJECTORIES]
+        latents = []
+        for row, effect in some:
+            latents.append(smooth(self._encoded(clips, row, effect, encoder), self.window_s.value))
+            self._check()
+        if len(wanted) > len(some):
+            self.status.say(f"{len(some)} of the {len(wanted)} trajectories are drawn: choose fewer clips or effects.")
+        return _Drawn(clips, encoder, basis, latents, [row for row, _ in some])
+
+    def _encode(self, clips: ClipSet, row: int, effect: str, encoder: str) -> xr.DataArray:
+        latents = encoded(load_encoder(encoder), [render(clips[row], effect)])[0]
+        return latents.assign_coords(clip=clips.table["clip"].iat[row], effect=effect)
+
+    def _draw(self) -> None:
+        points = self._drawn.points(self._dimensions)
+        flat = self._dimensions == 2
+        shown = [*points, *[None] * plots.MOST_TRAJECTORIES][: plots.MOST_TRAJECTORIES]
+        with self.figure.batch_update():
+            self.figure.data[0].update(
+                plots.coordinates(self._drawn.basis.points.isel(component=slice(self._dimensions)))
+            )
+            for trace, legend, path, color in zip(self._lines, self._legend, shown, plots.SET_COLORS, strict=False):
+                trace.update(plots.trajectory_trace(path, color, flat))
+                legend.update(plots.trajectory_legend(path))
+            self.figure.data[-1].update(plots.now_trace(points))
+        self._follow(points)
+        self._show_numbers()
+
+    def _follow(self, points: list[xr.DataArray]) -> None:
+        """Hand the places to the player, which moves the markers."""
+        places = np.stack([one.values for one in points])
+        self.player.follow(self.figure, len(self.figure.data) - 1, places, points[0]["time_s"].values)
+
+    def _load_sound(self) -> None:
+        drawn, number = self._drawn, self.heard.value or 0
+        clip, effect = drawn.clips[drawn.rows[number]], drawn.latents[number]["effect"].item()
+        title = plots.trajectory_name(drawn.latents[number])
+        self.player.load(render(clip, "CLN"), render(clip, effect), SAMPLE_RATE_HZ, title)
+
+    def _clicked(self, number: int, points) -> None:
+        """A point is a trajectory and a time: listen to the one, from the other on."""
+        if points.point_inds:
+            self.heard.value = number
+            self.player.seek(float(self._drawn.latents[number]["time_s"].values[points.point_inds[0]]))
+
+    def _show_numbers(self) -> None:
+        drawn = self._drawn
+        rows = [
+            (plots.trajectory_name(one), f"{float(speed(one)):.3g}", f"{float(extent(one)):.3g}")
+            for one in drawn.latents
+        ]
+        share = float(np.sum(np.asarray(drawn.basis.explained)[: self._dimensions]))
+        text = (
+            "In latent units: how far it goes in a second, and how far it strays from its middle (rms), in all "
+            f"dimensions, smoothed over {self.window_s.value:.3g} s. The picture holds {share:.0%} of the variance of "
+            f"all {drawn.encoder} frames of this data set."
+        )
+        if drawn.latents[0].sizes["frame"] == 1:
+            text += f" {drawn.encoder} gives one vector a clip, so nothing moves."
+        self.numbers.value = table(("trajectory", "speed", "extent"), rows) + note(text)
