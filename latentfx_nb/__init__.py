@@ -44,20 +44,9 @@ _HOME = {
     "compare_claims": "claims",
 }
 _MODULES = (
-    *("algebra", "audio", "cache", "claims", "clips", "decoding", "effects", "encoders", "geometry", "latents"),
-    *(
-        "linear",
-        "masking",
-        "panels",
-        "paper",
-        "player",
-        "plots",
-        "prepared",
-        "probes",
-        "projections",
-        "samples",
-        "server",
-    ),
+    *("algebra", "audio", "cache", "claims", "clips", "comparison", "decoding", "effects", "encoders", "geometry"),
+    *("latents", "linear", "masking", "panels", "paper", "player", "plots", "prepared", "probes", "projections"),
+    *("samples", "server"),
 )
 
 __all__ = ["__version__", *_HOME]

@@ -164,14 +164,22 @@ def _legend(flat: bool, color: str) -> list[go.Scatter | go.Scatter3d]:
     ]
 
 
+MOST_KNOBS = 4
+"""Knobs whose paths one picture holds (Figure 9 has four)."""
+
+
 def knob_path(
-    paths: xr.DataArray, cloud: xr.DataArray | None = None, chosen: Sequence[xr.DataArray] | None = None
+    paths: xr.DataArray,
+    cloud: xr.DataArray | None = None,
+    chosen: Sequence[xr.DataArray] | None = None,
+    others: Sequence[xr.DataArray] = (),
 ) -> go.Figure:
     """Return the paths `(clip, value, component)` that a knob makes of clips (Figures 6-9), over a faint `cloud`.
 
     The first trace is the cloud `(clip, effect, component)` of the whole data set, whose basis the paths are drawn in;
-    then come the paths, light to dark as the knob goes up, then a diamond a clip where the knob stands (`chosen`
-    `(clip, component)`; by default the path's first point).
+    then come the paths, light to dark as the knob goes up, in the effect's colour, then a diamond a clip where the knob
+    stands (`chosen (clip, component)`; by default the path's first point). After these come three traces for the paths
+    of `others`, further knobs (Figure 9), and what the legend shows of all four.
     """
     flat = paths.sizes["component"] == 2
     background = {"size": 3, "color": "#9a9a9a", "opacity": 0.25}
@@ -190,6 +198,14 @@ def knob_path(
             _scatter(flat, mode="markers", hoverinfo="text", name="knob", **knob_trace(paths, chosen)),
         ]
     )
+    further = [*others, *[None] * MOST_KNOBS][: MOST_KNOBS - 1]
+    for other in further:
+        nothing = {axis: [None] for axis in ("xy" if flat else "xyz")}
+        drawn = nothing if other is None else path_trace(other)
+        figure.add_trace(_scatter(flat, mode="lines+markers", hoverinfo="text", name="further paths", **drawn))
+    for one in (paths, *further):
+        nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
+        figure.add_trace(_scatter(flat, **nowhere, mode="markers", **path_legend(one)))
     if flat:
         figure.update_xaxes(title=str(paths["component"].values[0]))
         figure.update_yaxes(title=str(paths["component"].values[1]), scaleanchor="x")
@@ -198,21 +214,44 @@ def knob_path(
     return _finish(figure, height=600)
 
 
-def path_trace(paths: xr.DataArray) -> dict:
+def path_trace(paths: xr.DataArray | None) -> dict:
     """Return x, y, z, colours and hover texts of all paths in one trace, with a gap after each clip."""
+    if paths is None:
+        return {"x": [None], "y": [None], "z": [None], "text": []}
     gap = xr.full_like(paths.isel(value=[0]), np.nan)
     gapped = xr.concat([paths, gap], "value", coords="minimal", compat="override", join="outer")
-    turn = np.append(np.linspace(0.15, 1.0, paths.sizes["value"]), 0.15)
+    turn = np.append(np.linspace(0, 1.0, paths.sizes["value"]), 0)
     texts = [
         f"<b>{clip}</b><br>{_knob_text(paths, value)}"
         for clip in paths["clip"].values
         for value in [*paths["value"].values, paths["value"].values[0]]
     ]
     colors = np.tile(turn, paths.sizes["clip"])
-    scale = {"color": colors, "colorscale": "Viridis", "cmin": 0.0, "cmax": 1.0}
+    scale = {"color": colors, "colorscale": _shades(_path_color(paths)), "cmin": 0.0, "cmax": 1.0}
     flat = paths.sizes["component"] == 2
     line = {"width": 1, "color": "#777777"} if flat else {"width": 4, **scale}
     return {**coordinates(gapped), "text": texts, "line": line, "marker": {"size": 5 if flat else 3, **scale}}
+
+
+def path_legend(paths: xr.DataArray | None) -> dict:
+    """Return what the legend of `knob_path` says of a knob's paths."""
+    if paths is None or "effect" not in paths["value"].attrs:
+        return {"name": "", "showlegend": False, "marker": {"size": 8}}
+    attributes = paths["value"].attrs
+    words = f"{EFFECTS[attributes['effect']].name}: {EFFECTS[attributes['effect']].knob(attributes['knob']).words}"
+    return {"name": words, "showlegend": True, "marker": {"size": 8, "color": _path_color(paths)}}
+
+
+def _path_color(paths: xr.DataArray) -> str:
+    return EFFECT_COLORS.get(paths["value"].attrs.get("effect"), SET_COLORS[0])
+
+
+def _shades(color: str) -> list[list]:
+    """Return a colour scale from a tint of `color` "#rrggbb" by itself to a shade of it."""
+    rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
+    return [[at, "rgb({},{},{})".format(*ends.round().astype(int))] for at, ends in (
+        (0.0, 255 - 0.3 * (255 - rgb)), (0.6, rgb), (1.0, 0.45 * rgb)
+    )]  # fmt: skip
 
 
 def knob_trace(paths: xr.DataArray, chosen: Sequence[xr.DataArray] | None = None) -> dict:
@@ -238,8 +277,8 @@ def trajectories(paths: Sequence[xr.DataArray], cloud: xr.DataArray | None = Non
     """Return trajectories through time, light to dark, in the basis of a data set's frames (Figure 2).
 
     `paths` are up to six of `(frame, component)` with the coordinates `time_s`, `clip` and `effect`; `cloud (frame,
-    component)` are frames of the whole data set. Traces come in this order: the cloud, six trajectories, what the legend
-    shows of each, and the markers, which stand at the first frames.
+    component)` are frames of the whole data set. Traces come in this order: the cloud, six trajectories, what the
+    legend shows of each, and the markers, which stand at the first frames.
     """
     flat = paths[0].sizes["component"] == 2
     background = {"size": 2, "color": "#9a9a9a", "opacity": 0.25}
@@ -270,15 +309,11 @@ def trajectory_trace(path: xr.DataArray | None, color: str, flat: bool = False) 
     Without a path it is empty.
     """
     if path is None:
-        return {**{axis: [] for axis in ("xy" if flat else "xyz")}, "name": "", "visible": False}
+        return {**{axis: [None] for axis in ("xy" if flat else "xyz")}, "name": "", "visible": False}
     times = path["time_s"].values
     name = trajectory_name(path)
     texts = [f"<b>{name}</b><br>{time_s:.2f} s" for time_s in times]
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    ends = [[round(255 - 0.25 * (255 - part)) for part in (red, green, blue)], [red, green, blue]]
-    dark = [round(0.45 * part) for part in (red, green, blue)]
-    scale = [[at, "rgb({},{},{})".format(*shade)] for at, shade in zip((0, 0.6, 1), (*ends, dark), strict=True)]
-    shades = {"color": times, "colorscale": scale, "cmin": 0.0, "cmax": float(times[-1]) or 1.0}
+    shades = {"color": times, "colorscale": _shades(color), "cmin": 0.0, "cmax": float(times[-1]) or 1.0}
     look = (
         {"line": {"width": 1, "color": color}, "marker": {"size": 3, **shades}}
         if flat

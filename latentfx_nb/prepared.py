@@ -203,6 +203,13 @@ def compare_encoders(
 _ROWS = ("hit_mean", "hit_flat", "same_effect_mean", "same_effect_flat")
 
 
+def shipped_paths(clips: ClipSet, encoder: str) -> dict[str, xr.DataArray] | None:
+    """Return the time averages of `path_clips(clips)` along the knobs of Table 2, if all of them ship; else None."""
+    some = path_clips(clips)
+    paths = {effect: _shipped_path(some, encoder, effect, knob) for effect, (knob, *_) in KNOB_RANGES.items()}
+    return None if any(path is None for path in paths.values()) else paths
+
+
 @dataclass(frozen=True)
 class ClusterPoints:
     """What Figures 3-5 show of one data set: points, and numbers measured on the latents and not on their picture."""

@@ -21,7 +21,12 @@
 # never fitted. The diamonds show where the knob stands.
 #
 # **Try:** sweep the high-pass cutoff. A filter is a *linear* effect, yet its paths bend; the paper finds distortion's
-# the straightest. Straightness, chord over arc in all dimensions, stands beside the picture.
+# the straightest. Then draw the same clips along other knobs too (Figure 9): colours are effects, from light to dark as
+# the knob goes up.
+#
+# **A picture is not the space.** What is drawn is a path's shadow on three axes. A helix seen from its end is a
+# circle, and a circle seen from its side is a line: so every number is measured in all dimensions, and the straightness
+# of the shadow stands beside it.
 
 # %% tags=["static"]
 # On Colab only: install the package (torch is there already) and let its widgets in.
@@ -42,7 +47,11 @@ sweep = lfx.prepared.sweep_means(lfx.prepared.path_clips(clips), "diffae-mini", 
 lfx.plots.knob_path(pca.transform(sweep), pca.points)
 
 # %% tags=["static"]
-lfx.straightness(sweep).to_series().round(2)
+lfx.comparison.path_measures(sweep).to_dataframe().round(2)
+
+# %% tags=["static"]
+paths = lfx.prepared.shipped_paths(clips, "diffae-mini")
+lfx.claims.path_claims(paths)
 
 # %%
 import latentfx_nb as lfx

@@ -242,7 +242,8 @@ def test_a_view_without_points_is_an_empty_scene():
 def test_cloud_paths_and_diamonds_come_in_this_order(n):
     sweep, cloud = paths(n), points(n, 1)
     figure = plots.knob_path(sweep, cloud)
-    assert [trace.name for trace in figure.data] == ["data set", "paths", "knob"]
+    assert [trace.name for trace in figure.data[:6]] == ["data set", "paths", "knob", *["further paths"] * 3]
+    assert [trace.name for trace in figure.data[6:]] == ["High-pass filter: cutoff frequency", "", "", ""]
     assert {trace.type for trace in figure.data} == {{2: "scatter", 3: "scatter3d"}[n]}
     np.testing.assert_allclose(drawn(figure.data[0]), cloud.values.reshape(-1, n), rtol=1e-6)
     np.testing.assert_allclose(drawn(figure.data[2]), sweep.values[:, 0], rtol=1e-6)
@@ -286,7 +287,7 @@ def test_chosen_diamonds_stand_where_they_are_told():
 
 def test_without_a_cloud_its_trace_is_empty_and_keeps_its_place():
     figure = plots.knob_path(paths())
-    assert [trace.name for trace in figure.data] == ["data set", "paths", "knob"]
+    assert figure.data[0].name == "data set"
     assert figure.data[0].x is None
 
 
