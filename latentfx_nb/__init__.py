@@ -40,6 +40,12 @@ _HOME = {
     "mask_probes": "masking",
     "masking_losses": "masking",
     "greedy_masking": "masking",
+    "learn_effect": "algebra",
+    "interpolate": "algebra",
+    "scale_dims": "algebra",
+    "swap_dims": "algebra",
+    "algebra_scores": "algebra",
+    "score_table": "algebra",
     "paper_claims": "claims",
     "compare_claims": "claims",
 }

@@ -293,11 +293,12 @@ def algebra_scores(
     """Return how near each method comes to each effect on clips of recordings that it never learned from.
 
     For each held-out clip, `k` of the `shots` pairs are drawn from the other recordings. A dataset over `(effect,
-    method, k, clip)` holds: `missed`, the squared distance of the moved latents from the effect's own, and
-    `missed_mean`, that of their averages over time; `named`, whether the probe (section 3.2) takes the average for the
-    effect; and, for an encoder with a decoder, `stft` and `logmel`, the distances of the decoded sound from the effect
-    itself. What doing nothing and what the effect's own latents would give stands beside them over `(effect, clip)`,
-    as `*_nothing` and `*_real`. `score_table` makes scores of it.
+    approach, k, clip)`, where approach is a method (`sel` would take that word for its own), holds: `missed`, the
+    squared distance of the moved latents from the effect's own, and `missed_mean`, that of their averages over time;
+    `named`, whether the probe (section 3.2) takes the average for the effect; and, for an encoder with a decoder that
+    does not take minutes, `stft` and `logmel`, the distances of the decoded sound from the effect itself. What doing
+    nothing and what the effect's own latents would give stands beside them over `(effect, clip)`, as `*_nothing` and
+    `*_real`. `score_table` makes scores of it.
 
     Decoding is seconds a clip; an effect that is done is kept in the cache folder, so that a stopped run goes on.
     Raises ValueError for unknown effects and methods, and as `held_out_rows` and `train_probes` do.
@@ -361,12 +362,12 @@ class _Study:
         measured = [self._of_clip(row, methods, shots, tick) for row in rows]
         coordinates = {
             "effect": [self._effect],
-            "method": list(methods),
+            "approach": list(methods),
             "k": list(shots),
             "clip": self._clips.table["clip"].to_numpy(object)[rows],
             "recording": ("clip", self._clips.table["recording"].to_numpy(object)[rows]),
         }
-        shape = {0: ("effect", "clip"), 2: ("effect", "method", "k", "clip")}
+        shape = {0: ("effect", "clip"), 2: ("effect", "approach", "k", "clip")}
         stacked = {name: np.stack([one[name] for one in measured], axis=-1)[None] for name in measured[0]}
         return xr.Dataset({name: (shape[v.ndim - 2], v) for name, v in stacked.items()}, coordinates)
 
@@ -413,7 +414,7 @@ class _Study:
 def score_table(scores: xr.Dataset, measure: str) -> pd.DataFrame:
     """Return the scores of `algebra_scores` by one of the `MEASURES`, with the ends of their 95 % intervals.
 
-    The rows are effect, method and k; besides the methods there is "real", the effect's own latents, with k = 0: what
+    The rows are effect, approach and k; besides the methods there is "real", the effect's own latents, with k = 0: what
     the encoder and its decoder allow. For distances a score is the share that is gone, summed over held-out clips: 1
     all, 0 none, as if nothing had been done, below 0 worse than nothing. For "named" it is the share of the clips. The
     columns are score, low, high and n, the number of clips.
@@ -425,11 +426,11 @@ def score_table(scores: xr.Dataset, measure: str) -> pd.DataFrame:
         held = [known for known, (stored, _) in MEASURES.items() if stored in scores]
         raise ValueError(f"these scores hold no measure {measure!r}, only {', '.join(held)}")
     recordings = scores["recording"].values
-    moved = scores[name].transpose("effect", "method", "k", "clip").stack(row=("effect", "method", "k"))
+    moved = scores[name].transpose("effect", "approach", "k", "clip").stack(row=("effect", "approach", "k"))
     found = {tuple(key): _score(scores, name, key[0], moved.sel(row=key).values) for key in moved["row"].values}
     for effect in scores["effect"].values:
         found[effect, "real", 0] = _score(scores, name, effect, scores[f"{name}_real"].sel(effect=effect).values)
-    index = pd.MultiIndex.from_tuples(found, names=["effect", "method", "k"])
+    index = pd.MultiIndex.from_tuples(found, names=["effect", "approach", "k"])
     return pd.DataFrame(found.values(), index, ["score", "low", "high"]).assign(n=len(recordings))
 
 

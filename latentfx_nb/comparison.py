@@ -42,28 +42,29 @@ ALGEBRA_PAIRS = 8
 
 
 class Measure(NamedTuple):
-    """A column of the comparison: how it reads, where it comes from, and whether more is better behaved."""
+    """A column of the comparison: heading, how it reads, where it comes from, and whether more is better behaved."""
 
+    heading: str
     title: str
     source: str
     more_is_better: bool
 
 
 MEASURES = {
-    "probe_mean": Measure("probe names the effect, time-averaged", "Table 3", True),
-    "probe_flat": Measure("probe names the effect, flattened", "Table 3", True),
-    "same_effect_mean": Measure("neighbours share the effect, time-averaged", "Figure 4", True),
-    "same_effect_flat": Measure("neighbours share the effect, flattened", "Figure 5", True),
-    "straightness": Measure("knob paths: straightness", "Figures 6-9", True),
-    "curvature": Measure("knob paths: total curvature (rad)", "Figures 6-9", False),
-    "dimension": Measure("knob paths: dimension of the steps", "ours", False),
-    "correlation": Measure("knob paths: one direction tells the knob", "ours", True),
-    "agreement": Measure("knob paths: agreement between clips", "ours", True),
-    "effect_agreement": Measure("effects: agreement between clips", "ours", True),
-    "effect_dimension": Measure("effects: dimension of the displacements", "ours", False),
-    "algebra_mean": Measure("algebra: displacement explained by a mean shift", "section 1", True),
-    "algebra_ridge": Measure("algebra: displacement explained by ridge regression", "section 1", True),
-    "algebra_sound": Measure("algebra: STFT distance removed by ridge regression", "section 1", True),
+    "probe_mean": Measure("probe -T", "probe names the effect, time-averaged", "Table 3", True),
+    "probe_flat": Measure("probe -F", "probe names the effect, flattened", "Table 3", True),
+    "same_effect_mean": Measure("near -T", "neighbours share the effect, time-averaged", "Figure 4", True),
+    "same_effect_flat": Measure("near -F", "neighbours share the effect, flattened", "Figure 5", True),
+    "straightness": Measure("straight", "knob paths: straightness", "Figures 6-9", True),
+    "curvature": Measure("turns", "knob paths: total curvature (rad)", "Figures 6-9", False),
+    "dimension": Measure("path dims", "knob paths: dimension of the steps", "ours", False),
+    "correlation": Measure("one knob", "knob paths: one direction tells the knob", "ours", True),
+    "agreement": Measure("knobs agree", "knob paths: agreement between clips", "ours", True),
+    "effect_agreement": Measure("effects agree", "effects: agreement between clips", "ours", True),
+    "effect_dimension": Measure("effect dims", "effects: dimension of the displacements", "ours", False),
+    "algebra_mean": Measure("shift", "algebra: displacement explained by a shift", "section 1", True),
+    "algebra_ridge": Measure("ridge", "algebra: displacement explained by ridge", "section 1", True),
+    "algebra_sound": Measure("ridge, heard", "algebra: STFT distance removed by ridge", "section 1", True),
 }
 """Everything two latent spaces are compared by."""
 
@@ -204,6 +205,17 @@ def encoder_measures(
     return _table(found, None).reindex(list(MEASURES))
 
 
+def mean_ranks(measures: Mapping[str, pd.DataFrame]) -> pd.Series:
+    """Return each encoder's rank, 1 the best behaved, averaged over the measures that all encoders have.
+
+    `measures` are frames of `encoder_measures`, by encoder. Ranks say nothing of how far apart two are: look at the
+    intervals.
+    """
+    values = pd.DataFrame({name: frame["value"] for name, frame in measures.items()}).dropna()
+    worse = np.array([-1.0 if MEASURES[name].more_is_better else 1.0 for name in values.index])
+    return values.mul(worse, axis=0).rank(axis=1).mean(axis=0)
+
+
 def _interval(values: NDArray[np.floating], recordings: NDArray) -> tuple[float, float, float, int]:
     """Return mean and interval of the values `[clip]` that are known, and their number."""
     known = np.isfinite(values)
@@ -225,7 +237,7 @@ def _over_effects(scores: xr.Dataset | None, measure: str, method: str) -> tuple
     name = ALGEBRA[measure][0]
     if scores is None or name not in scores or ALGEBRA_PAIRS not in scores["k"].values:
         return np.nan, np.nan, np.nan, 0
-    missed, nothing = scores[name].sel(method=method, k=ALGEBRA_PAIRS), scores[f"{name}_nothing"]
+    missed, nothing = scores[name].sel(approach=method, k=ALGEBRA_PAIRS), scores[f"{name}_nothing"]
     left = [(one / nothing.mean("clip")).mean("effect").values for one in (missed, nothing)]
     share, low, high = ratio_interval(*left, scores["recording"].values)
     return 1 - share, 1 - high, 1 - low, scores.sizes["clip"]

@@ -59,23 +59,30 @@ def clusters(points: xr.DataArray, color: str = "effect", title: str = "") -> go
     return effect_clusters({title: points}, color)
 
 
-def effect_clusters(views: Mapping[str, xr.DataArray], color: str = "effect") -> go.Figure:
+def effect_clusters(
+    views: Mapping[str, xr.DataArray], color: str = "effect", windows: pd.DataFrame | None = None
+) -> go.Figure:
     """Return a scene for each of the `views`, title -> points `(clip, effect, component)`, two a row (Figures 3-5).
 
     Traces come in this order: the points of each view, then one ring a view that marks a chosen point, then what the
-    legend needs. With two components the scenes are flat.
+    legend needs. With two components the scenes are flat. `windows` (`comparison.purity_by_window`, or an empty frame)
+    are drawn below as curves, one a label, which come last.
     """
     views = dict(views)
     flat = all(points.sizes["component"] == 2 for points in views.values())
     columns = min(2, len(views))
     rows = -(-len(views) // columns)
+    scenes = [[{"type": "xy" if flat else "scene"}] * columns] * rows
+    below = [] if windows is None else [[{"colspan": columns, "l": 0.06}, *[None] * (columns - 1)]]
+    titles = [*views, *[""] * (rows * columns - len(views)), *[WINDOWS_TITLE][: len(below)]]
     figure = make_subplots(
-        rows,
+        rows + len(below),
         columns,
-        specs=[[{"type": "xy" if flat else "scene"}] * columns] * rows,
-        subplot_titles=list(views),
+        specs=[*scenes, *below],
+        row_heights=[*[1.0] * rows, *[0.6] * len(below)],
+        subplot_titles=titles,
         horizontal_spacing=0.07 if flat else 0.01,
-        vertical_spacing=0.1 if flat else 0.04,
+        vertical_spacing=0.1 if flat else 0.05 if below else 0.04,
     )
     places = [(i // columns + 1, i % columns + 1) for i in range(len(views))]
     for points, (row, column) in zip(views.values(), places, strict=True):
@@ -86,7 +93,28 @@ def effect_clusters(views: Mapping[str, xr.DataArray], color: str = "effect") ->
         figure.add_trace(trace, *places[0])
     for points, (row, column) in zip(views.values(), places, strict=True):
         _name_axes(figure, points, row, column, flat)
-    return _finish(figure, height=420 * rows + 90)
+    if windows is not None:
+        for label, shade in WINDOW_COLORS.items():
+            curve = window_curve(label, windows)
+            figure.add_trace(go.Scatter(mode="lines+markers", marker={"color": shade}, **curve), rows + 1, 1)
+        figure.update_xaxes(title="averaged over (s)", type="log", row=rows + 1, col=1)
+        figure.update_yaxes(title="neighbours (%)", range=[0, 104], row=rows + 1, col=1)
+    return _finish(figure, height=420 * rows + 90 + 300 * len(below))
+
+
+WINDOWS_TITLE = "Flattened, averaged, and between: neighbours that share the label, by the averaging window"
+
+WINDOW_COLORS = {"effect": "#d55e00", "instrument": "#009e73", "clip": "#0072b2"}
+
+
+def window_curve(label: str, windows: pd.DataFrame) -> dict:
+    """Return the data of one curve below `effect_clusters`: the purity of neighbourhoods by averaging window."""
+    named = {"name": f"same {label}", "showlegend": False, "line": {"color": WINDOW_COLORS[label]}}
+    if not len(windows):
+        return {"x": [None], "y": [None], **named}
+    own = windows.loc[label].rename(columns={"purity": "accuracy"})
+    hover = f"same {label}: %{{y:.1f}} % (-%{{error_y.arrayminus:.1f}}, +%{{error_y.array:.1f}}), over %{{x:.3g}} s"
+    return {"x": list(own.index), **named, **_with_interval(own), "hovertemplate": hover}
 
 
 def point_colors(points: xr.DataArray, color: str) -> list[str]:
@@ -557,6 +585,140 @@ def dim_line(name: str | None, line: xr.DataArray | None) -> dict:
     if len(times) == 1:
         times, values = [0.0, line.attrs["length_s"]], np.repeat(values, 2)
     return {"x": times, "y": np.asarray(values, np.float32), "name": name, "showlegend": True}
+
+
+PLACE_COLORS = ("#6e6e6e", "#d55e00", "#0072b2")
+"""Where a clip starts from, where it should come to, and where algebra brings it."""
+
+METHOD_COLORS = ("#0072b2", "#56b4e9", "#d55e00", "#009e73")
+
+
+def latent_algebra(
+    cloud: xr.DataArray,
+    pairs: tuple[xr.DataArray, xr.DataArray],
+    places: Mapping[str, xr.DataArray],
+    path: xr.DataArray,
+    bars: Mapping[str, pd.DataFrame],
+    curves: Mapping[str, pd.DataFrame],
+) -> go.Figure:
+    """Return where algebra brings a clip, in the basis of the data set, and how near it comes on held-out recordings.
+
+    `cloud (clip, effect, component)` are all time averages, `pairs` what was learned from: two of `(clip, component)`,
+    each joined by a line. `places` are three points `(component)`: the start, the aim and where it came to; `path
+    (value, component)` is the way there. `bars` are two frames with a row an effect, `curves` four with a row for each
+    number of pairs; both with the columns score, low and high. Traces come in this order: the cloud, the pairs, the
+    path, three places, two sets of bars, four curves.
+    """
+    flat = cloud.sizes["component"] == 2
+    figure = make_subplots(
+        2,
+        2,
+        specs=[[{"type": "xy" if flat else "scene", "rowspan": 2}, {}], [None, {}]],
+        subplot_titles=["Time averages", "Scores", "Few-shot"],
+        column_widths=[0.54, 0.46],
+        horizontal_spacing=0.07,
+        vertical_spacing=0.16,
+    )
+    background = {"size": 3, "color": "#9a9a9a", "opacity": 0.25}
+    texts = hover_texts(cloud)
+    scene = [
+        _scatter(flat, **coordinates(cloud), mode="markers", marker=background, text=texts, hoverinfo="text"),
+        _scatter(flat, mode="lines", line={"color": "#b0b0b0", "width": 2}, hoverinfo="skip", **pair_lines(*pairs)),
+        _scatter(
+            flat, mode="lines", line={"color": PLACE_COLORS[2], "width": 4}, hoverinfo="skip", **coordinates(path)
+        ),
+    ]
+    for trace, name in zip(scene, ("data set", "learned from", "the way"), strict=True):
+        figure.add_trace(trace.update(name=name), 1, 1)
+    for (name, place), color in zip(places.items(), PLACE_COLORS, strict=True):
+        marker = {
+            "size": 14 if flat else 8,
+            "symbol": "diamond",
+            "color": color,
+            "line": {"width": 1, "color": "#ffffff"},
+        }
+        look = {"mode": "markers", "marker": marker, "hoverinfo": "text", "showlegend": True}
+        figure.add_trace(_scatter(flat, **look, **algebra_place(name, place)), 1, 1)
+    for (name, frame), color in zip(bars.items(), (PLACE_COLORS[2], "#e3b48f"), strict=True):
+        figure.add_trace(go.Bar(marker={"color": color}, **score_bars(name, frame)), 1, 2)
+    for (name, frame), color in zip(curves.items(), METHOD_COLORS, strict=True):
+        look = {"mode": "lines+markers", "marker": {"color": color}, "line": {"color": color}}
+        figure.add_trace(go.Scatter(**look, **score_curve(name, frame)), 2, 2)
+    _name_axes(figure, cloud, 1, 1, flat)
+    axes = {"title": "score (%)", "zeroline": True, "zerolinecolor": "#444444"}
+    figure.update_yaxes(**axes, row=1, col=2)
+    figure.update_yaxes(**axes, row=2, col=2)
+    figure.update_xaxes(type="category", row=1, col=2)
+    figure.update_xaxes(title="pairs learned from", type="category", row=2, col=2)
+    figure.update_layout(barmode="group")
+    return _finish(figure, height=700).update_layout(legend={"y": -0.1}, margin={"b": 60})
+
+
+def pair_lines(dry: xr.DataArray, wet: xr.DataArray) -> dict:
+    """Return a line from each point of `dry` to its fellow in `wet`, both `(clip, component)`, as one trace."""
+    gap = np.full_like(dry.values, np.nan)
+    return coordinates(np.stack([dry.values, wet.values, gap], axis=1))
+
+
+def algebra_place(name: str, place: xr.DataArray) -> dict:
+    """Return the data of one of the three places of `latent_algebra`."""
+    return {**coordinates(place.values[None]), "name": name, "text": [f"<b>{name}</b>"]}
+
+
+def score_bars(name: str, scores: pd.DataFrame) -> dict:
+    """Return the data of one set of bars of `latent_algebra`."""
+    hover = f"{name}, %{{x}}: %{{y:.1f}} % (-%{{error_y.arrayminus:.1f}}, +%{{error_y.array:.1f}})"
+    return {"x": list(scores.index), "name": name, **_score_values(scores), "hovertemplate": hover}
+
+
+def score_curve(name: str, scores: pd.DataFrame) -> dict:
+    """Return the data of one few-shot curve of `latent_algebra`."""
+    hover = f"{name}, %{{x}} pairs: %{{y:.1f}} % (-%{{error_y.arrayminus:.1f}}, +%{{error_y.array:.1f}})"
+    return {"x": [str(k) for k in scores.index], "name": name, **_score_values(scores), "hovertemplate": hover}
+
+
+def _score_values(scores: pd.DataFrame) -> dict:
+    middle, low, high = (100 * scores[column].to_numpy(float) for column in ("score", "low", "high"))
+    return {"y": middle, "error_y": _error_bars(middle, low, high)}
+
+
+COMPARED_COLUMNS = 4
+
+
+def encoder_comparison(measures: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> go.Figure:
+    """Return a small dot plot for each measure, name -> title, with a row an encoder.
+
+    `measures` maps encoders to frames with a row a measure and the columns value, low and high. There is a trace for
+    each measure, in order; the encoders stand in the order of the mapping, the first on top.
+    """
+    rows = -(-len(titles) // COMPARED_COLUMNS)
+    figure = make_subplots(
+        rows, COMPARED_COLUMNS, subplot_titles=list(titles.values()), shared_yaxes=True, horizontal_spacing=0.03,
+        vertical_spacing=0.1,
+    )  # fmt: skip
+    for number, name in enumerate(titles):
+        place = number // COMPARED_COLUMNS + 1, number % COMPARED_COLUMNS + 1
+        marker = {"size": 9, "color": SET_COLORS[0]}
+        figure.add_trace(
+            go.Scatter(mode="markers", marker=marker, showlegend=False, **compared(measures, name)), *place
+        )
+    figure.update_yaxes(compared_axis(measures))
+    figure.update_annotations(font_size=12)
+    return _finish(figure, height=210 * rows + 60)
+
+
+def compared_axis(measures: Mapping[str, pd.DataFrame]) -> dict:
+    """Return the axis of the encoders in `encoder_comparison`, in the order of the mapping."""
+    order = {"categoryorder": "array", "categoryarray": list(measures), "range": [len(measures) - 0.5, -0.5]}
+    return {"type": "category", **order}
+
+
+def compared(measures: Mapping[str, pd.DataFrame], name: str) -> dict:
+    """Return the data of one measure of `encoder_comparison`."""
+    rows = pd.DataFrame({encoder: frame.loc[name] for encoder, frame in measures.items()}).T
+    middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
+    hover = "%{y}: %{x:.3g} (-%{error_x.arrayminus:.2g}, +%{error_x.array:.2g})<extra></extra>"
+    return {"x": middle, "y": list(rows.index), "error_x": _error_bars(middle, low, high), "hovertemplate": hover}
 
 
 def _with_gaps(cells: np.ndarray) -> np.ndarray:

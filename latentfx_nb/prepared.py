@@ -129,18 +129,20 @@ def _read_basis(dataset: xr.Dataset) -> PCA:
     )
 
 
-def window_purity(clips: ClipSet, encoder: str, bar: Callable[..., Any] = tqdm) -> pd.DataFrame | None:
-    """Return `comparison.purity_by_window` of `clips` through all ten effects, if it ships; else None.
-
-    To compute it takes as long as reading all latents a few times.
-    """
+def window_purity(clips: ClipSet, encoder: str, bar: Callable[..., Any] = tqdm) -> pd.DataFrame:
+    """Return `comparison.purity_by_window` of `clips` through all ten effects, shipped or computed."""
     shipped = _shipped_effects(clips, encoder)
-    if shipped is None or len(clips) != shipped.attrs["n_clips"] or "window" not in shipped:
+    if shipped is not None and len(clips) == shipped.attrs["n_clips"] and "window" in shipped:
+        return _read_windows(shipped)
+    return purity_by_window(encode_effects(clips, load_encoder(encoder), bar=bar), bar)
+
+
+def _read_windows(dataset: xr.Dataset) -> pd.DataFrame | None:
+    if "window" not in dataset:
         return None
-    stored = shipped["window"]
-    keys = [shipped["window_label"].values.astype(str), shipped["window_s"].values]
+    keys = [dataset["window_label"].values.astype(str), dataset["window_s"].values]
     index = pd.MultiIndex.from_arrays(keys, names=["label", "window_s"])
-    return pd.DataFrame(stored.values, index, stored["window_column"].values.astype(str))
+    return pd.DataFrame(dataset["window"].values, index, dataset["window_column"].values.astype(str))
 
 
 def _store_windows(table: pd.DataFrame) -> xr.Dataset:
@@ -178,8 +180,8 @@ def compare_encoders(
 ) -> dict[str, pd.DataFrame]:
     """Return `comparison.encoder_measures` of each encoder, by name, shipped or computed.
 
-    Without `compute`, only of those that ship for `clips`. What ships holds algebra too; computing it takes minutes
-    (`algebra.algebra_scores`), so it is left NaN here.
+    Without `compute`, only of those that ship for `clips`. What ships holds algebra too; scoring it anew takes minutes
+    (`algebra.algebra_scores`), so there it is NaN. Raises ValueError for clips of too few recordings, as probes do.
     """
     found = {}
     for name in encoders:
@@ -218,6 +220,7 @@ class ClusterPoints:
     explained: dict[str, NDArray[np.float64]]  # "pca_mean", "pca_flat" -> share of the variance a component holds
     purity: pd.DataFrame  # by effect, instrument and clip: the columns mean, flat and chance
     claims: pd.DataFrame | None = None  # as `cluster_claims` returns them, where they ship; else it takes its time
+    windows: pd.DataFrame | None = None  # likewise of `window_purity`
 
 
 def cluster_points(
@@ -229,7 +232,8 @@ def cluster_points(
     """
     shipped = _shipped_effects(clips, encoder)
     if shipped is not None and len(clips) == shipped.attrs["n_clips"]:
-        return replace(_read_points(shipped, n), claims=_shipped_claims(shipped, clips, encoder))
+        claims, windows = _shipped_claims(shipped, clips, encoder), _read_windows(shipped)
+        return replace(_read_points(shipped, n), claims=claims, windows=windows)
     model = load_encoder(encoder)
     latents, means = encode_effects(clips, model, bar=bar), encode_effects(clips, model, average=True, bar=bar)
     return _read_points(_project(latents, means, (n,) if umap else ()), n)

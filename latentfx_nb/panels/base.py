@@ -168,6 +168,12 @@ class Panel(widgets.VBox):
         """Stand in for tqdm: progress goes to the status line, and the cancel button or a newer job stops the work."""
         return self.status.progress(*arguments, **options, check=self._check)
 
+    def steps(self, steps: Iterable[T]) -> Iterator[T]:
+        """Yield the steps of a decoder, and stop the work if it is no longer wanted."""
+        for step in steps:
+            self._check()
+            yield step
+
     def on_clips(self, callback: Callable[[], None]) -> None:
         """Call `callback` when another clip set was chosen and loaded; one that cannot be is said instead."""
 

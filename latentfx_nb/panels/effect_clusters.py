@@ -7,6 +7,7 @@ from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
+import pandas as pd
 
 from latentfx_nb import plots
 from latentfx_nb.claims import VERDICTS
@@ -15,7 +16,7 @@ from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.base import STYLE, Panel, note, table
 from latentfx_nb.paper import SAMPLE_RATE_HZ
-from latentfx_nb.prepared import VIEWS, cluster_claims, cluster_points
+from latentfx_nb.prepared import VIEWS, cluster_claims, cluster_points, window_purity
 
 FIRST = (0, list(EFFECTS).index("CLN"))  # clip and effect of the point that is chosen at first
 
@@ -58,7 +59,8 @@ class EffectClusters(Panel):
         self._chosen = FIRST
         self._drawn, self._drawn_encoder = self.clips, encoder
         self._points = cluster_points(self.clips, encoder, dimensions, umap=False, bar=self.busy)
-        self.figure = self.figure_widget(plots.effect_clusters(self._titled_views()))
+        self.figure = self.figure_widget(plots.effect_clusters(self._titled_views(), windows=self._windows()))
+        self._legend, self._curves = self.figure.data[2 * len(VIEWS) : -3], self.figure.data[-3:]
         for trace in self.figure.data[: len(VIEWS)]:
             trace.on_click(self._clicked)
         self._show_numbers()
@@ -103,7 +105,7 @@ class EffectClusters(Panel):
             self.status.say("UMAP is being computed; the first one takes up to a minute." if umap else "")
             points = cluster_points(clips, encoder, self._dimensions, umap, self.busy)
             if points.claims is None and clips is self._drawn and encoder == self._drawn_encoder:
-                points = replace(points, claims=self._points.claims)
+                points = replace(points, claims=self._points.claims, windows=self._points.windows)
             if clips is not self._drawn:
                 self._chosen = FIRST
             # Until here a click means a point, and so a clip, of what is still drawn.
@@ -118,9 +120,11 @@ class EffectClusters(Panel):
 
     def _test_claims(self) -> None:
         def job() -> None:
-            found = cluster_claims(self._drawn, self._drawn_encoder, self.busy)  # of what the tables above are of
-            self._points = replace(self._points, claims=found)
+            drawn = self._drawn, self._drawn_encoder  # what the tables above are of
+            windows = window_purity(*drawn, self.busy)
+            self._points = replace(self._points, claims=cluster_claims(*drawn, self.busy), windows=windows)
             self._show_claims()
+            self._draw_windows()
             self.status.say("")
 
         self.worker.submit("claims", job)
@@ -136,6 +140,17 @@ class EffectClusters(Panel):
                 trace.update(**plots.coordinates(self._shown(points)), text=plots.hover_texts(self._shown(points)))
         self._recolor()
         self._draw_rings()
+        self._draw_windows()
+
+    def _windows(self) -> pd.DataFrame:
+        return pd.DataFrame() if self._points.windows is None else self._points.windows
+
+    def _draw_windows(self) -> None:
+        with self.figure.batch_update():
+            for label, curve in zip(plots.WINDOW_COLORS, self._curves, strict=True):
+                curve.update(plots.window_curve(label, self._windows()))
+            title = plots.WINDOWS_TITLE if len(self._windows()) else "Averaging windows: press Test the claims"
+            self.figure.layout.annotations[len(VIEWS)].text = title
 
     def _shown(self, points):
         return points.sel(effect=[self.effect.value]) if self.effect.value else points
@@ -146,7 +161,7 @@ class EffectClusters(Panel):
         with self.figure.batch_update():
             for trace in self.figure.data[: len(VIEWS)]:
                 trace.marker.color = colors
-            for trace in self.figure.data[2 * len(VIEWS) :]:
+            for trace in self._legend:
                 trace.visible = trace.meta == self.coloring.value
 
     def _draw_rings(self) -> None:
@@ -162,7 +177,9 @@ class EffectClusters(Panel):
         rows = [(label, *(f"{row[kind]:.0%}" for kind in KINDS)) for label, row in self._points.purity.iterrows()]
         self.numbers.value = table(("neighbours of the same ...", *KINDS.values()), rows) + note(
             "How pure the neighbourhoods are: the share of a point's nine nearest neighbours, measured in the latents "
-            "and not in their picture, that have its effect, instrument or clip."
+            "and not in their picture, that have its effect, instrument or clip. The curves below the pictures say the "
+            "same for latents averaged in windows and then flattened, from one frame (flattened) to the whole clip "
+            "(time-averaged), with 95 % intervals over recordings."
         )
         if np.isnan(list_encoders().at[self._drawn_encoder, "frame_rate_hz"]):
             self.numbers.value += note(

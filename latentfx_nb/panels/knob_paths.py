@@ -33,9 +33,9 @@ BEHAVIOUR = (
     "Measured in all dimensions of the time averages, not in the picture: three components show a shadow of a path, in "
     "which lengths shrink and bends towards the wall vanish; the straightness of that shadow stands beside its own. A "
     "straight line has straightness 1, turns by 0 and has one dimension; a circle turns by 6.28. One direction tells "
-    "the knob: fitted on the other clips' paths, how well the place along it goes with the knob on this one. Agreement: "
-    "the mean cosine between clips, from the knob's first value to its last. In brackets the 95 % interval over the "
-    "clips that are drawn, n = {n}."
+    "the knob: fitted on the other clips' paths, how well the place along it goes with the knob on this one. "
+    "Agreement: the mean cosine between clips, from the knob's first value to its last. In brackets the 95 % interval "
+    "over the clips that are drawn, n = {n}."
 )
 
 CAVEAT = (

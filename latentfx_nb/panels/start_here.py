@@ -21,6 +21,10 @@ PAGES: Mapping[str, tuple[str, str]] = {
     "04_knob_paths": ("Knob paths", "Turn a knob and watch a clip move through latent space."),
     "05_linear_probes": ("Linear probes", "Does an encoder know which effect it hears? Train probes while you watch."),
     "06_dimension_masking": ("Dimension masking", "Hide latent dims from a probe: is there a dim for each effect?"),
+    "07_latent_algebra": (
+        "Latent algebra",
+        "Add an effect to a clip's latents as a vector, and hear how near it comes.",
+    ),
 }
 """File name without its suffix -> title and what one does there."""
 
