@@ -83,7 +83,11 @@ function makeEngine(model) {
     tell();
   }
   engine.seek = (at) => { release(); offset = at; if (model.get("playing")) start(at); report(); };
-  engine.heard = () => pair ? Math.max(0, engine.position() - (context.outputLatency || 0)) : engine.position();
+  engine.heard = (ahead_s) => {
+    if (!pair) return engine.position();
+    const at = Math.max(0, engine.position() + ahead_s - (context.outputLatency || 0)), length = engine.duration();
+    return pair.loop ? at % length : Math.min(at, length);
+  };
   model.on("msg:custom", (message) => { if (message?.kind === "seek") engine.seek(Math.min(message.time_s, engine.duration())); });
   model.on("change:playing", () => follow(model.get("playing")));
   model.on("change:listening", () => SIDES.forEach((side) => glide(pair?.gains[side], +(model.get("listening") === side))));
@@ -99,28 +103,31 @@ function makeEngine(model) {
   return engine;
 }
 // The markers of a figure's trace go where the sound is. They are set in the page's own model of the figure, as a message
-// of the kernel's would, and the next ones wait until these are painted, so that a slow screen never lags behind.
+// of the kernel's would, and the next ones wait until these are painted, so that a slow screen never lags behind. While
+// the sound plays they aim at where it will be in the middle of the time for which they are seen.
 function moveMarkers(model, engine) {
-  let busy = false, closed = false, shown;
+  let busy = false, closed = false, shown, took_s = 0;
   const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   async function move() {
     const track = model.get("_track"), figure = track.figure && await model.widget_manager?.get_model(track.figure);
-    if (!figure?.set_state) return;
+    if (!figure?.set_state) return painted();
     const [markers, frames, axes] = track.shape, { buffer, byteOffset } = track.points;
-    const frame = Math.max(0, Math.min(frames - 1, Math.round((engine.heard() - track.first_s) / track.step_s)));
-    if (shown?.track === track && shown.frame === frame) return;
+    const frame = Math.max(0, Math.min(frames - 1, Math.round((engine.heard(1.5 * took_s) - track.first_s) / track.step_s)));
+    if (shown?.track === track && shown.frame === frame) return painted();
     shown = { track, frame };
     const all = new DataView(buffer, byteOffset), place = (marker, axis) => all.getFloat32(4 * ((marker * frames + frame) * axes + axis), true);
     const data = Object.fromEntries(["x", "y", "z"].slice(0, axes).map((name, axis) =>
       [name, [Array.from({ length: markers }, (_, marker) => place(marker, axis))]]));
+    const begun = performance.now();
     figure.set_state({ _py2js_restyle: { restyle_data: data, restyle_traces: [track.trace],
       trace_edit_id: figure.get("_last_trace_edit_id"), layout_edit_id: figure.get("_last_layout_edit_id") } });
     await painted();
+    took_s += 0.3 * (Math.min(1, (performance.now() - begun) / 1000) - took_s);
   }
   async function follow() {
-    if (busy) return;
+    if (busy || !model.get("_track").figure) return;
     busy = true;
-    try { do { await move(); await painted(); } while (!closed && engine.playing()); } finally { busy = false; }
+    try { do { await move(); } while (!closed && engine.playing()); } finally { busy = false; }
   }
   engine.events.addEventListener("change", follow);
   model.on("change:_track", follow);
