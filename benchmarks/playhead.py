@@ -1,9 +1,10 @@
 """How far the marker on page 02 is from the sound while it plays, against a marker that Python moves.
 
-Run `python -m benchmarks.playhead` where there is a Chromium (on the path, or named by CHROMIUM). The page plays a clip;
-at each frame of the screen, the marker that was painted and the sound's own clock are read, the latter from the audio
-nodes themselves. The distance is sampled evenly in time. The other page does what a first notebook would: it observes
-`player.time_s` and updates the marker in Python. The last line, `ratio=NUMBER`, is how many times farther off that is.
+Run `python -m benchmarks.playhead` where there is a Chromium (on the path, or named by CHROMIUM). The page plays a
+clip; at each frame of the screen, the marker that was painted and the sound's own clock are read, the latter from the
+audio nodes themselves. The distance is sampled evenly in time. The other page does what a first notebook would: it
+observes `player.time_s` and updates the marker in Python. The last line, `ratio=NUMBER`, is how many times farther off
+that is.
 """
 
 from __future__ import annotations

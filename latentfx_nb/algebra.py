@@ -53,6 +53,8 @@ METHODS = {
 }
 """Ways to learn an effect, and how they are called."""
 
+REAL = "the effect's own latents"
+
 RIDGE = 0.1
 """Of the dry frames' mean variance, times their number, added to each. Ours."""
 
@@ -432,6 +434,22 @@ def score_table(scores: xr.Dataset, measure: str) -> pd.DataFrame:
         found[effect, "real", 0] = _score(scores, name, effect, scores[f"{name}_real"].sel(effect=effect).values)
     index = pd.MultiIndex.from_tuples(found, names=["effect", "approach", "k"])
     return pd.DataFrame(found.values(), index, ["score", "low", "high"]).assign(n=len(recordings))
+
+
+def method_scores(scores: xr.Dataset, measure: str, approach: str, k: int) -> dict[str, pd.DataFrame]:
+    """Return what one method makes of `k` pairs, and what the effects' own latents get: frames with a row an effect.
+
+    The columns are those of `score_table`, and raises as it does.
+    """
+    table = score_table(scores.sel(approach=[approach], k=[k]), measure).reset_index(["approach", "k"])
+    real = table["approach"] == "real"
+    return {METHODS[approach]: table[~real], REAL: table[real]}
+
+
+def few_shot_scores(scores: xr.Dataset, measure: str, effect: str) -> dict[str, pd.DataFrame]:
+    """Return how each method learns one effect: frames with a row for each number of pairs, as `method_scores`."""
+    table = score_table(scores.sel(effect=[effect]), measure).loc[effect]
+    return {words: table.loc[name] for name, words in METHODS.items()}
 
 
 def _score(scores: xr.Dataset, name: str, effect: str, values: NDArray[np.floating]) -> tuple[float, float, float]:

@@ -52,7 +52,16 @@ Audio(sound, rate=lfx.paper.SAMPLE_RATE_HZ, normalize=False)
 
 # %% tags=["static"]
 scores = lfx.prepared.effect_algebra(clips, "diffae-mini")
-lfx.algebra.score_table(scores.sel(k=[8]), "stft").round(2)
+lfx.score_table(scores.sel(k=[8]), "stft").round(2)
+
+# %% tags=["static"]
+pca = lfx.fit_pca(lfx.prepared.effect_means(clips, "diffae-mini"))
+before, after, came = (pca.transform(z.mean("frame")) for z in (dry, wet, moved))
+places = {"dry": before[0], "real effect": after[0], "algebra": came}
+way = pca.transform(effect.apply(dry[0], 0.5).mean("frame")).expand_dims("value")
+bars = lfx.algebra.method_scores(scores, "stft", "ridge", 8)
+curves = lfx.algebra.few_shot_scores(scores, "stft", "HPF")
+lfx.plots.latent_algebra(pca.points, (before[1:], after[1:]), places, way, bars, curves)
 
 # %%
 import latentfx_nb as lfx

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache, partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from tqdm import tqdm
@@ -191,6 +192,14 @@ def test_curved_paths_and_a_straight_distortion_bear_the_paper_out(table):
     assert curved.number.endswith("n = 8 clips")
     assert straightest.holds is True
     assert "against LPF, its closest rival" in straightest.number
+
+
+def test_paths_have_a_table_of_their_own(table):
+    own = claims.path_claims(CURVES)
+    assert len(own) == 2
+    pd.testing.assert_frame_equal(own, table[table["claim"].isin(own["claim"])].reset_index(drop=True))
+    with pytest.raises(ValueError, match="encode RVB too, which is missing"):
+        claims.path_claims({effect: path for effect, path in CURVES.items() if effect != "RVB"})
 
 
 def test_straight_paths_and_a_rival_of_distortion_do_not():

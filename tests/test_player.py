@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from latentfx_nb.player import Player, encode_sounds, plain_players
+from latentfx_nb.player import SIDES, Player, encode_sounds, plain_players
 
 STEP = 1 / 32768
 
@@ -201,3 +201,47 @@ def test_the_fall_back_says_so_and_does_not_start():
     assert decoded(bytes(sounds[1].value))[0].shape == (2, 4800)
     rows = plain_players(tone(), tone(220), decoded=tone(330)).children[1:]
     assert [row.children[0].value for row in rows] == ["Dry", "Wet", "Decoded"]
+
+
+def test_four_sounds_are_loaded_together_and_the_later_ones_go():
+    player, sounds = Player(), {side: tone(hz) for side, hz in zip(SIDES, (220, 330, 440, 550), strict=True)}
+    player.load(**sounds, title="Algebra")
+    for side, sound in sounds.items():
+        assert np.abs(decoded(getattr(player, side))[0] - sound).max() <= 2 * STEP
+    player.listening = "algebra"
+    sent = updates(player)
+    player.load(sounds["dry"], sounds["wet"], title="Algebra")
+    assert sent == [{"decoded", "algebra", "listening"}]
+    assert player.listening == "wet"
+
+
+def test_the_buttons_can_be_named():
+    player = Player()
+    assert player.labels == SIDES
+    player.labels = {**SIDES, "dry": "Clip", "wet": "Other clip"}
+    assert player.labels["wet"] == "Other clip"
+
+
+def test_places_for_markers_are_sent_once_as_they_are():
+    player, points = Player(), np.random.default_rng(0).standard_normal((2, 5, 3))
+    figure = ipywidgets.Label()
+    player.follow(figure, 4, points, np.arange(5) * 0.1 + 0.05)
+    track = player._track
+    assert (track["figure"], track["trace"], track["shape"]) == (figure.model_id, 4, [2, 5, 3])
+    assert (track["first_s"], track["step_s"]) == (pytest.approx(0.05), pytest.approx(0.1))
+    np.testing.assert_array_equal(np.frombuffer(track["points"], "<f4").reshape(2, 5, 3), points.astype("<f4"))
+    player.follow(figure, 4, points[:, :1], np.array([2.7]))  # one vector a clip
+    assert player._track["step_s"] == 1
+
+
+@pytest.mark.parametrize("frames", [0, 4])
+def test_places_need_a_time_each(frames):
+    with pytest.raises(ValueError, match="need a time for each frame"):
+        Player().follow(ipywidgets.Label(), 0, np.zeros((1, 5 if frames else 0, 3)), np.arange(frames))
+
+
+def test_seeking_is_a_message_to_the_page():
+    player, sent = Player(), []
+    player.send = lambda content, buffers=None: sent.append(content)
+    player.seek(np.float32(1.5))
+    assert sent == [{"kind": "seek", "time_s": 1.5}]

@@ -63,7 +63,46 @@ def drawn(trace):
     )
 
 
+def trajectory(effect="DIS", n=3, frames=20, seed=0):
+    values = np.random.default_rng(seed).standard_normal((frames, n))
+    coordinates = {"time_s": ("frame", (np.arange(frames) + 0.5) / 10), "clip": "gtr_00", "effect": effect}
+    return xr.DataArray(values, coordinates | {"component": [f"PC{i + 1}" for i in range(n)]}, ("frame", "component"))
+
+
+def windows():
+    index = pd.MultiIndex.from_product(
+        [["clip", "effect", "instrument"], [0.01, 0.1, 5.4]], names=["label", "window_s"]
+    )
+    columns = {"purity": 0.5, "low": 0.4, "high": 0.6, "chance": 0.1}
+    return pd.DataFrame(columns, index) + np.linspace(0, 0.1, 9)[:, None]
+
+
+def scores(index):
+    return pd.DataFrame({"score": 0.5, "low": 0.2, "high": 0.6}, index=index)
+
+
+def algebra(n=3):
+    cloud, clean = points(n), points(n)[:, 0]
+    places = dict(zip(("dry", "real effect", "algebra"), clean, strict=True))
+    bars = dict.fromkeys(("ridge", "real"), scores(["HPF", "LPF"]))
+    curves = dict.fromkeys(("a", "b", "c", "d"), scores([1, 2, 4]))
+    return plots.latent_algebra(cloud, (clean, clean + 1), places, paths(n)[0], bars, curves)
+
+
+def compared(*names):
+    frame = pd.DataFrame({"value": [1.0, 2.0], "low": [0.5, 1.0], "high": [2.0, 2.5]}, index=["one", "other"])
+    return {name: frame + number for number, name in enumerate(names)}
+
+
+TITLES = {"one": "One measure", "other": "Another"}
+
 FIGURES = {
+    "effect_clusters, windows": lambda: plots.effect_clusters(four_views(), windows=windows()),
+    "trajectories": lambda: plots.trajectories([trajectory("CLN"), trajectory()], trajectory(frames=50)),
+    "trajectories, flat": lambda: plots.trajectories([trajectory(n=2)]),
+    "latent_algebra": algebra,
+    "latent_algebra, flat": lambda: algebra(2),
+    "encoder_comparison": lambda: plots.encoder_comparison(compared("a", "b"), TITLES),
     "clusters": lambda: plots.clusters(points(), title="One"),
     "clusters, flat": lambda: plots.clusters(points(2), "instrument", "One"),
     "effect_clusters": lambda: plots.effect_clusters(four_views()),
@@ -86,7 +125,7 @@ def test_every_figure_is_complete_and_has_the_house_look(figure):
     assert type(figure) is go.Figure
     assert figure.layout.uirevision == "keep"
     assert figure.layout.legend.itemsizing == "constant"
-    assert figure.layout.height >= 400
+    assert figure.layout.height >= 250
     assert figure.layout.template.layout.to_plotly_json() != {}
     written = json.loads(figure.to_json())
     assert len(written["data"]) == len(figure.data)
@@ -437,3 +476,64 @@ def test_a_figure_is_written_as_png_with_the_extra_for_it(tmp_path, monkeypatch)
         monkeypatch.setenv("BROWSER_PATH", os.environ["CHROMIUM"])
     plots.linear_probes(accuracies(), confusion()).write_image(tmp_path / "probes.png", width=400, height=300)
     assert (tmp_path / "probes.png").read_bytes().startswith(b"\x89PNG")
+
+
+# -------------------------------------------------------------------------------------- trajectories, algebra, encoders
+
+
+def test_trajectories_come_in_order_and_markers_stand_at_their_starts():
+    both = [trajectory("CLN"), trajectory(seed=1)]
+    figure = plots.trajectories(both, trajectory(frames=50))
+    assert len(figure.data) == 1 + 2 * plots.MOST_TRAJECTORIES + 1
+    for trace, path in zip(figure.data[1:3], both, strict=True):
+        np.testing.assert_allclose(drawn(trace), path.values, rtol=1e-6)
+        assert trace.visible is True
+        np.testing.assert_array_equal(trace.line.color, path["time_s"].values)
+        assert trace.text[3].endswith("0.35 s")
+    assert [trace.visible for trace in figure.data[3:7]] == [False] * 4
+    legend = figure.data[1 + plots.MOST_TRAJECTORIES : -1]
+    assert [trace.name for trace in legend if trace.showlegend] == ["gtr_00, clean", "gtr_00, distortion"]
+    np.testing.assert_allclose(drawn(figure.data[-1]), [path.values[0] for path in both], rtol=1e-6)
+    assert list(figure.data[-1].marker.color) == list(plots.SET_COLORS[:2])
+
+
+def test_further_knobs_are_drawn_in_their_effects_colour():
+    other = paths(seed=1)
+    other["value"].attrs = {"units": "dB", "effect": "DIS", "knob": "drive_db"}
+    figure = plots.knob_path(paths(), points(), others=[other])
+    assert len(drawn(figure.data[3])) == len(drawn(figure.data[1]))
+    assert figure.data[3].marker.colorscale[1][1] == "rgb(213,94,0)"
+    assert [trace.name for trace in figure.data[6:]][:2] == ["High-pass filter: cutoff frequency", "Distortion: drive"]
+    assert [trace.showlegend for trace in figure.data[6:]] == [True, True, False, False]
+
+
+def test_curves_of_windows_come_last_and_may_be_missing():
+    figure = plots.effect_clusters(four_views(), windows=windows())
+    for trace, label in zip(figure.data[-3:], plots.WINDOW_COLORS, strict=True):
+        own = windows().loc[label]
+        np.testing.assert_allclose(trace.y, 100 * own["purity"])
+        np.testing.assert_allclose(trace.error_y.array, 100 * (own["high"] - own["purity"]))
+        np.testing.assert_array_equal(trace.x, [0.01, 0.1, 5.4])
+    missing = plots.effect_clusters(four_views(), windows=pd.DataFrame())
+    assert all(list(trace.x) == [None] for trace in missing.data[-3:])
+    assert len(missing.data) == len(plots.effect_clusters(four_views()).data) + 3
+
+
+def test_algebra_draws_pairs_places_bars_and_curves():
+    figure = algebra()
+    pairs = drawn(figure.data[1]).reshape(len(CLIPS), 3, 3)
+    np.testing.assert_allclose(pairs[:, 1] - pairs[:, 0], 1, rtol=1e-5)
+    assert np.isnan(pairs[:, 2]).all()
+    assert [trace.name for trace in figure.data[3:6]] == ["dry", "real effect", "algebra"]
+    assert [trace.type for trace in figure.data[6:]] == ["bar"] * 2 + ["scatter"] * 4
+    np.testing.assert_allclose(figure.data[6].y, 50)
+    np.testing.assert_allclose(figure.data[6].error_y.arrayminus, 30)
+    assert list(figure.data[8].x) == ["1", "2", "4"]
+
+
+def test_encoders_are_compared_in_the_order_given():
+    figure = plots.encoder_comparison(compared("b", "a"), TITLES)
+    assert list(figure.data[1].y) == ["b", "a"]
+    np.testing.assert_allclose(figure.data[1].x, [2, 3])
+    assert list(figure.layout.yaxis.categoryarray) == ["b", "a"]
+    assert [note.text for note in figure.layout.annotations] == list(TITLES.values())

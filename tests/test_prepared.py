@@ -12,11 +12,12 @@ import scipy.io
 import xarray as xr
 from scipy.spatial import procrustes
 
-from latentfx_nb import prepared
+from latentfx_nb import algebra, prepared
+from latentfx_nb.algebra import HELD_OUT, MEASURES, METHODS, SHOTS, WET, score_table
 from latentfx_nb.claims import COMPARED, paper_claims, row_measures
 from latentfx_nb.clips import load_clips
 from latentfx_nb.effects import EFFECTS, render
-from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
+from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.latents import encode_effects
@@ -270,6 +271,93 @@ def test_purity_agrees_with_a_recomputation(computed, encoder):
         np.testing.assert_allclose(flat.values, computed["purity"].sel(kind="flat").values, atol=5e-3)
 
 
+# ----------------------------------------------------------------------------- trajectories, windows, algebra, encoders
+
+
+def test_the_basis_of_trajectories_agrees_with_a_recomputation(bundled, whole):
+    ours = prepared.trajectory_basis(bundled, "logmel", Refusing)
+    again = fit_pca(whole[0], 3, "dim")
+    np.testing.assert_allclose(np.abs(np.sum(ours.components * again.components, axis=1)), 1, atol=1e-4)
+    np.testing.assert_allclose(ours.explained, again.explained, rtol=1e-3)
+    assert ours.points.shape == (prepared.CLOUD_FRAMES, 3)
+    frame = whole[0][3, 4]
+    placed = ours.transform(frame)
+    assert placed.dims == ("frame", "component")
+    np.testing.assert_allclose(placed, again.transform(frame), atol=0.2)  # of dB that span a hundred
+
+
+def test_the_basis_of_other_clips_is_fitted_on_them(bundled, misses):
+    with pytest.raises(Wanted):
+        prepared.trajectory_basis(bundled[SUBSET], "logmel")
+
+
+def test_shipped_windows_begin_and_end_with_the_shipped_purities(bundled, encoder, misses):
+    found = prepared.window_purity(bundled, encoder, Refusing)
+    purity = prepared.cluster_points(bundled, encoder, bar=Refusing).purity
+    for label in purity.index:
+        own = found.loc[label]
+        np.testing.assert_allclose(own["purity"].iloc[[0, -1]], purity.loc[label, ["flat", "mean"]], atol=5e-3)
+        np.testing.assert_allclose(own["chance"], purity.loc[label, "chance"], rtol=1e-5)
+    pd.testing.assert_frame_equal(found, prepared.cluster_points(bundled, encoder, bar=Refusing).windows)
+
+
+def planted_scores():
+    shape = {"effect": ["HPF", "LPF"], "approach": ["mean", "ridge"], "k": [1, 8], "clip": ["a", "b", "c"]}
+    values = np.random.default_rng(0).random((2, 2, 2, 3)).astype(np.float32)
+    return xr.Dataset(
+        {"missed": (tuple(shape), values), "missed_nothing": (("effect", "clip"), values[:, 0, 0])},
+        {**shape, "recording": ("clip", ["x", "y", "z"])},
+        {"encoder": "logmel"},
+    )
+
+
+def test_every_effect_ships_with_scores_of_at_least_eight_held_out_recordings(bundled, encoder):
+    scores = prepared.effect_algebra(bundled, encoder)
+    assert list(scores["effect"].values) == list(WET)
+    assert list(scores["approach"].values) == list(METHODS)
+    assert list(scores["k"].values) == list(SHOTS)
+    assert len(set(scores["recording"].values)) == scores.sizes["clip"] == HELD_OUT >= 8
+    assert set(scores["recording"].values) <= set(bundled.table["recording"])
+    assert ("stft" in scores) == list_encoders().at[encoder, "has_decoder"]
+    for measure in MEASURES:
+        if MEASURES[measure][0] in scores:
+            table = score_table(scores.sel(k=[8]), measure)
+            assert (table["low"] <= table["score"]).all()
+            assert (table["score"] <= table["high"]).all()
+            assert len(table) == len(WET) * (len(METHODS) + 1)
+    assert prepared.effect_algebra(bundled[SUBSET], encoder) is None
+
+
+def test_shipped_scores_agree_with_a_recomputation(bundled, whole, monkeypatch):
+    """One effect of logmel, from 1 and from 4 pairs, on the clips that were held out."""
+    latents, means = whole
+    monkeypatch.setattr(algebra, "encode_effects", lambda *_, average=False, **__: means if average else latents)
+    again = algebra.algebra_scores(bundled, load_encoder("logmel"), ["HPF"], shots=(1, 4), bar=Silent)
+    ours = prepared.effect_algebra(bundled, "logmel").sel(effect=["HPF"], k=[1, 4])
+    assert list(ours["clip"].values) == list(again["clip"].values)
+    for name in ("missed", "missed_mean", "missed_nothing"):
+        np.testing.assert_allclose(ours[name], again[name], rtol=2e-2, err_msg=name)
+    assert np.abs(ours["named"].values - again["named"].values).mean() < 0.1
+
+
+def test_all_encoders_that_ship_are_compared_at_once(bundled, misses, lyra_weights):
+    found = prepared.compare_encoders(bundled, [*DEFAULT_ENCODERS, "stacked-mini-1"], Refusing, compute=False)
+    assert list(found) == list(DEFAULT_ENCODERS)
+    for name, measures in found.items():
+        known = measures.drop("algebra_sound") if name == "logmel" else measures
+        assert known.notna().all(axis=None), name
+        assert ((known["low"] <= known["value"]) & (known["value"] <= known["high"])).all()
+    with pytest.raises(Wanted):
+        prepared.compare_encoders(bundled[SUBSET], ["logmel"], Silent)
+
+
+def test_shipped_paths_are_those_of_table_2(bundled, misses):
+    paths = prepared.shipped_paths(bundled, "logmel")
+    assert list(paths) == list(KNOB_RANGES)
+    assert all(path.sizes["clip"] == 8 for path in paths.values())
+    assert prepared.shipped_paths(bundled[SUBSET], "logmel") is None
+
+
 # ------------------------------------------------------------------------------------------------------- what is served
 
 
@@ -487,6 +575,8 @@ def test_written_points_can_be_read_back(bundled, tmp_path, monkeypatch):
     )  # UMAP is not at issue
     monkeypatch.setattr(prepared, "row_measures", lambda *_: any_rows(3))  # three recordings are too few for a probe
     monkeypatch.setattr(prepared, "paper_claims", lambda *_: CLAIMS)
+    scores = planted_scores()  # for it, too
+    monkeypatch.setattr(prepared, "algebra_scores", lambda *_, **__: scores)
     made = prepared.make_points("logmel", Silent)
     assert prepared.write_points("logmel", tmp_path, Silent) == tmp_path / "logmel.nc"
     assert [path.name for path in tmp_path.iterdir()] == ["logmel.nc"]
@@ -498,5 +588,9 @@ def test_written_points_can_be_read_back(bundled, tmp_path, monkeypatch):
         points = prepared.cluster_points(bundled[[0, 30, 40]], "logmel", 2, bar=Refusing)
         assert points.views["umap_flat"].shape == (3, 10, 2)
         pd.testing.assert_frame_equal(points.claims, CLAIMS, check_dtype=False)
+        kept = prepared.effect_algebra(bundled[[0, 30, 40]], "logmel")
+        for name in (*scores.variables,):
+            np.testing.assert_array_equal(kept[name].values, scores[name].values, err_msg=name)
+        assert dict(kept.sizes) == dict(scores.sizes)
     finally:
         prepared._load_points.cache_clear()

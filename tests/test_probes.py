@@ -25,10 +25,12 @@ from latentfx_nb.probes import (
     confusion_matrix,
     hit_share,
     learning_rate_curve,
+    named_by,
     overall_accuracy,
     paper_table,
     probe_hits,
     probe_table,
+    ratio_interval,
     recording_splits,
 )
 
@@ -468,3 +470,42 @@ def test_learning_rates_are_compared_on_the_same_splits():
     assert curve.index.tolist() == [("toy-T", 1e-6), ("toy-T", 1e-2)]
     assert curve.loc[("toy-T", 1e-2), "accuracy"] == overall_accuracy(train_probes(x)["probe"])[0]
     assert curve.loc[("toy-T", 1e-6), "accuracy"] < curve.loc[("toy-T", 1e-2), "low"]
+
+
+# ------------------------------------------------------------------------------------------------ new features, ratios
+
+
+@pytest.mark.parametrize("n_labels", [2, 4])
+def test_new_features_are_named_as_the_probes_named_the_old_ones(n_labels):
+    x, labels, recordings = rows(signal=0.7, n_labels=n_labels)
+    result = of(x, labels, recordings)
+    named = named_by(result, x, recordings)
+    np.testing.assert_array_equal(named, result["label"].values[result["predicted"].values[0]])
+    some = np.array([3, 8, 15])
+    np.testing.assert_array_equal(named_by(result, x[some], recordings[some]), named[some])
+
+
+def test_each_recording_is_named_by_the_fold_that_tested_it():
+    x, labels, recordings = rows()
+    result = of(x, labels, recordings)
+    splits = recording_splits(labels, recordings)
+    for fold, split in enumerate(splits):
+        assert set(result["fold"].values[0, split.test]) == {fold}
+    with pytest.raises(ValueError, match="no probe was tested on 99"):
+        named_by(result, x[:1], [99])
+    partly = of(x, labels, recordings, ProbeConfig(test_folds=1))
+    untested = recordings[splits[1].test]
+    with pytest.raises(ValueError, match="train on all folds"):
+        named_by(partly, x[splits[1].test], untested)
+    with pytest.raises(ValueError, match=r"these probes take \[sample 12\]"):
+        named_by(result, x[:, :3], recordings)
+
+
+def test_a_ratio_of_sums_and_its_interval():
+    parts, wholes, recordings = np.array([1.0, 2, 3, 4]), np.array([2.0, 4, 6, 8]), list("aabb")
+    assert ratio_interval(parts, wholes, recordings) == pytest.approx((0.5, 0.5, 0.5))
+    middle, low, high = ratio_interval(parts, np.full(4, 2.0), recordings)
+    assert (middle, low, high) == pytest.approx((10 / 8, 3 / 4, 7 / 4))
+    assert ratio_interval(parts, np.ones(4), recordings) == accuracy_interval(parts, recordings)
+    with pytest.raises(ValueError, match="one recording each"):
+        ratio_interval(parts, wholes[:3], recordings)

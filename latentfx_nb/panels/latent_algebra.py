@@ -16,13 +16,16 @@ from latentfx_nb import plots
 from latentfx_nb.algebra import (
     MEASURES,
     METHODS,
+    REAL,
     SHOTS,
     WET,
     algebra_scores,
+    few_shot_scores,
     interpolate,
     learn_effect,
     learning_rows,
     logmel_distance_db,
+    method_scores,
     scale_dims,
     score_table,
     stft_distance,
@@ -351,7 +354,7 @@ class LatentAlgebra(Panel):
         for part, name in (
             ("start", "doing nothing"),
             ("moved", PLACES[moved.mode][2]),
-            ("end", "the effect's own latents"),
+            ("end", REAL),
         ):
             latents = getattr(moved, part)
             explained = 1 - float(np.square(moved.end - latents).sum()) / nothing if nothing else np.nan
@@ -391,20 +394,15 @@ class LatentAlgebra(Panel):
 
     def _bar_frames(self) -> dict[str, pd.DataFrame]:
         """Return the bars: the chosen method with the chosen number of pairs, and what the real latents get."""
-        algebra = METHODS[self.method.value]
         if self._scores is None or self.pairs.value not in self._scores["k"].values:
-            return dict.fromkeys((algebra, "the effect's own latents"), NOTHING)
-        chosen = self._scores.sel(approach=[self.method.value], k=[self.pairs.value])
-        scores = score_table(chosen, self._measure()).reset_index(["approach", "k"])
-        real = scores["approach"] == "real"
-        return {algebra: scores[~real], "the effect's own latents": scores[real]}
+            return {METHODS[self.method.value]: NOTHING, REAL: NOTHING}
+        return method_scores(self._scores, self._measure(), self.method.value, self.pairs.value)
 
     def _curve_frames(self) -> dict[str, pd.DataFrame]:
         """Return the few-shot curves of the chosen effect, a method each."""
         if self._scores is None:
             return dict.fromkeys(METHODS.values(), NOTHING)
-        scores = score_table(self._scores.sel(effect=[self.effect.value]), self._measure()).loc[self.effect.value]
-        return {words: scores.loc[name] for name, words in METHODS.items()}
+        return few_shot_scores(self._scores, self._measure(), self.effect.value)
 
     def _titles(self) -> tuple[str, str]:
         """Return what stands over bars and curves."""
