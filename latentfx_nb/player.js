@@ -106,7 +106,7 @@ function makeEngine(model) {
 // of the kernel's would, and the next ones wait until these are painted, so that a slow screen never lags behind. While
 // the sound plays they aim at where it will be in the middle of the time for which they are seen.
 function moveMarkers(model, engine) {
-  let busy = false, closed = false, shown, took_s = 0;
+  let busy = false, wanted = false, closed = false, shown, took_s = 0;
   const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   async function move() {
     const track = model.get("_track"), figure = track.figure && await model.widget_manager?.get_model(track.figure);
@@ -125,9 +125,15 @@ function moveMarkers(model, engine) {
     took_s += 0.3 * (Math.min(1, (performance.now() - begun) / 1000) - took_s);
   }
   async function follow() {
+    wanted = true;
     if (busy || !model.get("_track").figure) return;
     busy = true;
-    try { do { await move(); } while (!closed && engine.playing()); } finally { busy = false; }
+    try {
+      while (!closed && (wanted || engine.playing())) { // what is wanted while it paints comes next
+        wanted = false;
+        await move();
+      }
+    } finally { busy = false; }
   }
   engine.events.addEventListener("change", follow);
   model.on("change:_track", follow);

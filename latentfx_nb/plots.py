@@ -708,17 +708,18 @@ def encoder_comparison(measures: Mapping[str, pd.DataFrame], titles: Mapping[str
 
 
 def compared_axis(measures: Mapping[str, pd.DataFrame]) -> dict:
-    """Return the axis of the encoders in `encoder_comparison`, in the order of the mapping."""
-    order = {"categoryorder": "array", "categoryarray": list(measures), "range": [len(measures) - 0.5, -0.5]}
-    return {"type": "category", **order}
+    """Return the axis of the encoders in `encoder_comparison`; categories would keep the order they came in first."""
+    names = list(measures)
+    return {"tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.5, -0.5]}
 
 
 def compared(measures: Mapping[str, pd.DataFrame], name: str) -> dict:
     """Return the data of one measure of `encoder_comparison`."""
     rows = pd.DataFrame({encoder: frame.loc[name] for encoder, frame in measures.items()}).T
     middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
-    hover = "%{y}: %{x:.3g} (-%{error_x.arrayminus:.2g}, +%{error_x.array:.2g})<extra></extra>"
-    return {"x": middle, "y": list(rows.index), "error_x": _error_bars(middle, low, high), "hovertemplate": hover}
+    hover = "%{text}: %{x:.3g} (-%{error_x.arrayminus:.2g}, +%{error_x.array:.2g})<extra></extra>"
+    places = {"x": middle, "y": np.arange(len(rows)), "text": list(rows.index)}
+    return {**places, "error_x": _error_bars(middle, low, high), "hovertemplate": hover}
 
 
 def _with_gaps(cells: np.ndarray) -> np.ndarray:

@@ -300,7 +300,7 @@ def test_all_that_ships_is_compared_and_sorted(lyra_weights):
     rows = cells(panel.table.value)[1:]
     named = [float(row[head.index("probe -T")].split()[0]) for row in rows]
     assert named == sorted(named, reverse=True)
-    assert list(panel.figure.layout.yaxis.categoryarray) == [row[0] for row in rows]
+    assert list(panel.figure.layout.yaxis.ticktext) == [row[0] for row in rows]
     assert "Not measured on these clips yet: stacked-mini-1" in panel.table.value
 
 

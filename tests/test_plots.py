@@ -533,7 +533,8 @@ def test_algebra_draws_pairs_places_bars_and_curves():
 
 def test_encoders_are_compared_in_the_order_given():
     figure = plots.encoder_comparison(compared("b", "a"), TITLES)
-    assert list(figure.data[1].y) == ["b", "a"]
+    assert list(figure.data[1].y) == [0, 1]
+    assert list(figure.data[1].text) == ["b", "a"]
     np.testing.assert_allclose(figure.data[1].x, [2, 3])
-    assert list(figure.layout.yaxis.categoryarray) == ["b", "a"]
+    assert list(figure.layout.yaxis.ticktext) == ["b", "a"]
     assert [note.text for note in figure.layout.annotations] == list(TITLES.values())

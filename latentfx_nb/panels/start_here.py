@@ -25,6 +25,10 @@ PAGES: Mapping[str, tuple[str, str]] = {
         "Latent algebra",
         "Add an effect to a clip's latents as a vector, and hear how near it comes.",
     ),
+    "09_compare_encoders": (
+        "Compare encoders",
+        "Which latent space is best behaved under effects? All numbers at once.",
+    ),
 }
 """File name without its suffix -> title and what one does there."""
 
