@@ -3,6 +3,7 @@ const TICK_MS = 66, LEAD_S = 0.01, FADE_S = 0.0025; // FADE_S is a time constant
 const SIDES = ["dry", "wet", "decoded", "algebra"], SVG = (path) => `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg>`;
 const [PLAY, PAUSE, LOOP, VOLUME] = ["M4 2.5v11l9-5.5z", "M4 3h3v10H4zM9 3h3v10H9z",
   "M4 4h7V2l3.5 3L11 8V6H5v3H3V5zM12 12H5v2l-3.5-3L5 8v2h6V7h2v4z", "M2 6h3l4-3.5v11L5 10H2zM11 5.5a3.5 3.5 0 0 1 0 5z"].map(SVG);
+const HINTS = { decoded: "What the model's decoder makes of the latents", algebra: "What it makes of latents that were moved" };
 function adler32(view) {
   let low = 1, high = 0;
   for (let i = 0; i < view.byteLength; i++) { low = (low + view.getUint8(i)) % 65521; high = (high + low) % 65521; }
@@ -144,7 +145,7 @@ function drawControls(model, el, engine) {
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's single-key commands stay out of the controls
   root.innerHTML = `<div class="lfx-title"></div><div class="lfx-row"><button type="button" class="lfx-play"></button>
     <span class="lfx-sides" role="group" aria-label="Which sound is heard">
-      ${SIDES.map((side) => `<button type="button" data-side="${side}"></button>`).join("")}</span>
+      ${SIDES.map((side) => `<button type="button" data-side="${side}" title="${HINTS[side] ?? ""}"></button>`).join("")}</span>
     <input type="range" class="lfx-bar" min="0" step="0.01" aria-label="Position in seconds"><span class="lfx-clock"></span>
     <button type="button" class="lfx-loop" aria-label="Loop" title="Loop">${LOOP}</button>
     <label class="lfx-volume" title="Volume">${VOLUME}<input type="range" max="1" step="0.01" aria-label="Volume"></label></div>`;
