@@ -289,6 +289,7 @@ def algebra_scores(
     shots: Sequence[int] = SHOTS,
     held_out: int = HELD_OUT,
     *,
+    ridge: float = RIDGE,
     seed: int = 0,
     bar: Callable[..., Any] = tqdm,
 ) -> xr.Dataset:
@@ -315,14 +316,14 @@ def algebra_scores(
     each = len(rows) * (1 + len(shots) * len(methods))
     with bar(total=len(effects) * each, desc=f"{encoder.name}: algebra", unit="sound") as progress:
         for effect in effects:
-            settings = [clips.hashes(), rows, effect, list(methods), list(shots), seed, RIDGE, str(device)]
+            settings = [clips.hashes(), rows, effect, list(methods), list(shots), seed, ridge, str(device)]
             path = _kept(latents, settings)
             if path.exists():
                 found.append(xr.load_dataset(io.BytesIO(path.read_bytes()), engine="scipy"))
                 progress.update(each)
                 continue
             probes = train_probes(means, bar=partial(tqdm, disable=True))["probe"] if probes is None else probes
-            study = _Study(clips, encoder, latents.sel(effect=["CLN", effect]), probes, effect, seed)
+            study = _Study(clips, encoder, latents.sel(effect=["CLN", effect]), probes, effect, ridge, seed)
             found.append(study.scores(rows, methods, shots, progress.update))
             with atomic_write(path) as file:
                 file.write(found[-1].to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
@@ -350,10 +351,17 @@ class _Study:
     """
 
     def __init__(
-        self, clips: ClipSet, encoder: Encoder, latents: xr.DataArray, probes: xr.Dataset, effect: str, seed: int
+        self,
+        clips: ClipSet,
+        encoder: Encoder,
+        latents: xr.DataArray,
+        probes: xr.Dataset,
+        effect: str,
+        ridge: float,
+        seed: int,
     ) -> None:
         self._clips, self._encoder, self._latents, self._probes = clips, encoder, latents, probes
-        self._effect, self._seed = effect, seed
+        self._effect, self._ridge, self._seed = effect, ridge, seed
         self._decodes = isinstance(encoder, Decoder) and not getattr(encoder, "decodes_slowly", False)
         self._pair = lru_cache(maxsize=4 * max(SHOTS))(self._read_pair)
 
@@ -387,7 +395,7 @@ class _Study:
         for method in methods:
             for k in shots:
                 pairs = [self._pair(other) for other in learning_rows(self._clips, row, k, self._seed)]
-                learned = learn_effect(*(np.stack(side) for side in zip(*pairs, strict=True)), method)
+                learned = learn_effect(*(np.stack(side) for side in zip(*pairs, strict=True)), method, self._ridge)
                 for key, value in self._measured(learned.apply(dry), wet, row, target).items():
                     cells[key].append(value)
                 tick()

@@ -261,6 +261,7 @@ def test_a_slow_decoder_is_watched_and_can_be_stopped(monkeypatch):
     def slow(encoder, latents, length, *, bar):
         for step in bar(range(100)):
             taken.append(step)
+            assert said(panel) == f"Decoding: step {step + 1} of 100"
             if step == 3:
                 panel.worker.cancel()
         pytest.fail("it was not stopped")
@@ -268,12 +269,19 @@ def test_a_slow_decoder_is_watched_and_can_be_stopped(monkeypatch):
     class Slow(type(load_encoder("logmel"))):
         device = torch.device("cpu")
 
+        decodes_slowly = True
+
         def decode(self, latents, *, seed):
             raise NotImplementedError
 
     monkeypatch.setattr(latent_algebra, "reconstruction", slow)
     monkeypatch.setattr(latent_algebra, "load_encoder", lambda name: Slow())
+    assert panel.decode_button.layout.display == "none"
     panel.strength.value = 0.25
+    ready(panel)
+    assert taken == []  # minutes are not begun by themselves
+    assert panel.decode_button.layout.display == "flex"
+    panel.decode_button.click()
     ready(panel)
     assert taken == [0, 1, 2, 3]
     assert said(panel) == "Stopped; what was finished is kept."

@@ -169,9 +169,11 @@ class Panel(widgets.VBox):
         return self.status.progress(*arguments, **options, check=self._check)
 
     def steps(self, steps: Iterable[T]) -> Iterator[T]:
-        """Yield the steps of a decoder, and stop the work if it is no longer wanted."""
-        for step in steps:
+        """Yield a decoder's steps, say how far they are, and stop the work if it is no longer wanted."""
+        every = list(steps)
+        for number, step in enumerate(every, start=1):
             self._check()
+            self.status.say(f"Decoding: step {number} of {len(every)}")
             yield step
 
     def on_clips(self, callback: Callable[[], None]) -> None:

@@ -127,6 +127,8 @@ class LatentAlgebra(Panel):
         self.score_button = widgets.Button(
             description="Score all effects", tooltip="decodes for minutes; can go on later"
         )
+        self.decode_button = widgets.Button(description="Decode", tooltip="takes minutes with this encoder")
+        self.decode_button.layout.display = "none"
         self.told, self.scored = widgets.HTML(), widgets.HTML()
         self._list_clips()
         self._read()
@@ -146,12 +148,13 @@ class LatentAlgebra(Panel):
         for control in (self.effect, self.method, self.pairs, self.measure):
             control.observe(lambda _: self.worker.submit("scores", self._show_scores), "value")
         self.score_button.on_click(lambda _: self.worker.submit("score", self._score))
+        self.decode_button.on_click(lambda _: self.worker.submit("decode", self._decode))
         self.move()
 
     def move(self) -> None:
         """Move the clip as is chosen, then decode, on the worker's thread; a newer choice stops an older one's work."""
         self.worker.submit("move", self._move)
-        self.worker.submit("decode", self._decode)
+        self.worker.submit("decode", self._decode_soon)
 
     # ----------------------------------------------------------------------------------------------- choices and layout
 
@@ -166,7 +169,8 @@ class LatentAlgebra(Panel):
         self._row = widgets.HBox(layout=row)
         save = SaveFigure(self.figure, "latent_algebra")
         below = widgets.HBox([self.measure, self.score_button], layout=row)
-        return [first, self._row, self.status, self.player, self.told, self.figure, below, self.scored, save]
+        heard = [self.status, self.player, self.decode_button, self.told]
+        return [first, self._row, *heard, self.figure, below, self.scored, save]
 
     def _show_controls(self) -> None:
         controls = self._controls[self.mode.value]
@@ -326,12 +330,19 @@ class LatentAlgebra(Panel):
             for trace, name, place in zip(self._scene[3:], PLACES[moved.mode], places, strict=True):
                 trace.update(plots.algebra_place(name, place))
 
+    def _decode_soon(self) -> None:
+        """Decode once the controls rest; a decoder that takes minutes waits for its button."""
+        slow = self._moved is not None and getattr(self._moved.encoder, "decodes_slowly", False)
+        self.decode_button.layout.display = "flex" if slow else "none"
+        if not slow:
+            self.worker.cancelled.wait(STILL_S)
+            self._check()
+            self._decode()
+
     def _decode(self) -> None:
         moved = self._moved
         if moved is None or not isinstance(moved.encoder, Decoder):
             return
-        self.worker.cancelled.wait(STILL_S)
-        self._check()
         steps = ("start", "end", "moved")
         decoded = {}
         with self.busy(total=len(steps), desc="Decoding", unit="sound") as progress:
