@@ -369,7 +369,7 @@ class LatentAlgebra(Panel):
         ):
             latents = getattr(moved, part)
             explained = 1 - float(np.square(moved.end - latents).sum()) / nothing if nothing else np.nan
-            sounds = ("...", "...") if decoded else ("", "")
+            sounds = ("", "")
             if decoded:
                 aim = moved.sounds[1]
                 sounds = (f"{stft_distance(decoded[part], aim):.2f}", f"{logmel_distance_db(decoded[part], aim):.1f}")
