@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 from latentfx_nb import __version__, server
@@ -36,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("-n", type=int, default=32, help="values along the knob (default: %(default)s)")
     encode.add_argument("--per-recording", type=int, help="at most so many clips of a recording")
     encode.add_argument("--store", help="where to write (default: a folder of the cache)")
+    encode.add_argument(
+        "--shard", metavar="I/N", type=_shard, help="encode the I-th of N shares of the clips, in a job array: 3/16"
+    )
     encode.add_argument("--bf16", action="store_true", help="run large networks in bfloat16: faster, off by a percent")
     encode.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
     encode.set_defaults(run=_encode)
@@ -69,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _shard(text: str) -> tuple[int, int]:
+    share = re.fullmatch(r"(\d+)/(\d+)", text)
+    if share is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: write 3/16 for the third of sixteen")
+    return int(share[1]), int(share[2])
+
+
 def _encode(options: argparse.Namespace) -> None:
     from latentfx_nb.clips import load_clips
     from latentfx_nb.encoders import load_encoder
@@ -81,9 +92,11 @@ def _encode(options: argparse.Namespace) -> None:
     clips = load_clips(options.source, options.per_recording)
     encoder = load_encoder(options.encoder, options.device, bf16=options.bf16)
     if options.sweep:
-        latents = encode_sweep(clips, encoder, options.sweep, options.n, options.knob, options.store)
+        latents = encode_sweep(
+            clips, encoder, options.sweep, options.n, options.knob, options.store, shard=options.shard
+        )
     else:
-        latents = encode_effects(clips, encoder, options.effects, options.store)
+        latents = encode_effects(clips, encoder, options.effects, options.store, shard=options.shard)
     sizes = ", ".join(f"{dim} {size}" for dim, size in latents.sizes.items())
     sys.stdout.write(f"{sizes}: {latents.encoding['source']}\n")
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pedalboard
@@ -217,18 +218,20 @@ def render_many(
     lufs: float = TARGET_LUFS,
     sample_rate: int = SAMPLE_RATE_HZ,
     workers: int | None = None,
-) -> Generator[list[Clip], None, None]:
+    then: Callable[[list[Clip]], Any] = list,
+) -> Generator[Any, None, None]:
     """Yield the renders of each clip in order, made ahead on `workers` threads (by default one a core).
 
     Every plugin and meter releases the interpreter's lock, so threads serve and nothing is copied. At most two clips
     a worker are held ahead of the reader. Clips are read on the threads too, and one that cannot be read or rendered
-    raises only when its turn comes, after all clips before it.
+    raises only when its turn comes, after all clips before it. What has to be done to a clip's renders next, `then`,
+    is done there as well.
     """
     workers = workers or os.cpu_count() or 1
     rows = iter(range(len(clips)))
 
-    def render_row(row: int) -> list[Clip]:
-        return render_settings(clips[row], settings, lufs, sample_rate)
+    def render_row(row: int) -> Any:
+        return then(render_settings(clips[row], settings, lufs, sample_rate))
 
     with ThreadPoolExecutor(workers, thread_name_prefix="render") as pool:
         waiting = [pool.submit(render_row, row) for row in islice(rows, 2 * workers)]

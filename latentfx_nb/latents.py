@@ -1,51 +1,40 @@
-"""Clips x effects, or clips x knob values, as labelled latents in a store that survives being killed.
+"""Clips x effects, or clips x knob values, as labelled latents in a store that an interrupted run goes on with.
 
-A store is a zarr group with one shard a clip, so that one render is read alone and one clip is written at once. Chunks
-carry a checksum. `ledger.bin` beside them gets a record, with the clip's time averages, after its shard is on
-disk: what has no record, or no whole shard, is encoded again.
+Rendering runs ahead on threads, the encoder takes one clip's renders after the other, and a third thread writes: on one
+machine, on a share of the clips for a job array, or in blocks on the workers of a Dask cluster.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-import warnings
-import zlib
-from collections.abc import Callable, Sequence
-from contextlib import closing
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
-from filelock import FileLock
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
-from zarr.codecs import Crc32cCodec
-from zarr.codecs.numcodecs import AsType
 
 from latentfx_nb import audio
-from latentfx_nb.cache import cache_dir, check_space
+from latentfx_nb.cache import cache_dir
 from latentfx_nb.clips import ClipSet
+from latentfx_nb.cluster import Loaded, run_blocks
 from latentfx_nb.effects import EFFECTS, Setting, get_effect, render_many, settings_hash
-from latentfx_nb.encoders.base import Encoder, batch_size, encode_clips
+from latentfx_nb.encoders import reloading
+from latentfx_nb.encoders.base import Encoder, batch_size, cpu_threads, encode_inputs, model_inputs, on_threads
 from latentfx_nb.paper import CLIP_SAMPLES, KNOB_VALUES, SAMPLE_RATE_HZ, TARGET_LUFS
+from latentfx_nb.stores import Content, Store, write_clip
 
-# What zarr says of storing float16 and text is known here: both are stored as its own codecs define.
-warnings.filterwarnings("ignore", message="Numcodecs codecs are not in the Zarr version 3 specification")
-warnings.filterwarnings("ignore", message="The data type .* does not have a Zarr V3 specification")
-
-FORMAT = 1
-"""Version of the store's layout; a store of another version is refused, never read or overwritten."""
-
-LEDGER = "latents/ledger.bin"  # inside the array's folder, where zarr looks for chunks only
+BLOCK = 8
+"""Clips in one task of a cluster: a few seconds of rendering, and what is lost with a worker that dies."""
 
 
 def encode_effects(
@@ -53,16 +42,22 @@ def encode_effects(
     encoder: Encoder,
     effects: str | Sequence[str] | None = None,
     store: str | Path | None = None,
+    client: Any = None,
     *,
+    shard: tuple[int, int] | None = None,
     average: bool = False,
     bar: Callable[..., Any] = tqdm,
 ) -> xr.DataArray:
     """Return the latents `(clip, effect, dim, frame)` of every clip through every effect as Table 1 sets it.
 
-    They are read lazily, as float32, from `store` (float16 on disk; by default a folder of the cache named after the
-    content), which is written with a progress bar if it is not complete yet; an interrupted run goes on where it
-    stopped. `average=True` returns their means over time `(clip, effect, dim)` instead, kept exact in the store and
-    there at once. `bar` is called as tqdm is, for progress shown in another way.
+    They are read lazily, as float32, from `store` (float16 on disk; a folder or a URL that fsspec knows; by default a
+    folder of the cache named after the content), which is written with a progress bar if it is not complete yet; an
+    interrupted run goes on where it stopped. `average=True` returns their means over time `(clip, effect, dim)`
+    instead, kept exact in the store and there at once. `bar` is called as tqdm is, for progress shown in another way.
+
+    With a `dask.distributed.Client` as `client` its workers do the work: they must reach the clips and the store under
+    the same names. `shard=(3, 16)` encodes the third of sixteen shares of the clips and returns these, so that
+    sixteen jobs with one store fill it; both give the bits that one machine gives with the same number of threads.
 
     Raises ValueError for an unknown effect, zero clips, a store that holds another data set or was written by another
     version, and OSError, with all finished clips kept, if the disk is full.
@@ -70,7 +65,7 @@ def encode_effects(
     labels = [effects] if isinstance(effects, str) else list(EFFECTS if effects is None else effects)
     settings = [Setting(label) for label in labels]
     axis = xr.Variable("effect", labels)
-    return _encode(_Job(clips, encoder, settings, axis), store, average, bar)
+    return _encode(_Job(clips, encoder, settings, axis), store, client, shard, average, bar)
 
 
 def encode_sweep(
@@ -80,7 +75,9 @@ def encode_sweep(
     n: int = KNOB_VALUES,
     knob: str | None = None,
     store: str | Path | None = None,
+    client: Any = None,
     *,
+    shard: tuple[int, int] | None = None,
     average: bool = False,
     bar: Callable[..., Any] = tqdm,
 ) -> xr.DataArray:
@@ -93,7 +90,7 @@ def encode_sweep(
     values = turned.values(n)
     settings = [Setting(effect, value, turned.name) for value in values.tolist()]
     axis = xr.Variable("value", values, {"units": turned.unit, "effect": effect, "knob": turned.name})
-    return _encode(_Job(clips, encoder, settings, axis), store, average, bar)
+    return _encode(_Job(clips, encoder, settings, axis), store, client, shard, average, bar)
 
 
 @dataclass(frozen=True)
@@ -153,6 +150,16 @@ class _Job:
             attributes["seed"] = encoder.seed
         return {name: value for name, value in attributes.items() if value is not None}
 
+    def content(self) -> Content:
+        return Content(self.shape, self.axis.dims[0], self.coordinates(), self.attributes(), self.parts)
+
+    def rows(self, shard: tuple[int, int] | None) -> list[int]:
+        """Return the rows of the i-th of n shares of the clips, `shard = (i, n)`; all without one."""
+        i, n = shard or (1, 1)
+        if not 1 <= i <= n:
+            raise ValueError(f"shard {i}/{n} is none: the first of {n} is 1/{n}, the last {n}/{n}")
+        return np.array_split(np.arange(len(self.clips)), n)[i - 1].tolist()
+
     def default_path(self) -> Path:
         kind = "-".join([self.axis.dims[0], *filter(None, [self.axis.attrs.get("effect")])])
         return cache_dir() / "latents" / f"{self.encoder.name}-{kind}-{_hash(self.parts)[:16]}.zarr"
@@ -162,170 +169,171 @@ def _hash(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _encode(job: _Job, path: str | Path | None, average: bool, bar: Callable[..., Any]) -> xr.DataArray:
-    path = job.default_path() if path is None else Path(path).expanduser()
-    if not (path.exists() and _Store(job, path).is_complete()):
-        path.parent.mkdir(parents=True, exist_ok=True)
+def _encode(
+    job: _Job,
+    place: str | Path | None,
+    client: Any,
+    shard: tuple[int, int] | None,
+    average: bool,
+    bar: Callable[..., Any],
+) -> xr.DataArray:
+    rows = job.rows(shard)
+    store = Store(job.content(), job.default_path() if place is None else place)
+    if not store.is_complete():
+        create = partial(store.create, batch_size(job.encoder, len(job.settings), CLIP_SAMPLES), cpu_threads())
+        part = f"{shard[0]}-of-{shard[1]}" if shard else ""
+        if part:
+            with store.lock():
+                create()
         # Whoever comes second waits, and then finds the work done.
-        with FileLock(f"{path}.lock"):
-            if not path.exists():
-                _create(job, path)
-            _Store(job, path).fill(bar)
-    store = _Store(job, path)
-    return store.means() if average else store.latents()
+        with store.lock(part):
+            create()
+            _fill(store, job, rows, part, client, bar)
+    if average:
+        return store.means(rows)
+    return store.latents().isel(clip=rows) if shard else store.latents()
 
 
-def _create(job: _Job, path: Path) -> None:
-    """Make an empty store under another name and give it its own when it is whole."""
-    check_space(path.parent, 2 * int(np.prod(job.shape)))
-    scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=path.name, suffix=".partial"))
-    try:
-        skeleton = xr.Dataset(coords=job.coordinates(), attrs=job.attributes())
-        skeleton.to_zarr(scratch, mode="w", consolidated=False)
-        _create_array(job, zarr.open_group(scratch, mode="r+"))
-        (scratch / LEDGER).touch()
-        scratch.rename(path)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
+def _fill(store: Store, job: _Job, rows: Sequence[int], part: str, client: Any, bar: Callable[..., Any]) -> None:
+    """Encode every clip of `rows` that is not in the store yet."""
+    way, done = _Way(job.settings, *store.checked()), store.finished()
+    todo = [row for row in rows if row not in done]
+    if not todo:
+        return
+    if client is None:
+        work = _fill_here(store, job, way, todo, part)
+    else:
+        work = _fill_on_cluster(store, job, way, todo, part, client)
+    description = f"{job.encoder.name}: {' '.join(dict.fromkeys(setting.label for setting in job.settings))}"
+    stages = Counter()
+    with (
+        store.keeping(),
+        closing(work),
+        bar(total=len(rows), initial=len(rows) - len(todo), desc=description, unit="clip") as progress,
+    ):
+        for finished, spent in work:
+            stages.update(spent)
+            progress.set_postfix_str(_shares(stages), refresh=False)
+            progress.update(finished)
 
 
-def _create_array(job: _Job, group: zarr.Group) -> None:
-    _, settings, dim, frames = job.shape
-    group.create_array(
-        "latents",
-        shape=job.shape,
-        dtype="float32",
-        chunks=(1, 1, dim, frames),
-        shards=(1, settings, dim, frames),
-        filters=[AsType(encode_dtype="float16", decode_dtype="float32")],
-        compressors=[Crc32cCodec()],  # latents barely compress: a checksum is worth more
-        chunk_key_encoding={"name": "default", "separator": "."},
-        fill_value=float("nan"),  # not even a shard deleted behind our back reads as zeros
-        dimension_names=("clip", job.axis.dims[0], "dim", "frame"),
-    )
-    batch = batch_size(job.encoder, settings, CLIP_SAMPLES)
-    # The batch is part of the store: another one may round differently, and a resumed run has to give the same bits.
-    group.attrs.update({"format": FORMAT, "parts": job.parts, "batch": batch})
+@dataclass(frozen=True)
+class _Way:
+    """How each clip of a store is encoded, whoever does it, so that all give the same bits."""
+
+    settings: Sequence[Setting]
+    batch: int
+    threads: int | None
 
 
-class _Store:
-    """An existing store that holds `job`, complete or not.
-
-    Raises ValueError if the folder holds something else.
-    """
-
-    def __init__(self, job: _Job, path: Path) -> None:
-        self.job, self.path = job, path
-        self._batch = self._checked_attributes()["batch"]
-        self._ledger = _Ledger(path / LEDGER, job.shape[1:3])
-
-    def _checked_attributes(self) -> dict:
-        try:
-            attributes = json.loads((self.path / "zarr.json").read_text())["attributes"]
-            found, parts = attributes["format"], attributes["parts"]
-        except (OSError, KeyError, ValueError) as error:
-            raise ValueError(f"{self.path} is not a store of latents; give another path, or delete it") from error
-        if found != FORMAT:
-            raise ValueError(
-                f"{self.path} was written in format {found} and this version reads format {FORMAT}; it is left as it "
-                "is: give another path, or delete it and encode again"
-            )
-        differing = [name for name, digest in self.job.parts.items() if parts.get(name) != digest]
-        if differing:
-            raise ValueError(
-                f"{self.path} holds another data set (its {' and '.join(differing)} differ); it is left as it is: "
-                "give another path, or none to have one chosen"
-            )
-        return attributes
-
-    def is_complete(self) -> bool:
-        return len(self._finished()) == len(self.job.clips)
-
-    def fill(self, bar: Callable[..., Any]) -> None:
-        """Encode every clip that is not in the store yet; rendering runs ahead of the encoder on other threads."""
-        done = self._finished()
-        todo = [row for row in range(len(self.job.clips)) if row not in done]
-        if not todo:
-            return
-        array = zarr.open_group(self.path, mode="r+")["latents"]
-        clips, encoder, settings = self.job.clips, self.job.encoder, self.job.settings
-        description = f"{encoder.name}: {' '.join(dict.fromkeys(setting.label for setting in settings))}"
-        renders = render_many(clips[todo], settings)
-        with closing(renders), bar(total=len(clips), initial=len(done), desc=description, unit="clip") as progress:
-            for row, wet in zip(todo, renders, strict=True):
-                batches = [wet[i : i + self._batch] for i in range(0, len(wet), self._batch)]
-                self._write(array, row, np.concatenate([encode_clips(encoder, batch) for batch in batches]))
-                progress.update()
-
-    def _write(self, array: zarr.Array, row: int, latents: NDArray[np.float32]) -> None:
-        if np.abs(latents).max() > np.finfo(np.float16).max:
-            raise ValueError(
-                f"{self.job.encoder.name} gave latents beyond 65504, which float16 cannot hold; scale them"
-            )
-        # zarr reads a shard before it writes one, and a torn one would stop it.
-        (self.path / "latents" / f"c.{row}.0.0.0").unlink(missing_ok=True)
-        try:
-            array[row] = latents
-            self._ledger.append(row, latents.mean(axis=-1))
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            kept = len(self._finished())
-            message = f"the disk of {self.path} is full; {kept} finished clips are kept: free space and run it again"
-            raise OSError(errno.ENOSPC, message) from error
-
-    def _finished(self) -> dict[int, NDArray[np.float32]]:
-        """Return row -> time averages of the clips that the ledger lists and whose shard is there, whole."""
-        sizes = {entry.name: entry.stat().st_size for entry in os.scandir(self.path / "latents")}
-        _, settings, dim, frames = self.job.shape
-        whole = settings * (2 * dim * frames + 4) + 16 * settings + 4  # chunks and index, each with its crc32c
-        return {row: means for row, means in self._ledger.read().items() if sizes.get(f"c.{row}.0.0.0") == whole}
-
-    def latents(self) -> xr.DataArray:
-        array = xr.open_zarr(self.path, chunks=None, consolidated=False)["latents"]
-        array = array.assign_coords(self.job.coordinates())  # labels may have been corrected since
-        array.attrs = self.job.attributes()
-        array.encoding["source"] = str(self.path)
-        return array
-
-    def means(self) -> xr.DataArray:
-        finished = self._finished()
-        array = np.stack([finished[row] for row in range(len(self.job.clips))])
-        coordinates = {name: v for name, v in self.job.coordinates().items() if "frame" not in v.dims}
-        return xr.DataArray(array, coordinates, ("clip", self.job.axis.dims[0], "dim"), attrs=self.job.attributes())
+Stages = Counter[str]
+"""Seconds that were spent waiting for renders, for the encoder and for the disk."""
 
 
-class _Ledger:
-    """A file of records, one for each finished clip: its row, its time averages and a checksum over both."""
+def _shares(stages: Stages) -> str:
+    """Return where time goes, for the progress line: "render 61%, encode 30%, write 9%"."""
+    total = sum(stages.values()) or 1.0
+    return ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in stages.items())
 
-    def __init__(self, path: Path, shape: tuple[int, int]) -> None:
-        self._path = path
-        self._record = np.dtype([("row", "<u4"), ("means", "<f4", shape), ("crc", "<u4")])
 
-    def read(self) -> dict[int, NDArray[np.float32]]:
-        """Return row -> time averages `[setting dim]` of every record that is whole."""
-        content = self._path.read_bytes()
-        whole = len(content) // self._record.itemsize * self._record.itemsize
-        finished = {}
-        for record in np.frombuffer(content[:whole], self._record):
-            if record["crc"] == self._checksum(record):
-                finished[int(record["row"])] = record["means"]
-        return finished
+@contextmanager
+def _timed(stages: Stages, stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    stages[stage] += time.perf_counter() - start
 
-    def append(self, row: int, means: NDArray[np.float32]) -> None:
-        """Add a record and wait until it is on disk; an unfinished one at the end is written over."""
-        record = np.zeros((), self._record)
-        record["row"], record["means"] = row, means
-        record["crc"] = self._checksum(record)
-        with open(self._path, "r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.truncate(size - size % self._record.itemsize)
-            file.seek(0, os.SEEK_END)
-            file.write(record.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
 
-    @staticmethod
-    def _checksum(record: np.void) -> int:
-        return zlib.crc32(record.tobytes()[:-4])
+def _encoded(
+    clips: ClipSet, loaded: Loaded, way: _Way, stages: Stages, workers: int | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the latents `[setting dim frame]` of one clip after the other; renders are made ahead, on other threads."""
+    encoder = loaded.get()
+    renders = render_many(clips, way.settings, workers=workers, then=partial(model_inputs, encoder))
+    with closing(renders):
+        for _ in range(len(clips)):
+            with _timed(stages, "render"):
+                inputs = next(renders)
+            batches = [inputs[i : i + way.batch] for i in range(0, len(inputs), way.batch)]
+            with _timed(stages, "encode"), loaded.turn, on_threads(way.threads):
+                latents = np.concatenate([encode_inputs(encoder, batch) for batch in batches])
+            if np.abs(latents).max() > np.finfo(np.float16).max:
+                raise ValueError(f"{encoder.name} gave latents beyond 65504, which float16 cannot hold; scale them")
+            yield latents
+
+
+def _fill_here(store: Store, job: _Job, way: _Way, rows: Sequence[int], part: str) -> Iterator[tuple[int, Stages]]:
+    """Yield 1 and the time it took for each clip that is written; the next one is encoded meanwhile."""
+
+    def write(row: int, latents: NDArray[np.float32]) -> None:
+        write_clip(str(store), row, latents)
+        store.record({row: latents.mean(axis=-1)}, part)
+
+    # Its end waits for what is being written, whatever ended the loop.
+    with ThreadPoolExecutor(1, thread_name_prefix="write") as disk:
+        stages: Stages = Counter()
+        written: Future | None = None
+        latents = _encoded(job.clips[rows], Loaded(lambda: job.encoder), way, stages)
+        with closing(latents):
+            for row, one in zip(rows, latents, strict=True):
+                before, written = written, disk.submit(write, row, one)
+                if before is not None:
+                    with _timed(stages, "write"):
+                        before.result()
+                    yield 1, stages
+                    stages.clear()
+        with _timed(stages, "write"):
+            written.result()
+        yield 1, stages
+
+
+# ----------------------------------------------------------------------------------------------------- on a cluster
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What one task encodes, and what must be the same where it runs as where it was asked for."""
+
+    rows: Sequence[int]
+    clips: ClipSet
+    hashes: Sequence[str]
+    way: _Way
+    renders: str  # hash of the settings and of the libraries that render them
+    place: str
+
+
+def _fill_on_cluster(
+    store: Store, job: _Job, way: _Way, rows: Sequence[int], part: str, client: Any
+) -> Iterator[tuple[int, Stages]]:
+    """Yield the number of clips and the time of each block that a worker has written; here it is listed."""
+    hashes = job.clips.hashes()
+    blocks = []
+    for start in range(0, len(rows), BLOCK):
+        some = rows[start : start + BLOCK]
+        known = [hashes[row] for row in some]
+        blocks.append(_Block(some, job.clips[some], known, way, job.parts["effects"], str(store)))
+    found = run_blocks(client, _encode_block, blocks, reloading(job.encoder))
+    with closing(found):
+        for means, stages in found:
+            store.record(means, part)
+            yield len(means), stages
+
+
+def _encode_block(loaded: Loaded, block: _Block) -> tuple[dict[int, NDArray[np.float32]], Stages]:
+    """Encode and write a block, on a worker; return the time averages of its rows, and the time it took."""
+    if block.clips.hashes() != list(block.hashes):
+        raise ValueError(
+            f"files of {block.clips.name!r} differ on this worker: all machines must see the same folder of clips"
+        )
+    if settings_hash(block.way.settings) != block.renders:
+        raise ValueError(
+            "this worker has another version of pedalboard or pyloudnorm: install the same on all machines"
+        )
+    means, stages = {}, Counter()
+    # Tasks on one worker render side by side, and take turns at the encoder.
+    latents = _encoded(block.clips, loaded, block.way, stages, workers=1)
+    with closing(latents):
+        for row, one in zip(block.rows, latents, strict=True):
+            with _timed(stages, "write"):
+                write_clip(block.place, row, one)
+            means[row] = one.mean(axis=-1)
+    return means, stages

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "latentfx_nb"
 
 # Bottom up; on one floor a module may import those to its left.
 FLOORS = (
-    ("paper", "cache", "audio", "geometry", "samples", "linear"),
+    ("paper", "cache", "cluster", "audio", "geometry", "samples", "stores", "linear"),
     ("effects", "clips", "encoders"),
     ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
@@ -42,7 +42,9 @@ HOMES = {
     "pyloudnorm": {"audio"},
     "soundfile": {"audio", "clips", "player"},
     "umap": {"projections"},
-    "zarr": {"latents"},
+    "zarr": {"stores"},
+    "distributed": {"cluster"},
+    "fsspec": {"stores"},
     "voila": {"server"},
 }
 

@@ -29,10 +29,10 @@ def folder(tmp_path_factory, noise, write_audio):
 def encoded(monkeypatch):
     """Return the sizes of the batches that were encoded."""
     sizes = []
-    original = latents.encode_clips
+    original = latents.encode_inputs
     monkeypatch.setattr(latents, "batch_size", lambda *_: 64)
     monkeypatch.setattr(
-        latents, "encode_clips", lambda encoder, clips: sizes.append(len(clips)) or original(encoder, clips)
+        latents, "encode_inputs", lambda encoder, inputs: sizes.append(len(inputs)) or original(encoder, inputs)
     )
     return sizes
 
@@ -54,7 +54,7 @@ def answer(arguments, capsys):
     """Return exit status, stdout and stderr; stderr without its progress bars."""
     status = main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
-    lines = [line for line in re.split("[\r\n]", err) if line and not re.search(r"(clip/s|s/clip)\]", line)]
+    lines = [line for line in re.split("[\r\n]", err) if line and not re.search(r"\[.*(clip/s|s/clip).*\]", line)]
     return status, out, "\n".join(lines)
 
 
@@ -92,7 +92,7 @@ def test_ctrl_c_says_that_what_was_finished_is_kept(folder, capsys, monkeypatch)
     def interrupted(*_arguments, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(latents, "encode_clips", interrupted)
+    monkeypatch.setattr(latents, "encode_inputs", interrupted)
     assert answer(["encode", folder], capsys) == (130, "", "latentfx_nb: stopped; what was finished is kept")
 
 
@@ -130,15 +130,15 @@ def test_encode_again_computes_nothing(folder, encoded, capsys):
 
 
 def test_encode_goes_on_where_it_stopped(folder, encoded, capsys, monkeypatch):
-    counting, broken = latents.encode_clips, []
+    counting, broken = latents.encode_inputs, []
 
-    def breaks(encoder, clips):
+    def breaks(encoder, inputs):
         if len(encoded) == 1 and not broken:
             broken.append(True)
             raise OSError("the machine went down")
-        return counting(encoder, clips)
+        return counting(encoder, inputs)
 
-    monkeypatch.setattr(latents, "encode_clips", breaks)
+    monkeypatch.setattr(latents, "encode_inputs", breaks)
     assert answer(["encode", folder], capsys) == (1, "", "latentfx_nb: the machine went down")
     assert encoded == [10]
     status, out, _ = answer(["encode", folder], capsys)
@@ -155,6 +155,17 @@ def test_encode_along_a_knob_into_a_store_of_ones_own(folder, tmp_path, capsys):
         clips_module.load_clips(folder), load_encoder("diffae-mini"), "RVB", 3, "damping", store, bar=None
     )
     assert list(sweep["value"].values) == [0.0, 0.5, 1.0]
+
+
+def test_encode_a_share_for_a_job_array(folder, tmp_path, capsys):
+    store = tmp_path / "s.zarr"
+    for share, clips in (("2/2", 1), ("1/2", 1), ("1/1", 2)):
+        status, out, err = answer(["encode", folder, "--effects", "CLN", "--store", store, "--shard", share], capsys)
+        assert (status, err) == (0, "") and out.startswith(f"clip {clips}, effect 1,")
+    assert answer(["encode", folder, "--shard", "3/2"], capsys)[2].endswith("the first of 2 is 1/2, the last 2/2")
+    with pytest.raises(SystemExit):
+        main(["encode", str(folder), "--shard", "third"])
+    assert "'third' is no share: write 3/16 for the third of sixteen" in capsys.readouterr().err
 
 
 def test_encode_takes_one_file_and_a_cap(folder, tmp_path, noise, write_audio, capsys):

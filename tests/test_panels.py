@@ -98,13 +98,13 @@ def no_weights(monkeypatch, own_cache):
 def bulk(monkeypatch):
     """Count the renders that are encoded for a store, as nothing that ships may need."""
     counts = Counter()
-    original = latents.encode_clips
+    original = latents.encode_inputs
 
-    def counted(encoder, clips, *rest):
-        counts[encoder.name] += len(clips)
-        return original(encoder, clips, *rest)
+    def counted(encoder, inputs):
+        counts[encoder.name] += len(inputs)
+        return original(encoder, inputs)
 
-    monkeypatch.setattr(latents, "encode_clips", counted)
+    monkeypatch.setattr(latents, "encode_inputs", counted)
     return counts
 
 
@@ -633,16 +633,16 @@ def test_of_many_values_the_last_one_is_rendered_and_shown(bundled, monkeypatch)
 def test_cancel_stops_a_sweep_and_keeps_finished_clips(few, monkeypatch):
     panel = ready(KnobPaths(few))
     paths = drawn(panel.figure.data[1])
-    original, encoded = latents.encode_clips, []
+    original, encoded = latents.encode_inputs, []
 
-    def pressed(encoder, clips, *rest):
-        encoded.append(len(clips))
+    def pressed(encoder, inputs):
+        encoded.append(len(inputs))
         if len(encoded) == 2 and press:
             panel.status._stop.click()
-        return original(encoder, clips, *rest)
+        return original(encoder, inputs)
 
     monkeypatch.setattr(latents, "batch_size", lambda *_: 64)  # one batch a clip, whatever the machine
-    monkeypatch.setattr(latents, "encode_clips", pressed)
+    monkeypatch.setattr(latents, "encode_inputs", pressed)
     press = True
     panel.knob.effect = "DIS"
     ready(panel)

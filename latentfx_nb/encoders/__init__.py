@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -150,6 +151,31 @@ def _load(name: str, device: str, weights: str | None, bf16: bool) -> Encoder:
     return model(device, **options)
 
 
+def reloading(encoder: Encoder) -> Callable[[], Encoder]:
+    """Return what gives the same encoder in another process: built-in ones load again there, others are sent along.
+
+    What it returns raises ValueError where other weights are found than `encoder` has.
+    """
+    if _BUILT_IN.get(encoder.name) and type(encoder) is _BUILT_IN[encoder.name].model:
+        device = str(getattr(encoder, "device", "cpu"))
+        return partial(_reload, encoder.name, device, getattr(encoder, "bf16", False), encoder.weights_hash)
+    return partial(_same, encoder)
+
+
+def _reload(name: str, device: str, bf16: bool, weights_hash: str) -> Encoder:
+    encoder = load_encoder(name, device, bf16=bf16)
+    if encoder.weights_hash != weights_hash:
+        raise ValueError(
+            f"{name} has other weights here than where the work was begun: put the same files into the cache, or the "
+            "folder that LATENTFX_WEIGHTS names, on both machines"
+        )
+    return encoder
+
+
+def _same(encoder: Encoder) -> Encoder:
+    return encoder
+
+
 def register_encoder(encoder: Encoder) -> None:
     """Make your own model known under its `name` to `load_encoder`, `list_encoders` and the panels.
 
@@ -177,5 +203,6 @@ __all__ = [
     "list_encoders",
     "load_encoder",
     "register_encoder",
+    "reloading",
     "weights_hash",
 ]

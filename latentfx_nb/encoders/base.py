@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -159,15 +159,40 @@ def encode_clips(encoder: Encoder, clips: Sequence[Clip], sample_rate: int = SAM
     A batch that does not fit into memory is halved until it does. Raises ValueError if the model gives anything that
     is not finite, or another shape than it declares, and MemoryError if not even one clip fits.
     """
-    inputs = np.stack([model_input(encoder, clip, sample_rate) for clip in clips])
+    return encode_inputs(encoder, model_inputs(encoder, clips, sample_rate))
+
+
+def model_inputs(encoder: Encoder, clips: Sequence[Clip], sample_rate: int = SAMPLE_RATE_HZ) -> NDArray[np.float32]:
+    """Return clips `[channel sample]` of one length as `encode_inputs` takes them: work that any thread can do."""
+    return np.stack([model_input(encoder, clip, sample_rate) for clip in clips])
+
+
+def encode_inputs(encoder: Encoder, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return latents `[clip dim frame]` of `inputs [clip channel sample]`; raises as `encode_clips` does."""
     with torch.inference_mode():
         latents = _encode_in_memory(encoder, torch.from_numpy(inputs))
-    expected = (len(clips), encoder.dim, encoder.frames(inputs.shape[-1]))
+    expected = (len(inputs), encoder.dim, encoder.frames(inputs.shape[-1]))
     if latents.shape != expected:
         raise ValueError(f"{encoder.name} gave latents of shape {latents.shape}, but declares {expected}")
     if not np.isfinite(latents).all():
         raise ValueError(f"{encoder.name} gave latents that are not finite; check the audio and its weights")
     return latents
+
+
+def cpu_threads() -> int:
+    """Return the number of threads on which encoders run on this machine's CPU."""
+    return torch.get_num_threads()
+
+
+@contextmanager
+def on_threads(n: int | None) -> Iterator[None]:
+    """Run encoders on `n` threads of the CPU, None for as many as before: other sums differ in their last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _encode_in_memory(encoder: Encoder, inputs: torch.Tensor) -> NDArray[np.float32]:

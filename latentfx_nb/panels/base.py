@@ -126,7 +126,7 @@ class Status(widgets.HBox):
     @contextmanager
     def progress(self, total: int, initial: int = 0, desc: str = "", unit: str = "", *, check) -> Iterator[Status]:
         """Show a bar from `initial` to `total`, called and used as tqdm is; `check()` may raise to stop the work."""
-        self._check, self._desc = check, desc
+        self._check, self._desc, self._postfix = check, desc, ""
         self._bar.max, self._bar.value = max(total, 1), initial
         self._bar.layout.display = self._stop.layout.display = "flex"
         self.say(f"{desc} …")
@@ -139,8 +139,12 @@ class Status(widgets.HBox):
     def update(self, n: int = 1) -> None:
         """Move the bar; raises Cancelled if the work is no longer wanted."""
         self._bar.value += n
-        self.say(f"{self._desc}: {self._bar.value} of {self._bar.max}")
+        self.say(f"{self._desc}: {self._bar.value} of {self._bar.max}{self._postfix}")
         self._check()
+
+    def set_postfix_str(self, text: str, refresh: bool = True) -> None:
+        """Keep what the next line adds, as tqdm does."""
+        self._postfix = f" ({text})"
 
 
 class Panel(widgets.VBox):

@@ -1,0 +1,61 @@
+"""Blocks of work on a Dask cluster: each worker loads what it needs once, and a worker that dies loses nothing.
+
+Dask is optional (extra `dask`): it is imported only where a client was given.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Loaded:
+    """Something made once in a process, when it is first needed; `turn` is a lock, for what one thread may use."""
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        self._load, self.turn, self._made = load, threading.Lock(), None
+
+    def __reduce__(self) -> tuple:
+        return Loaded, (self._load,)  # it is made anew where it arrives
+
+    def get(self) -> Any:
+        """Return it."""
+        with self.turn:
+            if self._made is None:
+                self._made = self._load()
+            return self._made
+
+
+def run_blocks(
+    client: Any, task: Callable[[Loaded, Any], T], blocks: Sequence[Any], load: Callable[[], Any]
+) -> Iterator[T]:
+    """Yield `task(loaded, block)` of every block as the workers of `client` finish, in any order.
+
+    `loaded` is a `Loaded` of `load`, one for each worker. A block whose worker dies runs again
+    on another, so a task must give the same each time. Where one raises, what the others have finished by then is
+    yielded first. Whatever ends the iteration early takes the blocks that wait off the cluster.
+    """
+    from distributed import as_completed
+
+    # A result like any other: Dask brings it to each worker that needs it, and makes it again where it was lost.
+    loaded = client.submit(Loaded, load, pure=False)
+    futures = client.map(_run, blocks, task=task, loaded=loaded, pure=False)
+    error = None
+    try:
+        for future in as_completed(futures):
+            if future.status == "finished":
+                yield future.result()
+            elif error is None:
+                error = future.exception() or RuntimeError("the cluster cancelled the work")
+                client.cancel([one for one in futures if not one.done()])
+        if error is not None:
+            raise error
+    finally:
+        client.cancel([one for one in futures if not one.done()])
+
+
+def _run(block: Any, task: Callable[[Loaded, Any], T], loaded: Loaded) -> T:
+    return task(loaded, block)

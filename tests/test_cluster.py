@@ -1,0 +1,198 @@
+"""Encoding on a Dask cluster: the bits of one machine, whatever happens to the workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from latentfx_nb import encoders, latents
+from latentfx_nb.clips import load_clips
+from latentfx_nb.cluster import Loaded, run_blocks
+from latentfx_nb.encoders import load_encoder, reloading
+from latentfx_nb.latents import encode_effects
+from tests.test_latents import KILLS, LABELS, Quiet, Tiny, content_of, encode, finished_rows, listed_once
+
+distributed = pytest.importorskip("distributed")
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3"),
+    pytest.mark.filterwarnings("ignore:Port 8787 is already in use"),
+]
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Two workers in processes of their own, which are started again when they die."""
+    # Dask itself gives up on a block after three deaths: here they are meant.
+    with (
+        distributed.LocalCluster(
+            2, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs="CRITICAL"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 1000))
+        yield client
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory, noise, write_audio):
+    """Ten different clips."""
+    folder = tmp_path_factory.mktemp("clips")
+    sounds = {f"{i}.wav": noise(30_000 + 5000 * i, channels=1, seed=i) for i in range(10)}
+    return load_clips(write_audio(folder, sounds))
+
+
+@pytest.fixture(scope="module")
+def whole(clips, tmp_path_factory):
+    return encode(clips, Tiny(), tmp_path_factory.mktemp("whole") / "whole.zarr")
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(latents, "BLOCK", 2)
+
+
+def shards(store):
+    return {name: data for name, data in content_of(store).items() if name.startswith("latents/c")}
+
+
+def test_a_cluster_gives_the_bits_of_one_machine(client, clips, whole, tmp_path):
+    array = encode(clips, Tiny(), tmp_path / "s", client=client)
+    xr.testing.assert_identical(array.load(), whole.load())
+    assert shards(tmp_path / "s") == shards(whole.encoding["source"])
+    assert (Quiet.last.total, Quiet.last.count) == (10, 10)
+    assert "encode" in Quiet.last.shares
+    means = encode(clips, Tiny(fail_at=1), tmp_path / "s", average=True)
+    xr.testing.assert_identical(means, encode(clips, Tiny(), whole.encoding["source"], average=True))
+
+
+def test_a_model_with_weights_is_loaded_on_the_workers_and_gives_the_same_bits(client, bundled_few, tmp_path):
+    """Other numbers of threads give other last bits, so the workers take as many as the store began with."""
+    encoder = load_encoder("diffae-mini", "cpu")
+    here = encode_effects(bundled_few, encoder, ["CLN", "LPF"], tmp_path / "here", bar=Quiet)
+    there = encode_effects(bundled_few, encoder, ["CLN", "LPF"], tmp_path / "there", client, bar=Quiet)
+    xr.testing.assert_identical(here.load(), there.load())
+    assert shards(tmp_path / "here") == shards(tmp_path / "there")
+
+
+@pytest.fixture(scope="module")
+def bundled_few():
+    return load_clips("bundled")[[0, 40, 63]]
+
+
+def test_an_encoder_is_loaded_once_a_worker(client, tmp_path):
+    def load():
+        with open(tmp_path / "loads", "a") as log:
+            log.write(f"{os.getpid()}\n")
+        return "model"
+
+    def task(loaded, block):
+        time.sleep(0.02)
+        return os.getpid(), loaded.get(), block
+
+    found = list(run_blocks(client, task, range(12), load))
+    assert sorted(block for *_, block in found) == list(range(12))
+    assert {thing for _, thing, _ in found} == {"model"}
+    loads = (tmp_path / "loads").read_text().split()
+    assert sorted(loads) == sorted({str(pid) for pid, *_ in found}) and len(loads) == 2
+
+
+def test_what_is_loaded_is_made_once_by_many_threads():
+    made = []
+
+    def load():
+        time.sleep(0.02)
+        made.append(object())
+        return made[-1]
+
+    loaded = Loaded(load)
+    threads = [threading.Thread(target=loaded.get) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1 and loaded.get() is made[0]
+
+
+def test_an_error_keeps_what_other_blocks_have_written(client, clips, whole, tmp_path, noise, write_audio):
+    bad = clips[:]
+    broken = write_audio(tmp_path / "broken", {"b.wav": np.full((1, 30_000), np.nan, np.float32)}) / "b.wav"
+    bad.table = bad.table.copy()
+    bad.table.loc[9, "file"] = str(broken)
+    with pytest.raises(ValueError, match=r"b\.wav holds samples that are NaN"):
+        encode(bad, Tiny(), tmp_path / "s", client=client)
+    before = finished_rows(tmp_path / "s")
+    assert not {8, 9} & set(before)
+    bad.table.loc[9, "file"] = clips.table["file"].iat[9]
+    # Its hash is another one now, so this is another data set, and says so.
+    with pytest.raises(ValueError, match="its clips differ"):
+        encode(bad, Tiny(), tmp_path / "s", client=client)
+
+
+def test_workers_refuse_other_files_libraries_and_weights(clips, monkeypatch):
+    encoder = load_encoder("logmel", "cpu")
+    way = latents._Way([], 1, None)
+    block = latents._Block([0], clips[:1], ["another"], way, "", "")
+    with pytest.raises(ValueError, match="'clips.*' differ on this worker: all machines must see the same folder"):
+        latents._encode_block(Loaded(lambda: encoder), block)
+    block = latents._Block([0], clips[:1], clips[:1].hashes(), way, "another", "")
+    with pytest.raises(ValueError, match="another version of pedalboard or pyloudnorm: install the same"):
+        latents._encode_block(Loaded(lambda: encoder), block)
+    again = reloading(encoder)
+    assert again() is load_encoder("logmel", "cpu")
+    monkeypatch.setattr(type(encoder), "weights_hash", "f" * 64)
+    with pytest.raises(ValueError, match="logmel has other weights here.*LATENTFX_WEIGHTS"):
+        again()
+    own = Tiny()
+    assert reloading(own)() is own
+    monkeypatch.setitem(encoders._registered, "tiny", own)
+    assert reloading(own)() is own
+
+
+def test_stopping_takes_waiting_blocks_off_the_cluster(client, clips, tmp_path):
+    class Stop(Exception):
+        pass
+
+    class Stopping(Quiet):
+        def update(self, n=1):
+            raise Stop
+
+    with pytest.raises(Stop):
+        encode_effects(clips, Slow(), LABELS, tmp_path / "s", client, bar=Stopping)
+    rows = finished_rows(tmp_path / "s")
+    assert 0 < len(rows) < 10
+    xr.testing.assert_identical(
+        encode(clips, Slow(), tmp_path / "s", client=client).load(), encode(clips, Slow(), tmp_path / "t").load()
+    )
+
+
+class Slow(Tiny):
+    """As Tiny, and long enough in a block to be killed there."""
+
+    def encode(self, audio):
+        time.sleep(0.05)
+        return super().encode(audio)
+
+
+def test_workers_killed_at_random_moments_lose_nothing(client, clips, tmp_path):
+    """`LATENTFX_KILLS` workers are killed while they encode, and no block is lost, doubled or torn."""
+    expected = encode(clips, Slow(), tmp_path / "expected")
+    for number, moment in enumerate(np.random.default_rng(1).uniform(0.02, 0.5, KILLS)):
+        client.wait_for_workers(2)
+        before = set(client.run(os.getpid).values())
+        killer = threading.Timer(moment, os.kill, (min(before), signal.SIGKILL))
+        killer.start()
+        store = tmp_path / f"{number}.zarr"
+        array = encode(clips, Slow(), store, client=client)
+        killer.join()
+        client.wait_for_workers(2)
+        assert min(before) not in client.run(os.getpid).values()
+        xr.testing.assert_identical(array.load(), expected.load())
+        assert shards(store) == shards(tmp_path / "expected")
+        assert listed_once(store)
