@@ -86,5 +86,5 @@ $(STAMPS)/lab: $(STAMPS)/run
 	@touch $@
 
 $(STAMPS)/test: $(STAMPS)/run
-	$(INSTALL_PACKAGE) '.[lyra,transformers,diffusers,export,test]'
+	$(INSTALL_PACKAGE) '.[lyra,transformers,diffusers,export,dask,test]'
 	@touch $@
