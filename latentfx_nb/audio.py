@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 from functools import lru_cache, reduce
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyloudnorm
-import scipy.signal
 import soundfile
 import soxr
 import xarray as xr
 from numpy.typing import NDArray
 
 from latentfx_nb.paper import TARGET_LUFS
+
+if TYPE_CHECKING:
+    import pyloudnorm
 
 Clip = NDArray[np.float32]
 
@@ -101,6 +103,8 @@ def is_doubled(clip: Clip) -> bool:
 @lru_cache(maxsize=16)
 def _meter(rate: int, block_s: float) -> pyloudnorm.Meter:
     """One meter a rate, with its two K-weighting filters in one: the same to 1e-10 dB in 0.7 of the time."""
+    import pyloudnorm  # with all of scipy.signal: not before a sound is measured, so that pages open sooner
+
     meter = pyloudnorm.Meter(rate, block_size=block_s)
     meter._filters = {"K-weighting": _Cascade(list(meter._filters.values()))}  # as pyloudnorm's README does
     return meter
@@ -114,7 +118,9 @@ class _Cascade:
         self._a = reduce(np.convolve, [one.a for one in filters])
 
     def apply_filter(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
-        return scipy.signal.lfilter(self._b, self._a, samples)
+        from scipy.signal import lfilter
+
+        return lfilter(self._b, self._a, samples)
 
 
 def loudness_lufs(clip: Clip, sample_rate: int) -> float:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import xarray as xr
-from plotly.subplots import make_subplots
 
 from latentfx_nb.effects import EFFECTS
+
+# A page opens more than a second sooner: what shows figures in plotly imports nbformat, which imports jsonschema, which
+# compiles 39 grammars of international URLs if it finds them. Schemas of notebooks ask for none.
+_looked_for = sys.modules.setdefault("rfc3987_syntax", None)
+import plotly.graph_objects as go  # noqa: E402
+from plotly.io import renderers  # noqa: E402, F401
+from plotly.subplots import make_subplots  # noqa: E402
+
+if _looked_for is None:
+    del sys.modules["rfc3987_syntax"]
 
 EFFECT_COLORS = {
     "CLN": "#6e6e6e",

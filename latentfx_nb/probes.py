@@ -20,7 +20,6 @@ import pandas as pd
 import torch
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 from tqdm.auto import tqdm
 
 from latentfx_nb import linear
@@ -100,6 +99,8 @@ def recording_splits(labels: ArrayLike, recordings: ArrayLike, folds: int = 5, s
                 f"{str(label)!r} is heard in {heard} recording(s), and a probe needs three, to learn from, to stop by "
                 "and to be tested on: pass clips of more recordings"
             )
+    from sklearn.model_selection import StratifiedGroupKFold  # half a second that pages need not open with
+
     shuffled = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(recordings, labels, recordings)
     parts = [test for _, test in shuffled]
     return [

@@ -1,24 +1,31 @@
-"""One ipywidgets panel for each notebook: it drives a figure that the notebook has already shown without it."""
+"""One ipywidgets panel for each notebook: it drives a figure that the notebook has already shown without it.
 
-from latentfx_nb.panels.compare_encoders import CompareEncoders
-from latentfx_nb.panels.dimension_masking import DimensionMasking
-from latentfx_nb.panels.effect_clusters import EffectClusters
-from latentfx_nb.panels.knob_paths import KnobPaths
-from latentfx_nb.panels.latent_algebra import LatentAlgebra
-from latentfx_nb.panels.latent_images import LatentImages
-from latentfx_nb.panels.linear_probes import LinearProbes
-from latentfx_nb.panels.start_here import StartHere
-from latentfx_nb.panels.trajectories import Trajectories
+A page loads its own panel only.
+"""
 
-__all__ = [
-    "CompareEncoders",
-    "CompareEncoders",
-    "DimensionMasking",
-    "EffectClusters",
-    "KnobPaths",
-    "LatentAlgebra",
-    "LatentImages",
-    "LinearProbes",
-    "StartHere",
-    "Trajectories",
-]
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "CompareEncoders": "compare_encoders",
+    "DimensionMasking": "dimension_masking",
+    "EffectClusters": "effect_clusters",
+    "KnobPaths": "knob_paths",
+    "LatentAlgebra": "latent_algebra",
+    "LatentImages": "latent_images",
+    "LinearProbes": "linear_probes",
+    "StartHere": "start_here",
+    "Trajectories": "trajectories",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"latentfx_nb.panels has no {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOME)
