@@ -1,4 +1,4 @@
-# make run, make test, make lab, make lint, make clean; each installs what it needs into .venv, once.
+# make run, make test, make lab, make docs, make lint, make clean; each installs what it needs into .venv, once.
 #
 #   PYTHON=python3.12   the Python that .venv is made with (by default the first of 3.11 or newer on the path)
 #   TORCH=cpu           take torch's CPU build from PyTorch's own index (when .venv is made)
@@ -32,7 +32,7 @@ ifneq ($(shell test -x $(PY) && cat $(STAMPS)/place 2>/dev/null),$(CURDIR))
 $(shell rm -rf $(STAMPS))
 endif
 
-.PHONY: help run test chromium lab lint clean
+.PHONY: help run test chromium lab docs lint clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -55,6 +55,11 @@ chromium:
 
 lab: $(STAMPS)/lab
 	@$(SETTINGS); $(PY) -m jupyterlab --notebook-dir=notebooks $(ARGS)
+
+# The executed notebooks and the guides as pages without a server, into build/docs.
+docs: $(STAMPS)/run
+	@$(SETTINGS); $(PY) -m latentfx_nb warm
+	@$(SETTINGS); $(PY) tools/make_docs.py $(ARGS)
 
 lint: $(STAMPS)/test
 	$(PY) -m ruff check .
@@ -86,5 +91,5 @@ $(STAMPS)/lab: $(STAMPS)/run
 	@touch $@
 
 $(STAMPS)/test: $(STAMPS)/run
-	$(INSTALL_PACKAGE) '.[lyra,transformers,diffusers,export,dask,test]'
+	$(INSTALL_PACKAGE) '.[lyra,transformers,diffusers,export,dask,datasets,test]'
 	@touch $@
