@@ -183,8 +183,16 @@ function drawControls(model, el, engine) {
   // Figures that were drawn while the page was still hidden look at the window's size only.
   const grown = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
   grown.observe(root);
+  // Figures take their theme from Python, which knows the page's from here: JupyterLab and Voila name it, and Colab.
+  const tellTheme = () => {
+    const dark = document.body.dataset.jpThemeLight === "false" || document.documentElement.getAttribute("theme") === "dark";
+    if (dark !== model.get("dark")) set("dark", dark);
+  };
+  const theme = new MutationObserver(tellTheme);
+  [document.body, document.documentElement].forEach((part) => theme.observe(part, { attributes: true, attributeFilter: ["data-jp-theme-light", "theme"] }));
+  tellTheme();
   model.send({ kind: "ready" }); // Python answers with the sounds, in case an earlier message was lost
-  return () => { still(); engine.events.removeEventListener("change", paint); grown.disconnect(); };
+  return () => { still(); engine.events.removeEventListener("change", paint); grown.disconnect(); theme.disconnect(); };
 }
 export default () => {
   let engine;

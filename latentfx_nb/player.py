@@ -105,7 +105,7 @@ class Player(anywidget.AnyWidget):
     `listening` ("dry", "wet" or, where they are loaded, "decoded" and "algebra"), `labels` (what their buttons say),
     `playing`, `volume` (0 to 1) and `loop` can be read
     and set; `time_s` is the play position, written by the browser about 15 times a second while it plays; `ready` turns
-    true when a page shows the player. Loading a sound never starts it; while one plays, the new one goes on from the
+    true when a page shows the player, and `dark` whether that page's theme is. Loading a sound never starts it; while one plays, the new one goes on from the
     same position.
     """
 
@@ -124,6 +124,7 @@ class Player(anywidget.AnyWidget):
     volume = traitlets.Float(0.8, min=0.0, max=1.0).tag(sync=True)
     loop = traitlets.Bool(True).tag(sync=True)
     ready = traitlets.Bool().tag(sync=True)
+    dark = traitlets.Bool().tag(sync=True)
     _hearers = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _track = traitlets.Dict().tag(sync=True)
 

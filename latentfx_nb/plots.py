@@ -22,30 +22,48 @@ if _looked_for is None:
     del sys.modules["rfc3987_syntax"]
 
 EFFECT_COLORS = {
-    "CLN": "#6e6e6e",
-    "CHS": "#0072b2",
-    "CMP": "#56b4e9",
-    "DLY": "#009e73",
-    "DIS": "#d55e00",
-    "HPF": "#e69f00",
-    "LPF": "#b8a800",
-    "PS": "#cc79a7",
-    "RVB": "#882255",
-    "TRV": "#332288",
+    "CLN": "#808080",
+    "CHS": "#8d84ff",
+    "CMP": "#1a728d",
+    "DLY": "#00a761",
+    "DIS": "#ff4f58",
+    "HPF": "#b98d00",
+    "LPF": "#9e5809",
+    "PS": "#e561c1",
+    "RVB": "#9546b9",
+    "TRV": "#8d35ff",
 }
-"""Ten colours that stay apart in the common forms of colour blindness (Okabe & Ito 2008, extended by Tol's)."""
+"""Ten colours, each at least 3:1 against white and against the dark theme (WCAG 2.2, 1.4.11), and at least 19 apart in
+CIELAB from each other for all of normal, protan, deutan and tritan sight (Machado et al. 2009): found by search, as no
+published palette of ten keeps either."""
 
-INSTRUMENT_COLORS = {"guitar": "#d55e00", "piano": "#0072b2", "other": "#6e6e6e"}
+EFFECT_SYMBOLS = {
+    "CLN": "circle",
+    "CHS": "diamond",
+    "CMP": "square",
+    "DLY": "cross",
+    "DIS": "x",
+    "HPF": "circle-open",
+    "LPF": "square-open",
+    "PS": "diamond-open",
+    "RVB": "circle",
+    "TRV": "square",
+}
+"""Three-dimensional plots have eight symbols: who shares one does not share a hue."""
+
+INSTRUMENT_COLORS = {"guitar": "#d55e00", "piano": "#0072b2", "other": "#808080"}
+
+INSTRUMENT_SYMBOLS = {"guitar": "diamond", "piano": "circle", "other": "x"}
 
 MOST_SETS = 8
 """Feature sets that one picture of probes holds apart."""
 
-SET_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#6e6e6e")
+SET_COLORS = ("#0072b2", "#d55e00", "#00a761", "#e561c1", "#b98d00", "#8d84ff", "#9546b9", "#808080")
 
 LINES = (
-    {"color": "#6e6e6e", "width": 2},
+    {"color": "#808080", "width": 2},
     {"color": "#d55e00", "width": 2},
-    {"color": "#6e6e6e", "width": 2, "dash": "dot"},
+    {"color": "#808080", "width": 2, "dash": "dot"},
     {"color": "#d55e00", "width": 2, "dash": "dot"},
 )
 """Clean and wet, of one dim and of a second."""
@@ -58,7 +76,33 @@ CONFIG = {
 }
 """What every figure is shown with: nothing that would send data to somebody else."""
 
-FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": "#2b2b2b"}
+MARK = "#d6006c"
+"""What is chosen, and where the knob stands: seen on both themes, and no effect's colour."""
+
+
+def _template(ink: str, paper: str, grid: str, zero: str) -> go.layout.Template:
+    """Return a theme for every figure, of four colours."""
+    axis = {"gridcolor": grid, "zerolinecolor": zero, "linecolor": zero}
+    scene = {"showbackground": False, "showspikes": False, "gridcolor": grid, "zerolinecolor": zero}
+    family = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+    return go.layout.Template(
+        layout={
+            "font": {"family": family, "size": 13, "color": ink},
+            "paper_bgcolor": paper,
+            "plot_bgcolor": paper,
+            "colorway": SET_COLORS,
+            "xaxis": axis,
+            "yaxis": axis,
+            "scene": {f"{name}axis": scene for name in "xyz"},
+        }
+    )
+
+
+TEMPLATES = {
+    False: _template("#2b2b2b", "#ffffff", "#d9d9d9", "#bfbfbf"),
+    True: _template("#e0e0e0", "#1e1e1e", "#4a4a4a", "#6e6e6e"),
+}
+"""The look of figures by whether the page is dark; text has at least 12:1."""
 
 COLORINGS = ("effect", "instrument", "clip")
 
@@ -113,7 +157,7 @@ def effect_clusters(
 
 WINDOWS_TITLE = "Flattened, averaged, and between: neighbours that share the label, by the averaging window"
 
-WINDOW_COLORS = {"effect": "#d55e00", "instrument": "#009e73", "clip": "#0072b2"}
+WINDOW_COLORS = {"effect": "#d55e00", "instrument": "#00a761", "clip": "#0072b2"}
 
 
 def window_curve(label: str, windows: pd.DataFrame) -> dict:
@@ -126,18 +170,24 @@ def window_curve(label: str, windows: pd.DataFrame) -> dict:
     return {"x": list(own.index), **named, **_with_interval(own), "hovertemplate": hover}
 
 
-def point_colors(points: xr.DataArray, color: str) -> list[str]:
-    """Return a colour for each sample of `points (clip, effect, component)`, in the order the points are drawn."""
+def point_looks(points: xr.DataArray, color: str) -> dict[str, list[str]]:
+    """Return colour and symbol of each sample of `points (clip, effect, component)`, in the order they are drawn."""
     clips, effects = points.sizes["clip"], points.sizes["effect"]
+    labels = [str(label) for label in points["effect"].values]
     if color == "effect":
-        return [EFFECT_COLORS[str(label)] for label in points["effect"].values] * clips
+        return {
+            "color": [EFFECT_COLORS[x] for x in labels] * clips,
+            "symbol": [EFFECT_SYMBOLS[x] for x in labels] * clips,
+        }
     if color == "instrument":
-        each = [INSTRUMENT_COLORS.get(str(name), INSTRUMENT_COLORS["other"]) for name in points["instrument"].values]
+        names = [name if name in INSTRUMENT_COLORS else "other" for name in map(str, points["instrument"].values)]
+        each = [(INSTRUMENT_COLORS[name], INSTRUMENT_SYMBOLS[name]) for name in names]
     elif color == "clip":
-        each = clip_colors(clips)
+        each = [(shade, "circle") for shade in clip_colors(clips)]
     else:
         raise ValueError(f"points can be coloured by {', '.join(COLORINGS)}, not by {color!r}")
-    return [shade for shade in each for _ in range(effects)]
+    shades, symbols = ([one for one in column for _ in range(effects)] for column in zip(*each, strict=True))
+    return {"color": shades, "symbol": symbols}
 
 
 def clip_colors(n: int) -> list[str]:
@@ -160,7 +210,7 @@ def coordinates(points: xr.DataArray) -> dict[str, np.ndarray]:
 
 def _cloud(points: xr.DataArray, color: str) -> go.Scatter | go.Scatter3d:
     flat = points.sizes["component"] == 2
-    marker = {"size": 6 if flat else 4, "color": point_colors(points, color), "opacity": 0.85, "line": {"width": 0}}
+    marker = {"size": 6 if flat else 4, **point_looks(points, color), "opacity": 0.85, "line": {"width": 0}}
     return _scatter(
         flat, **coordinates(points), mode="markers", marker=marker, text=hover_texts(points), hoverinfo="text", name=""
     )
@@ -173,7 +223,7 @@ def _scatter(flat: bool, **properties) -> go.Scatter | go.Scatter3d:
 
 def _ring(flat: bool) -> go.Scatter | go.Scatter3d:
     marker = {"size": 13 if flat else 11, "color": "rgba(0,0,0,0)", "symbol": "circle-open", "line": {"width": 3}}
-    marker["color"] = "#111111"
+    marker["color"] = MARK
     nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
     return _scatter(flat, **nowhere, mode="markers", marker=marker, hoverinfo="skip", name="chosen")
 
@@ -181,8 +231,13 @@ def _ring(flat: bool) -> go.Scatter | go.Scatter3d:
 def _legend(flat: bool, color: str) -> list[go.Scatter | go.Scatter3d]:
     """Traces without points, one a category of each colouring; only those of `color` are visible."""
     groups = {
-        "effect": {f"{label} {EFFECTS[label].name.lower()}": shade for label, shade in EFFECT_COLORS.items()},
-        "instrument": INSTRUMENT_COLORS,
+        "effect": {
+            f"{label} {EFFECTS[label].name.lower()}": {"color": shade, "symbol": EFFECT_SYMBOLS[label]}
+            for label, shade in EFFECT_COLORS.items()
+        },
+        "instrument": {
+            name: {"color": shade, "symbol": INSTRUMENT_SYMBOLS[name]} for name, shade in INSTRUMENT_COLORS.items()
+        },
     }
     nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
     return [
@@ -190,14 +245,14 @@ def _legend(flat: bool, color: str) -> list[go.Scatter | go.Scatter3d]:
             flat,
             **nowhere,
             mode="markers",
-            marker={"size": 8, "color": shade},
+            marker={"size": 8, **look},
             name=name,
             meta=coloring,
             showlegend=True,
             visible=coloring == color,
         )
-        for coloring, shades in groups.items()
-        for name, shade in shades.items()
+        for coloring, looks in groups.items()
+        for name, look in looks.items()
     ]
 
 
@@ -294,7 +349,7 @@ def _shades(color: str) -> list[list]:
 def knob_trace(paths: xr.DataArray, chosen: Sequence[xr.DataArray] | None = None) -> dict:
     """Return x, y, z and hover texts of the diamonds `chosen (clip, component)` that say where the knob stands."""
     here = paths.isel(value=0) if chosen is None else chosen
-    marker = {"size": 13 if paths.sizes["component"] == 2 else 8, "symbol": "diamond", "color": "#d6006c"}
+    marker = {"size": 13 if paths.sizes["component"] == 2 else 8, "symbol": "diamond", "color": MARK}
     marker["line"] = {"width": 1, "color": "#ffffff"}
     return {**coordinates(here), "text": [f"<b>{clip}</b>" for clip in paths["clip"].values], "marker": marker}
 
@@ -456,7 +511,7 @@ def linear_probes(
     for name, color in zip(names, SET_COLORS, strict=True):
         data = accuracy_bars(name, accuracies.get(name))
         figure.add_trace(go.Bar(marker={"color": color}, **data), 1, 1)
-    line = {"color": "#444444", "width": 1, "dash": "dot"}
+    line = {"color": "#808080", "width": 1, "dash": "dot"}
     chance = chance_line(list(confusion["label"].values))
     figure.add_trace(go.Scatter(mode="lines", line=line, name="chance", hoverinfo="skip", **chance), 1, 1)
     figure.add_trace(go.Heatmap(**confusion_cells(confusion), coloraxis="coloraxis", name="confusion"), 2, 1)
@@ -596,10 +651,10 @@ def dim_line(name: str | None, line: xr.DataArray | None) -> dict:
     return {"x": times, "y": np.asarray(values, np.float32), "name": name, "showlegend": True}
 
 
-PLACE_COLORS = ("#6e6e6e", "#d55e00", "#0072b2")
+PLACE_COLORS = ("#808080", "#d55e00", "#0072b2")
 """Where a clip starts from, where it should come to, and where algebra brings it."""
 
-METHOD_COLORS = ("#0072b2", "#56b4e9", "#d55e00", "#009e73")
+METHOD_COLORS = ("#0072b2", "#8d84ff", "#d55e00", "#00a761")
 
 
 def latent_algebra(
@@ -654,7 +709,7 @@ def latent_algebra(
         look = {"mode": "lines+markers", "marker": {"color": color}, "line": {"color": color}}
         figure.add_trace(go.Scatter(**look, **score_curve(name, frame)), 2, 2)
     _name_axes(figure, cloud, 1, 1, flat)
-    axes = {"title": "score (%)", "zeroline": True, "zerolinecolor": "#444444"}
+    axes = {"title": "score (%)", "zeroline": True, "zerolinecolor": "#808080"}
     figure.update_yaxes(**axes, row=1, col=2)
     figure.update_yaxes(**axes, row=2, col=2)
     figure.update_xaxes(type="category", row=1, col=2)
@@ -742,8 +797,7 @@ def _axis_title(dim: str) -> str:
 
 def _scene(points: xr.DataArray) -> dict:
     names = [str(name) for name in points["component"].values]
-    look = {"showbackground": False, "gridcolor": "#d9d9d9", "zerolinecolor": "#bfbfbf", "showspikes": False}
-    axes = {f"{axis}axis": {**look, "title": {"text": name}} for axis, name in zip("xyz", names, strict=True)}
+    axes = {f"{axis}axis": {"title": {"text": name}} for axis, name in zip("xyz", names, strict=True)}
     camera = {"eye": {"x": 1.35, "y": 1.35, "z": 0.7}, "center": {"x": 0, "y": 0, "z": -0.15}}
     return {**axes, "aspectmode": "cube", "uirevision": "keep", "camera": camera}
 
@@ -759,8 +813,7 @@ def _name_axes(figure: go.Figure, points: xr.DataArray, row: int, column: int, f
 def _finish(figure: go.Figure, height: int) -> go.Figure:
     """Give a figure the house's look; `uirevision` keeps the reader's camera and zoom when data change."""
     figure.update_layout(
-        template="plotly_white",
-        font=FONT,
+        template=TEMPLATES[False],
         height=height,
         margin={"l": 10, "r": 10, "t": 40, "b": 10},
         uirevision="keep",

@@ -630,6 +630,16 @@ def test_of_many_values_the_last_one_is_rendered_and_shown(bundled, monkeypatch)
     assert said(panel) == ""  # to be overtaken is no news
 
 
+def test_a_figure_follows_the_theme_of_its_page(few):
+    panel = ready(KnobPaths(few))
+    grounds = []
+    for dark in (True, False):
+        panel.player.dark = dark
+        grounds.append(panel.figure.layout.template.layout.paper_bgcolor)
+    assert grounds == [plots.TEMPLATES[dark].layout.paper_bgcolor for dark in (True, False)]
+    assert panel.figure.layout.scene.camera.eye.x == 1.35  # all else stays
+
+
 def test_cancel_stops_a_sweep_and_keeps_finished_clips(few, monkeypatch):
     panel = ready(KnobPaths(few))
     paths = drawn(panel.figure.data[1])

@@ -220,33 +220,80 @@ def test_a_point_says_its_clip_instrument_and_effect():
         assert text == f"<b>{CLIPS[clip]}</b> ({INSTRUMENTS[clip]})<br>{EFFECTS[label].name}"
 
 
-def test_ten_effects_have_ten_colours_that_stay_apart():
+SIGHT = {  # Machado, Oliveira & Fernandes 2009, at full severity, on linear RGB
+    "normal": np.eye(3),
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def linear(colors):
+    """Return `[color channel]` of "#rrggbb", as light."""
+    coded = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in colors]) / 255
+    return np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+
+
+def cielab(light):
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = np.clip(light, 0, 1) @ to_xyz.T / to_xyz.sum(1)
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
+
+
+def contrast(colors, ground):
+    luminance, behind = linear(colors) @ [0.2126, 0.7152, 0.0722], linear([ground]) @ [0.2126, 0.7152, 0.0722]
+    return (np.maximum(luminance, behind) + 0.05) / (np.minimum(luminance, behind) + 0.05)
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_ten_effects_have_ten_colours_that_stay_apart(sight):
     assert list(plots.EFFECT_COLORS) == list(EFFECTS)
-    colours = np.array([[int(shade[i : i + 2], 16) for i in (1, 3, 5)] for shade in plots.EFFECT_COLORS.values()])
-    apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1)[~np.eye(10, dtype=bool)]
-    assert apart.min() > 40  # of 441; the nearest two are still told apart at a glance
+    seen = cielab(linear(plots.EFFECT_COLORS.values()) @ np.array(SIGHT[sight]).T)
+    apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[~np.eye(10, dtype=bool)]
+    assert apart.min() > 19
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_colours_and_text_are_seen_on_both_themes(dark):
+    ground = plots.TEMPLATES[dark].layout.paper_bgcolor
+    for colors in (plots.EFFECT_COLORS.values(), plots.INSTRUMENT_COLORS.values(), plots.SET_COLORS, [plots.MARK]):
+        assert contrast(colors, ground).min() >= 3, colors
+    assert contrast([plots.TEMPLATES[dark].layout.font.color], ground) > 12
+
+
+def test_symbols_tell_effects_and_instruments_without_colour():
+    assert list(plots.EFFECT_SYMBOLS) == list(EFFECTS) and list(plots.INSTRUMENT_SYMBOLS) == list(
+        plots.INSTRUMENT_COLORS
+    )
+    assert len(set(plots.INSTRUMENT_SYMBOLS.values())) == 3
+    assert len(set(plots.EFFECT_SYMBOLS.values())) == 8  # as many as there are in three dimensions; two serve twice
 
 
 @pytest.mark.parametrize("color", plots.COLORINGS)
-def test_points_take_the_colours_of_their_labels(color):
+def test_points_take_the_looks_of_their_labels(color):
     x = points()
-    shades = np.array(plots.point_colors(x, color)).reshape(len(CLIPS), len(EFFECTS))
+    looks = plots.point_looks(x, color)
     figure = plots.clusters(x, color)
-    assert list(figure.data[0].marker.color) == list(shades.ravel())
+    for name, found in looks.items():
+        assert list(figure.data[0].marker[name]) == found
+    shades, symbols = (np.array(looks[name]).reshape(len(CLIPS), len(EFFECTS)) for name in ("color", "symbol"))
     if color == "effect":
         assert (shades == np.array(list(plots.EFFECT_COLORS.values()))).all()
+        assert (symbols == np.array(list(plots.EFFECT_SYMBOLS.values()))).all()
     elif color == "instrument":
         assert (shades == np.array([[plots.INSTRUMENT_COLORS[name]] for name in INSTRUMENTS])).all()
+        assert (symbols == np.array([[plots.INSTRUMENT_SYMBOLS[name]] for name in INSTRUMENTS])).all()
     else:
-        assert (shades == shades[:, :1]).all()
+        assert (shades == shades[:, :1]).all() and (symbols == "circle").all()
         assert len(set(shades[:, 0])) == len(CLIPS)
 
 
 def test_an_unknown_instrument_and_an_unknown_colouring():
     x = points().assign_coords(instrument=("clip", ["banjo", "guitar", "piano"]))
-    assert plots.point_colors(x, "instrument")[0] == plots.INSTRUMENT_COLORS["other"]
+    assert plots.point_looks(x, "instrument")["color"][0] == plots.INSTRUMENT_COLORS["other"]
     with pytest.raises(ValueError, match="effect, instrument, clip, not by 'mood'"):
-        plots.point_colors(x, "mood")
+        plots.point_looks(x, "mood")
 
 
 @pytest.mark.parametrize("n", [8, 64, 128])
@@ -265,6 +312,7 @@ def test_the_legend_names_what_the_colours_mean(color, entries):
         for trace, (label, shade) in zip(shown, plots.EFFECT_COLORS.items(), strict=True):
             assert trace.name.startswith(f"{label} ")
             assert trace.marker.color == shade
+            assert trace.marker.symbol == plots.EFFECT_SYMBOLS[label]
     if color == "instrument":
         assert {trace.name: trace.marker.color for trace in shown} == plots.INSTRUMENT_COLORS
 
@@ -504,7 +552,7 @@ def test_further_knobs_are_drawn_in_their_effects_colour():
     other["value"].attrs = {"units": "dB", "effect": "DIS", "knob": "drive_db"}
     figure = plots.knob_path(paths(), points(), others=[other])
     assert len(drawn(figure.data[3])) == len(drawn(figure.data[1]))
-    assert figure.data[3].marker.colorscale[1][1] == "rgb(213,94,0)"
+    assert figure.data[3].marker.colorscale[1][1] == "rgb(255,79,88)"
     assert [trace.name for trace in figure.data[6:]][:2] == ["High-pass filter: cutoff frequency", "Distortion: drive"]
     assert [trace.showlegend for trace in figure.data[6:]] == [True, True, False, False]
 

@@ -215,6 +215,7 @@ class Panel(widgets.VBox):
         widget = go.FigureWidget(figure)
         widget._config = widget._config | plots.CONFIG
         self.player.watch_over(widget)
+        self.player.observe(lambda change: widget.update_layout(template=plots.TEMPLATES[change["new"]]), "dark")
         return widget
 
     def _check(self) -> None:

@@ -157,10 +157,10 @@ class EffectClusters(Panel):
 
     def _recolor(self) -> None:
         points = self._shown(self._points.views["pca_mean"])
-        colors = plots.point_colors(points, self.coloring.value)
+        looks = plots.point_looks(points, self.coloring.value)
         with self.figure.batch_update():
             for trace in self.figure.data[: len(VIEWS)]:
-                trace.marker.color = colors
+                trace.marker.update(looks)
             for trace in self._legend:
                 trace.visible = trace.meta == self.coloring.value
 
