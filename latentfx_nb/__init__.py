@@ -50,9 +50,9 @@ _HOME = {
     "compare_claims": "claims",
 }
 _MODULES = (
-    *("algebra", "audio", "cache", "claims", "clips", "cluster", "comparison", "decoding", "effects", "encoders"),
-    *("geometry", "latents", "linear", "masking", "panels", "paper", "player", "plots", "prepared", "probes"),
-    *("projections", "samples", "server", "stores"),
+    *("algebra", "audio", "cache", "claims", "clips", "cluster", "comparison", "datasets", "decoding", "effects"),
+    *("encoders", "geometry", "latents", "linear", "masking", "panels", "paper", "player", "plots", "prepared"),
+    *("probes", "projections", "samples", "server", "stores"),
 )
 
 __all__ = ["__version__", *_HOME]

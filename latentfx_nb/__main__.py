@@ -29,7 +29,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     encode = commands.add_parser("encode", help="encode a folder of clips through effects, or along a knob")
-    encode.add_argument("source", help="'bundled', a folder of audio files or one file")
+    encode.add_argument("source", help="'bundled', 'paper' (or its halves), a folder of audio files or one file")
+    encode.add_argument("--guitarset", metavar="FOLDER", help="where GuitarSet is (default: ~/mir_datasets/guitarset)")
+    encode.add_argument("--maestro", metavar="FOLDER", help="where MAESTRO is (default: ~/mir_datasets/maestro)")
+    encode.add_argument(
+        "--download", action="store_true", help="fetch what 'paper' needs and is not here: 0.7 and 111 GB"
+    )
     encode.add_argument("--encoder", default="diffae-mini", help="a name that `encoders` lists (default: %(default)s)")
     encode.add_argument("--effects", nargs="+", metavar="LABEL", help="effects of Table 1 (default: all ten)")
     encode.add_argument("--sweep", metavar="LABEL", help="turn this effect's knob instead")
@@ -89,7 +94,10 @@ def _encode(options: argparse.Namespace) -> None:
         raise ValueError("--sweep turns one knob and --effects renders Table 1's settings; give one of the two")
     if options.knob and not options.sweep:
         raise ValueError(f"--knob {options.knob} names what --sweep turns; give --sweep with the effect's label too")
-    clips = load_clips(options.source, options.per_recording)
+    clips = load_clips(
+        options.source, options.per_recording,
+        guitarset=options.guitarset, maestro=options.maestro, download=options.download,
+    )  # fmt: skip
     encoder = load_encoder(options.encoder, options.device, bf16=options.bf16)
     if options.sweep:
         latents = encode_sweep(

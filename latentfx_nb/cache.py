@@ -20,14 +20,18 @@ def cache_dir() -> Path:
     return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("latentfx-nb")
 
 
-def check_space(folder: Path, needed: int) -> None:
+def check_space(
+    folder: Path,
+    needed: int,
+    what: str = "these latents",
+    remedy: str = "set LATENTFX_CACHE to a folder on a larger disk",
+) -> None:
     """Raise OSError if the disk of `folder` has fewer than `needed` bytes free."""
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
             errno.ENOSPC,
-            f"{folder} has {free / 1e9:.1f} GB free, but these latents need {needed / 1e9:.1f} GB; free space, or set "
-            "LATENTFX_CACHE to a folder on a larger disk",
+            f"{folder} has {free / 1e9:.1f} GB free, but {what} need {needed / 1e9:.1f} GB; free space, or {remedy}",
         )
 
 

@@ -1,4 +1,4 @@
-"""Sets of clips: the bundled ones or any folder of audio files, cut to the paper's length and read lazily."""
+"""Sets of clips: bundled, the paper's own or any folder of audio files, cut to the paper's length and read lazily."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from latentfx_nb import audio
+from latentfx_nb import audio, datasets
 from latentfx_nb.audio import Clip
-from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
+from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, SAMPLE_RATE_HZ
 
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -33,14 +33,16 @@ class ClipSet(Sequence):
     `clips[3]` is float32 `[2 262144]`, mono doubled to stereo (section 2.2); `clips[:8]`, `clips[[0, 5]]` and a boolean
     mask are ClipSets again. `.table` has a row a clip: `clip` (its unique id), `instrument`, `recording`, `licence`,
     `file` (absolute), `start` (sample at 48 kHz), `padded_samples` (silence added at the end; 0 for all but a
-    recording's last clip) and whatever other columns the manifest holds.
+    recording's last clip) and whatever other columns the manifest holds. `mono` mixes stereo files down first, as the
+    paper did; without it their channels stay apart.
     """
 
     sample_rate = SAMPLE_RATE_HZ
 
-    def __init__(self, table: pd.DataFrame, name: str = "clips") -> None:
+    def __init__(self, table: pd.DataFrame, name: str = "clips", mono: bool = False) -> None:
         self.table = table.reset_index(drop=True)
         self.name = name
+        self.mono = mono
 
     def __len__(self) -> int:
         return len(self.table)
@@ -48,9 +50,9 @@ class ClipSet(Sequence):
     def __getitem__(self, index):
         if isinstance(index, (int, np.integer)):
             return self._read(range(len(self))[index])
-        if isinstance(index, slice):
-            return ClipSet(self.table.iloc[index], self.name)
-        return ClipSet(self.table.iloc[np.flatnonzero(index) if np.asarray(index).dtype == bool else index], self.name)
+        if not isinstance(index, slice) and np.asarray(index).dtype == bool:
+            index = np.flatnonzero(index)
+        return ClipSet(self.table.iloc[index], self.name, self.mono)
 
     def __iter__(self) -> Iterator[Clip]:
         return (self._read(row) for row in range(len(self)))
@@ -66,13 +68,15 @@ class ClipSet(Sequence):
         missing = CLIP_SAMPLES - int(self.table["padded_samples"].iat[row]) - clip.shape[-1]
         if missing > HEADER_TOLERANCE_SAMPLES:
             raise ValueError(f"{file} ends {missing} samples before its header says; copy or export it again")
+        if self.mono:
+            clip = audio.to_channels(clip, 1)
         return audio.fit_length(audio.to_channels(clip, 2), CLIP_SAMPLES)
 
     def hashes(self) -> list[str]:
         """Return one sha256 a clip, over its file's bytes and its place in the file: equal hashes, equal samples."""
-        files = self.table["file"]
+        files, mixed = self.table["file"], " mono" if self.mono else ""
         return [
-            hashlib.sha256(f"{_file_hash(file, Path(file).stat().st_mtime_ns)} {start}".encode()).hexdigest()
+            hashlib.sha256(f"{_file_hash(file, Path(file).stat().st_mtime_ns)} {start}{mixed}".encode()).hexdigest()
             for file, start in zip(files, self.table["start"], strict=True)
         ]
 
@@ -83,24 +87,47 @@ def _file_hash(file: str, _modified_ns: int) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def load_clips(source: str | Path = "bundled", per_recording: int | None = None) -> ClipSet:
-    """Return the clips in `source`: "bundled" (64 shipped with the package), a folder or one audio file.
+def load_clips(
+    source: str | Path = "bundled",
+    per_recording: int | None = None,
+    *,
+    guitarset: str | Path | None = None,
+    maestro: str | Path | None = None,
+    download: bool = False,
+    seed: int | None = None,
+) -> ClipSet:
+    """Return the clips in `source`: "bundled" (64 shipped with the package), "paper", a folder or one audio file.
 
     Files (WAV, FLAC, MP3, OGG, AIFF; any rate; mono or stereo; subfolders too) are cut into clips of 262 144 samples
     at 48 kHz, the last one of each padded with silence and marked in `padded_samples`. At most `per_recording` clips
     are taken from a recording (None: no cap). A `manifest.csv` in the folder (columns file, instrument, recording,
     licence; others are kept) decides which files are taken and what they are; without it a file is a recording.
 
+    "paper" is a data set made as the paper made its own (section 2.2): 512 clips of GuitarSet, half comp, half solo,
+    and 512 of MAESTRO's performances of 2018, full clips alone, mixed to mono and doubled, spread over all recordings
+    and drawn by `seed` (None: `paper.CHOICE_SEED`), the same ones everywhere. "guitarset" and "maestro" are its two
+    halves. `guitarset` and `maestro` are the folders that hold the data (default: ~/mir_datasets, mirdata's own);
+    with `download` mirdata fetches what is in neither. `datasets` says what a recording is and which columns there are.
+
     Raises FileNotFoundError if there is no such folder, ValueError if it holds no audio, if files cannot be read or
-    are empty (all of them are named), or if the manifest lacks columns or names files that are not there.
+    are empty (all of them are named), or if the manifest lacks columns or names files that are not there, and for the
+    paper's data what `datasets.list_files` and `datasets.choose` raise.
     """
     if per_recording is not None and per_recording < 1:
         raise ValueError(f"per_recording = {per_recording} leaves no clip; give at least 1, or None for no cap")
+    if source in datasets.SOURCES:
+        table = _cut(datasets.list_files(source, guitarset, maestro, download))
+        table.insert(0, "clip", _unique_ids(table))
+        table = datasets.choose(table, CHOICE_SEED if seed is None else seed, per_recording)
+        return ClipSet(table, source, mono=True)
+    if download or not (guitarset is maestro is seed is None):
+        raise ValueError(f"guitarset, maestro, download and seed are for load_clips('paper'), not {str(source)!r}")
     folder = BUNDLED / "clips" if source == "bundled" else Path(source).expanduser()
     if not folder.exists():
         raise FileNotFoundError(f"{folder} does not exist; give 'bundled' or a folder of audio files")
-    files = _list_files(folder)
-    table = _cut(files, per_recording)
+    table = _cut(_list_files(folder))
+    if per_recording is not None:
+        table = table[table.groupby("recording").cumcount() < per_recording].reset_index(drop=True)
     table.insert(0, "clip", _unique_ids(table))
     return ClipSet(table, "bundled" if source == "bundled" else folder.name)
 
@@ -146,7 +173,7 @@ def _read_manifest(manifest: Path) -> pd.DataFrame:
     return rows
 
 
-def _cut(files: pd.DataFrame, per_recording: int | None) -> pd.DataFrame:
+def _cut(files: pd.DataFrame) -> pd.DataFrame:
     """Return one row a clip, with `start` and `padded_samples`."""
     lengths, broken = [], []
     for file in files["file"]:
@@ -168,8 +195,6 @@ def _cut(files: pd.DataFrame, per_recording: int | None) -> pd.DataFrame:
     cuts = np.concatenate([np.arange(count) for count in counts])
     table["start"] = cuts * CLIP_SAMPLES
     table["padded_samples"] = np.maximum(0, table["start"] + CLIP_SAMPLES - np.repeat(lengths, counts))
-    if per_recording is not None:
-        table = table[table.groupby("recording").cumcount() < per_recording].reset_index(drop=True)
     return table
 
 

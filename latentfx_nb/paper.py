@@ -12,7 +12,14 @@ CLIP_SAMPLES = 262_144
 """Samples in a clip: 5.4 s (section 2.2), 2**18 exactly, from which every printed latent size follows."""
 
 CLIPS_PER_INSTRUMENT = 512
-"""Guitar clips and piano clips in the paper's data set (section 2.2)."""
+"""Guitar clips, of GuitarSet, and piano clips, of MAESTRO, in the paper's data set (section 2.2). It has guitars "of
+both solo notes and strumming chords"; half and half is ours."""
+
+MAESTRO_YEAR = 2018
+"""The year of MAESTRO that the piano clips are taken from (section 2.2)."""
+
+CHOICE_SEED = 0
+"""Draws which clips of those recordings are taken. Ours: the paper does not say which it took."""
 
 EFFECT_SETTINGS = {
     "CLN": {},

@@ -32,6 +32,7 @@ from zarr.codecs import Crc32cCodec
 from zarr.codecs.numcodecs import AsType
 
 from latentfx_nb.cache import check_space
+from latentfx_nb.shards import read_lazily, shard_bytes, shard_name
 
 # What zarr says of storing float16 and text is known here: both are stored as its own codecs define.
 warnings.filterwarnings("ignore", message="Numcodecs codecs are not in the Zarr version 3 specification")
@@ -124,8 +125,8 @@ class Store:
         listed = {}
         for ledger in sorted(ledgers):
             listed |= _read_records(self.folder.read(ledger), _record_type(self.content.shape[1:3]))
-        whole = _shard_bytes(self.content.shape)
-        return {row: means for row, means in listed.items() if sizes.get(_shard_name(row)) == whole}
+        whole = shard_bytes(self.content.shape)
+        return {row: means for row, means in listed.items() if sizes.get(shard_name(row)) == whole}
 
     def record(self, means: Mapping[int, NDArray[np.float32]], part: str = "") -> None:
         """List clips whose shards are on disk, with their time averages, in the ledger of this part."""
@@ -147,10 +148,14 @@ class Store:
             raise OSError(errno.ENOSPC, f"{message}run it again") from error
 
     def latents(self) -> xr.DataArray:
-        """Return the latents, read lazily."""
-        array = xr.open_zarr(self.folder.place, chunks=None, consolidated=False)["latents"]
-        array = array.assign_coords(self.content.coordinates)  # labels may have been corrected since
-        array.attrs = dict(self.content.attributes)
+        """Return the latents, float32, read lazily.
+
+        Where a chunk is read whose checksum differs, ValueError is raised; a shard that is not there reads as NaN.
+        """
+        content = self.content
+        array = xr.DataArray(self.folder.latents(("clip", content.axis, "dim", "frame"), content.shape), name="latents")
+        array = array.assign_coords(content.coordinates)  # labels may have been corrected since
+        array.attrs = dict(content.attributes)
         array.encoding["source"] = str(self)
         return array
 
@@ -170,8 +175,8 @@ def write_clip(place: str, row: int, latents: NDArray[np.float32]) -> None:
     array = zarr.open_group(place, mode="r+")["latents"]
     if _is_local(place):
         # zarr reads a shard before it writes one, and a torn one would stop it.
-        shard = Path(place, "latents", _shard_name(row))
-        if shard.exists() and shard.stat().st_size != _shard_bytes(array.shape):
+        shard = Path(place, "latents", shard_name(row))
+        if shard.exists() and shard.stat().st_size != shard_bytes(array.shape):
             shard.unlink()
     array[row] = latents
 
@@ -190,16 +195,6 @@ def _create_array(group: zarr.Group, shape: tuple[int, int, int, int], axis: str
         fill_value=float("nan"),  # not even a shard deleted behind our back reads as zeros
         dimension_names=("clip", axis, "dim", "frame"),
     )
-
-
-def _shard_name(row: int) -> str:
-    return f"c.{row}.0.0.0"
-
-
-def _shard_bytes(shape: tuple[int, ...]) -> int:
-    """Return the size of a whole shard: chunks and index, each with its crc32c."""
-    _, settings, dim, frames = shape
-    return settings * (2 * dim * frames + 4) + 16 * settings + 4
 
 
 # ------------------------------------------------------------------------------------------------------------ ledger
@@ -263,6 +258,9 @@ class _Local:
     def read(self, name: str) -> bytes:
         return (self.path / name).read_bytes()
 
+    def latents(self, dims: tuple[str, ...], shape: tuple[int, ...]) -> xr.Variable:
+        return xr.Variable(dims, read_lazily(self.path / "latents", shape))
+
     def sizes(self, name: str) -> dict[str, int]:
         return {entry.name: entry.stat().st_size for entry in os.scandir(self.path / name)}
 
@@ -299,6 +297,9 @@ class _Remote:
 
     def read(self, name: str) -> bytes:
         return self._files.cat_file(f"{self._root}/{name}")
+
+    def latents(self, dims: tuple[str, ...], shape: tuple[int, ...]) -> xr.Variable:
+        return xr.open_zarr(self.place, chunks=None, consolidated=False)["latents"].variable
 
     def sizes(self, name: str) -> dict[str, int]:
         self._files.invalidate_cache()

@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "latentfx_nb"
 
 # Bottom up; on one floor a module may import those to its left.
 FLOORS = (
-    ("paper", "cache", "cluster", "audio", "geometry", "samples", "stores", "linear"),
-    ("effects", "clips", "encoders"),
+    ("paper", "cache", "cluster", "audio", "geometry", "shards", "samples", "stores", "linear"),
+    ("effects", "datasets", "clips", "encoders"),
     ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
     ("claims", "comparison"),
@@ -45,6 +45,7 @@ HOMES = {
     "zarr": {"stores"},
     "distributed": {"cluster"},
     "fsspec": {"stores"},
+    "mirdata": {"datasets"},
     "voila": {"server"},
 }
 

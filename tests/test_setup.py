@@ -356,7 +356,7 @@ def test_make_run_installs_once(checkout):
 def test_make_test_adds_only_the_test_extra(checkout):
     make(checkout, "run")
     package, warm, pytest_call = make(checkout, "test", "ARGS=-k audio")
-    assert "--editable .[lyra,transformers,diffusers,export,dask,test]" in package
+    assert "--editable .[lyra,transformers,diffusers,export,dask,datasets,test]" in package
     assert warm == "-m latentfx_nb warm [PASSIVE]"
     assert pytest_call == "-m pytest -k audio [PASSIVE]"
     assert make(checkout, "test", "SKIP_BROWSER=1")[-1] == "-m pytest -m not browser [PASSIVE]"
