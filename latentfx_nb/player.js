@@ -89,7 +89,10 @@ function makeEngine(model) {
     const at = Math.max(0, engine.position() + ahead_s - (context.outputLatency || 0)), length = engine.duration();
     return pair.loop ? at % length : Math.min(at, length);
   };
-  model.on("msg:custom", (message) => { if (message?.kind === "seek") engine.seek(Math.min(message.time_s, engine.duration())); });
+  model.on("msg:custom", (message) => {
+    if (message?.kind === "seek") engine.seek(Math.min(message.time_s, engine.duration()));
+    if (message?.kind === "picture") savePicture(message);
+  });
   model.on("change:playing", () => follow(model.get("playing")));
   model.on("change:listening", () => SIDES.forEach((side) => glide(pair?.gains[side], +(model.get("listening") === side))));
   model.on("change:volume", () => glide(master, model.get("volume")));
@@ -102,6 +105,15 @@ function makeEngine(model) {
   refresh();
   engine.close = () => { round++; clearInterval(timer); context?.close(); };
   return engine;
+}
+// plotly's own camera button, with another format for once.
+function savePicture({ figure, format, name }) {
+  const plot = [...document.querySelectorAll(".js-plotly-plot")].find((one) => one.layout?.meta?.figure === figure);
+  const options = plot?._context.toImageButtonOptions, camera = plot?.querySelector('.modebar-btn[data-title^="Download"]');
+  if (!camera) return;
+  plot._context.toImageButtonOptions = { ...options, format, filename: name };
+  camera.click();
+  plot._context.toImageButtonOptions = options;
 }
 // The markers of a figure's trace go where the sound is. They are set in the page's own model of the figure, as a message
 // of the kernel's would, and the next ones wait until these are painted, so that a slow screen never lags behind. While

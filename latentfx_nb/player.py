@@ -103,10 +103,9 @@ class Player(anywidget.AnyWidget):
     """Two to four sounds of one length, with gap-free A/B, a play position, volume and a loop.
 
     `listening` ("dry", "wet" or, where they are loaded, "decoded" and "algebra"), `labels` (what their buttons say),
-    `playing`, `volume` (0 to 1) and `loop` can be read
-    and set; `time_s` is the play position, written by the browser about 15 times a second while it plays; `ready` turns
-    true when a page shows the player, and `dark` whether that page's theme is. Loading a sound never starts it; while one plays, the new one goes on from the
-    same position.
+    `playing`, `volume` (0 to 1) and `loop` can be read and set; `time_s` is the play position, written by the browser
+    about 15 times a second while it plays; `ready` turns true when a page shows the player, and `dark` says whether
+    that page's theme is. Loading a sound never starts it; while one plays, the new one goes on from the same position.
     """
 
     _esm = pathlib.Path(__file__).with_suffix(".js")
@@ -189,6 +188,13 @@ class Player(anywidget.AnyWidget):
     def seek(self, time_s: float) -> None:
         """Go to a position, playing or not."""
         self.send({"kind": "seek", "time_s": float(time_s)})
+
+    def picture(self, figure: anywidget.AnyWidget, kind: str, name: str) -> None:
+        """Have the browser save a figure of the page as it stands: `kind` is "png" or "svg".
+
+        The figure is found by the name in its `layout.meta["figure"]`.
+        """
+        self.send({"kind": "picture", "figure": figure.layout.meta["figure"], "format": kind, "name": name})
 
     def watch_over(self, *widgets: anywidget.AnyWidget) -> None:
         """Keep other widgets of the page (the figure) updating if they start slowly, as the player does for itself.

@@ -31,7 +31,7 @@ from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.geometry import straightness
 from latentfx_nb.masking import masking_losses
 from latentfx_nb.panels import StartHere, dimension_masking, effect_clusters, knob_paths, latent_images, linear_probes
-from latentfx_nb.panels.base import Cancelled, SaveFigure, Status, Worker
+from latentfx_nb.panels.base import Cancelled, Status, Worker
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.panels.start_here import PAGES
 from latentfx_nb.probes import LEARNING_RATES, ProbeConfig, class_accuracy, overall_accuracy, train_probes
@@ -1317,13 +1317,6 @@ def test_the_tables_can_be_saved(probing):
     assert table.index[0] == "logmel-T"
     assert table.loc["paper: DiffAE-T", "AVG"] == 40.3
     assert base64.b64decode(links["linear_probes.tex"]).startswith(b"\\begin{tabular}")
-
-
-def test_a_figure_can_be_saved_as_a_page(probing):
-    saver = next(child for child in probing.children if isinstance(child, SaveFigure))
-    saver.children[0].click()
-    page = base64.b64decode(re.search(r'base64,(.*?)"', saver.children[1].value)[1])
-    assert b"Plotly.newPlot" in page and b"cdn.plot.ly" not in page.split(b"Plotly.newPlot")[-1]
 
 
 def test_a_confused_cell_lists_its_renders_and_is_heard(probing, bundled):

@@ -22,6 +22,8 @@ __all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _HOME.values():
+        return import_module(f"{__name__}.{name}")
     if name not in _HOME:
         raise AttributeError(f"latentfx_nb.panels has no {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

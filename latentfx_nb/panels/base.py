@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -212,11 +213,18 @@ class Panel(widgets.VBox):
 
     def figure_widget(self, figure: go.Figure) -> go.FigureWidget:
         """Wrap a complete figure, once; what a slow start of the page would lose is sent again."""
+        figure.layout.meta = {"figure": uuid.uuid4().hex}  # by which the page finds it
         widget = go.FigureWidget(figure)
         widget._config = widget._config | plots.CONFIG
         self.player.watch_over(widget)
         self.player.observe(lambda change: widget.update_layout(template=plots.TEMPLATES[change["new"]]), "dark")
         return widget
+
+    def clips_code(self) -> str:
+        """Return the first lines of every page's code: the package, and the clips that are chosen."""
+        chosen = self.clip_set.value
+        source = f"{chosen!r}" if isinstance(chosen, str) else "FOLDER"
+        return f"import latentfx_nb as lfx\n\nclips = lfx.load_clips({source})\n"
 
     def _check(self) -> None:
         if self.worker.cancelled.is_set():
@@ -259,24 +267,6 @@ def table_downloads(frame: pd.DataFrame, name: str, what: str = "the table") -> 
 def clip_label(clips: ClipSet, row: int) -> str:
     """Return how a clip is called in a list."""
     return f"{clips.table['clip'].iat[row]} ({clips.table['instrument'].iat[row]})"
-
-
-class SaveFigure(widgets.HBox):
-    """A button that makes a link to the figure as it stands: a page of its own, which needs no network.
-
-    The camera in the figure's corner saves it as PNG.
-    """
-
-    def __init__(self, figure: go.FigureWidget, name: str) -> None:
-        button = widgets.Button(description="Save figure as HTML", layout={"width": "190px"})
-        link = widgets.HTML()
-        super().__init__([button, link], layout={"align_items": "center"})
-
-        def save(_: widgets.Button) -> None:
-            page = go.Figure(figure).to_html(config=plots.CONFIG)
-            link.value = download(f"{name}.html", f"{name}.html", page, "text/html")
-
-        button.on_click(save)
 
 
 def encoded(encoder: Encoder, sounds: Sequence[Clip]) -> list[xr.DataArray]:

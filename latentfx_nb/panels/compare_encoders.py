@@ -12,7 +12,8 @@ from latentfx_nb import plots
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.comparison import ALGEBRA_PAIRS, MEASURES, mean_ranks
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.panels.base import STYLE, Panel, SaveFigure, note, table, table_downloads
+from latentfx_nb.panels.base import STYLE, Panel, note, table, table_downloads
+from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.prepared import compare_encoders
 
 RANK = "mean rank"
@@ -47,13 +48,21 @@ class CompareEncoders(Panel):
         self.figure = self.figure_widget(plots.encoder_comparison(self._sorted() or {"-": _NOTHING}, titles))
         row = {"flex_flow": "row wrap", "align_items": "center"}
         choices = widgets.HBox([self.clip_set, self.sort, self.measure_button], layout=row)
-        save = SaveFigure(self.figure, "compare_encoders")
+        tools = FigureTools(self, "compare_encoders")
         self.player.layout.display = "none"  # there is nothing to hear, but it keeps the figure listening
-        self.children = [choices, self.status, self.table, self.figure, save, self.player]
+        self.children = [choices, self.status, self.table, self.figure, tools, self.player]
         self._show()
         self.on_clips(self._clips_changed)
         self.sort.observe(lambda _: self.worker.submit("draw", self._draw), "value")
         self.measure_button.on_click(lambda _: self.worker.submit("measure", self._measure))
+
+    def code(self) -> str:
+        """Return the lines that draw this in a notebook."""
+        return self.clips_code() + (
+            f"measures = lfx.prepared.compare_encoders(clips, {list(self._sorted())!r})\n"
+            "titles = {name: measure.title for name, measure in lfx.comparison.MEASURES.items()}\n"
+            "lfx.plots.encoder_comparison(measures, titles)"
+        )
 
     def _clips_changed(self) -> None:
         def job() -> None:

@@ -18,7 +18,8 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.masking import MASKING, greedy_masking, loss_interval, loss_table, mask_probes, pair_masks, points_lost
-from latentfx_nb.panels.base import STYLE, Panel, SaveFigure, clip_label, encoded, note, table, table_downloads
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note, table, table_downloads
+from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.probes import ProbeConfig
@@ -124,8 +125,25 @@ class DimensionMasking(Panel):
         row = {"flex_flow": "row wrap", "align_items": "center"}
         upper = widgets.HBox([self.clip_set, self.encoder, self.mode, self.effect], layout=row)
         lower = widgets.HBox([self.against, self.seeds, self.train_button, self.clip], layout=row)
-        save = SaveFigure(self.figure, "dimension_masking")
-        return [upper, lower, self.status, self.player, self.figure, self.numbers, save]
+        tools = FigureTools(self, "dimension_masking")
+        return [upper, lower, self.status, self.player, self.figure, tools, self.numbers]
+
+    def code(self) -> str:
+        """Return the lines that draw this in a notebook, or, of two dims and of the most telling, that measure it."""
+        drawn = self._drawn
+        begin = self.clips_code() + (
+            f"means = lfx.prepared.effect_means(clips, {drawn.encoder!r})\n"
+            f"config = dataclasses.replace(lfx.MASKING, seeds={tuple(range(self.seeds.value))!r})\n"
+        )
+        end = {
+            "one": f"lost = lfx.masking_losses(means, config, {self.against.value!r})\n"
+            'lfx.plots.dimension_masking(lost.mean("clip"), lfx.masking.loss_table(lost))',
+            "two": "pairs = lfx.masking.pair_masks(means.sizes['dim'])\n"
+            f"study = lfx.mask_probes(means.sel(effect=['CLN', {drawn.effect!r}]), pairs, config)\n"
+            f"lfx.masking.points_lost(study, {self.against.value!r}).mean('clip')",
+            "greedy": f"study = lfx.greedy_masking(means, {GREEDY}, config)\nstudy['chosen'].to_pandas()",
+        }[drawn.mode]
+        return "import dataclasses\n" + begin + end
 
     def _show_choosers(self) -> None:
         """Show what the mode has use for: pairs are of one effect, and greedy losses are against nothing hidden."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -10,11 +12,13 @@ import numpy as np
 import pandas as pd
 
 from latentfx_nb import plots
+from latentfx_nb.audio import Clip
 from latentfx_nb.claims import VERDICTS
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.base import STYLE, Panel, note, table
+from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import VIEWS, cluster_claims, cluster_points, window_purity
 
@@ -84,7 +88,24 @@ class EffectClusters(Panel):
         row = {"flex_flow": "row wrap", "align_items": "center"}
         coloring = [widgets.Label("Colour by"), self.coloring]
         choices = widgets.HBox([self.clip_set, self.encoder, self.effect, *coloring, self.compute_umap], layout=row)
-        return [choices, self.status, self.player, self.figure, self.numbers, self.claims, self.test_claims]
+        tools = FigureTools(self, "effect_clusters", self._sounds)
+        return [choices, self.status, self.player, self.figure, tools, self.numbers, self.claims, self.test_claims]
+
+    def code(self) -> str:
+        """Return the lines that draw this in a notebook."""
+        shown = f".sel(effect=[{self.effect.value!r}])" if self.effect.value else ""
+        return self.clips_code() + (
+            f"points = lfx.prepared.cluster_points(clips, {self._drawn_encoder!r}, n={self._dimensions})\n"
+            f"views = {{lfx.prepared.VIEWS[view]: x{shown} for view, x in points.views.items()}}\n"
+            f"lfx.plots.effect_clusters(views, color={self.coloring.value!r}, windows=points.windows)"
+        )
+
+    def _sounds(self) -> dict[int, list[Callable[[], Clip]]]:
+        """Return what makes the sound of each point that is drawn, in the order of the points."""
+        effects = [self.effect.value] if self.effect.value else list(EFFECTS)
+        clips = self._drawn
+        every = [partial(_rendered, clips, row, effect) for row in range(len(clips)) for effect in effects]
+        return {number: every for number, view in enumerate(VIEWS) if view in self._points.views}
 
     def _titled_views(self) -> dict:
         """Return title -> points for all four views; one that is not computed yet has no points and says so."""
@@ -211,3 +232,7 @@ class EffectClusters(Panel):
         sound = self._drawn[clip]
         title = f"{self._drawn.table['clip'].iat[clip]}: {EFFECTS[label].name}"
         self.player.load(render(sound, "CLN"), render(sound, label), SAMPLE_RATE_HZ, title)
+
+
+def _rendered(clips: ClipSet, row: int, effect: str) -> Clip:
+    return render(clips[row], effect)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from latentfx_nb import plots
+from latentfx_nb.audio import Clip
 from latentfx_nb.claims import VERDICTS, path_claims
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.comparison import PATH_MEASURES, path_measures, path_table
@@ -20,6 +22,7 @@ from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.geometry import straightness
 from latentfx_nb.panels.base import STYLE, Panel, clip_label, note, table, table_downloads
+from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.paper import KNOB_RANGES, SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means, path_clips, shipped_paths, sweep_means
@@ -115,10 +118,36 @@ class KnobPaths(Panel):
         )
         view = widgets.VBox([self.figure], layout={"flex": "1 1 500px", "min_width": "0"})
         below = widgets.HBox([view, side], layout={"width": "100%"})
+        tools = FigureTools(self, "knob_paths", self._sounds)
         return [
-            *(choices, self.knob.slider, self.status, self.player, below),
+            *(choices, self.knob.slider, self.status, self.player, below, tools),
             *(self.tables, self.claims, self.test_claims),
         ]
+
+    def code(self) -> str:
+        """Return the lines that draw this in a notebook."""
+        drawn = self._drawn
+        swept = [drawn.means, *drawn.others]
+        turned, *further = [(one.attrs["effect"], one.attrs["knob"]) for one in (x["value"] for x in swept)]
+        lines = self.clips_code() + (
+            f"pca = lfx.fit_pca(lfx.prepared.effect_means(clips, {drawn.encoder!r}), n={self._dimensions})\n"
+            f"some = clips[{drawn.rows}]\n"
+            f"paths = pca.transform(lfx.prepared.sweep_means(some, {drawn.encoder!r}, {turned[0]!r}, {turned[1]!r}))\n"
+        )
+        if further:
+            sweep = f"lfx.prepared.sweep_means(some, {drawn.encoder!r}, *knob)"
+            lines += f"others = [pca.transform({sweep}) for knob in {further}]\n"
+        return lines + f"lfx.plots.knob_path(paths, pca.points{', others=others' if further else ''})"
+
+    def _sounds(self) -> dict[int, list[Callable[[], Clip]]]:
+        """Return what makes the sound of each point of the paths; the gap that follows each path has its last one's."""
+        drawn, values = self._drawn, self._drawn.means["value"]
+        every = []
+        for row in drawn.rows:
+            sound = partial(render, drawn.clips[row], values.attrs["effect"], knob=values.attrs["knob"])
+            every += [partial(sound, value=value) for value in values.values.tolist()]
+            every.append(every[-1])
+        return {1: every}
 
     def _list_clips(self) -> None:
         options = [(clip_label(self.clips, row), row) for row in range(len(self.clips))]

@@ -36,7 +36,8 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.decoding import reconstruction
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Decoder, Encoder, load_encoder
-from latentfx_nb.panels.base import STYLE, Panel, SaveFigure, clip_label, encoded, note, table, table_downloads
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note, table, table_downloads
+from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.latent_images import STILL_S
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_algebra, effect_means
@@ -167,10 +168,36 @@ class LatentAlgebra(Panel):
             DIMS: [self.effect, self.change, self.dims, self.factor],
         }
         self._row = widgets.HBox(layout=row)
-        save = SaveFigure(self.figure, "latent_algebra")
+        tools = FigureTools(self, "latent_algebra")
         below = widgets.HBox([self.measure, self.score_button], layout=row)
         heard = [self.status, self.player, self.decode_button, self.told]
-        return [first, self._row, *heard, self.figure, below, self.scored, save]
+        return [first, self._row, *heard, self.figure, tools, below, self.scored]
+
+    def code(self) -> str:
+        """Return the lines that move the clip so in a notebook, and decode it."""
+        (clips, name), row = self._drawn, self.clip.value
+        begin = self.clips_code() + f"encoder = lfx.load_encoder({name!r})\n"
+        if self.mode.value == BETWEEN:
+            moved = (
+                f"z = lfx.encode_effects(clips[[{row}, {self.other.value}]], encoder, ['CLN'])[:, 0]\n"
+                f"moved = lfx.interpolate(z[0], z[1], {self.share.value:.2f}, spherical={self.spherical.value})\n"
+            )
+        elif self.mode.value == DIMS:
+            dims = list(self.dims.value)
+            scaled = f"lfx.scale_dims(z[0], {dims}, {self.factor.value:.2f})"
+            change = scaled if self.change.value == CHANGES[0] else f"lfx.swap_dims(z[0], z[1], {dims})"
+            moved = (
+                f"z = lfx.encode_effects(clips[[{row}]], encoder, ['CLN', {self.effect.value!r}])[0]\n"
+                f"moved = {change}\n"
+            )
+        else:
+            rows = [row, *learning_rows(clips, row, self.pairs.value)]
+            moved = (
+                f"z = lfx.encode_effects(clips[{rows}], encoder, ['CLN', {self.effect.value!r}])\n"
+                f"effect = lfx.learn_effect(z[1:, 0], z[1:, 1], {self.method.value!r})\n"
+                f"moved = effect.apply(z[0, 0], strength={self.strength.value:.2f})\n"
+            )
+        return begin + moved + "sound = lfx.decoding.reconstruction(encoder, moved, lfx.paper.CLIP_SAMPLES)"
 
     def _show_controls(self) -> None:
         controls = self._controls[self.mode.value]

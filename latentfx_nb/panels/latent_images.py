@@ -14,6 +14,7 @@ from latentfx_nb.decoding import reconstruction
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Decoder, Encoder, load_encoder
 from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note
+from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 
@@ -68,12 +69,24 @@ class LatentImages(Panel):
         self.figure = self.figure_widget(plots.latent_images(spectrograms, latents))
         row = {"flex_flow": "row wrap", "align_items": "center"}
         choices = widgets.HBox([self.clip_set, self.encoder, self.clip, *self.knob.choices], layout=row)
-        self.children = [choices, self.knob.slider, self.status, self.player, self.limits, self.figure]
+        tools = FigureTools(self, "latent_images")
+        self.children = [choices, self.knob.slider, self.status, self.player, self.limits, self.figure, tools]
         self.on_clips(self._clips_changed)
         for chooser in (self.encoder, self.clip):
             chooser.observe(lambda _: self._changed(), "value")
         self.knob.on_turn(self._changed)
         self._changed()
+
+    def code(self) -> str:
+        """Return the lines that draw this in a notebook."""
+        knob = self.knob
+        turned = repr(knob.effect) + ("" if knob.spec is None else f", {knob.value:.6g}, {knob.name!r}")
+        return self.clips_code() + (
+            f"clip, encoder = clips[{self.clip.value}], lfx.load_encoder({self.encoder.value!r})\n"
+            f"images = lfx.panels.latent_images.before_after(clip, encoder, {turned})\n"
+            "dry, wet, spectrograms, latents = images\n"
+            "lfx.plots.latent_images(spectrograms, latents)"
+        )
 
     def _list_clips(self, chosen: int = 0) -> None:
         self.clip.options = [(clip_label(self.clips, row), row) for row in range(len(self.clips))]

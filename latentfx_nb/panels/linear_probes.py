@@ -16,7 +16,8 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.latents import encode_effects
-from latentfx_nb.panels.base import STYLE, Panel, SaveFigure, clip_label, encoder_options, note, table, table_downloads
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoder_options, note, table, table_downloads
+from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.probes import (
@@ -127,8 +128,27 @@ class LinearProbes(Panel):
         side = widgets.VBox([knobs, buttons], layout={"flex": "1 1 500px"})
         choices = widgets.HBox([sets, kinds, side], layout={"flex_flow": "row wrap"})
         hearing = widgets.HBox([self.confused_set, self.confused], layout=row)
-        save = SaveFigure(self.figure, "linear_probes")
-        return [choices, self.status, self.figure, hearing, self.player, self.numbers, self.claims, save]
+        tools = FigureTools(self, "linear_probes")
+        return [choices, self.status, self.figure, tools, hearing, self.player, self.numbers, self.claims]
+
+    def code(self) -> str:
+        """Return the lines that train and draw this in a notebook."""
+        sets = []
+        for drawn in self._drawn.results:
+            name, kind = drawn.rsplit("-", 1)
+            read = f"prepared.effect_means(clips, {name!r})"
+            sets.append(
+                f"{drawn!r}: lfx.{read if kind == 'T' else f'encode_effects(clips, lfx.load_encoder({name!r}))'}"
+            )
+        config = self._config()
+        chosen = f"learning_rate={config.learning_rate}, standardise={config.standardise}, seeds={config.seeds}"
+        return self.clips_code() + (
+            f"features = {{{', '.join(sets)}}}\n"
+            f"results = lfx.train_probes(features, {self._drawn.label!r}, lfx.ProbeConfig({chosen}))\n"
+            "accuracies = {name: lfx.probes.class_accuracy(result) for name, result in results.items()}\n"
+            f"matrix = lfx.probes.confusion_matrix(results[{self.confused_set.value!r}])\n"
+            "lfx.plots.linear_probes(accuracies, matrix)"
+        )
 
     def _list_labels(self) -> None:
         """Offer effect, instrument and every column of the clip table that a probe could learn."""

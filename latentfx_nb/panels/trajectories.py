@@ -16,6 +16,7 @@ from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.geometry import extent, smooth, speed
 from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note, table
+from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import trajectory_basis
 from latentfx_nb.projections import PCA
@@ -98,7 +99,19 @@ class Trajectories(Panel):
         )
         view = widgets.VBox([self.figure], layout={"flex": "1 1 500px", "min_width": "0"})
         below = widgets.HBox([view, side], layout={"width": "100%"})
-        return [choices, self.window_s, self.status, self.player, below]
+        tools = FigureTools(self, "trajectories")
+        return [choices, self.window_s, self.status, self.player, below, tools]
+
+    def code(self) -> str:
+        """Return the lines that draw this in a notebook."""
+        drawn = self._drawn
+        rows, effects = (list(dict.fromkeys(x)) for x in (drawn.rows, (one["effect"].item() for one in drawn.latents)))
+        return self.clips_code() + (
+            f"basis = lfx.prepared.trajectory_basis(clips, {drawn.encoder!r})\n"
+            f"latents = lfx.encode_effects(clips[{rows}], lfx.load_encoder({drawn.encoder!r}), {effects})\n"
+            f"smoothed = [lfx.smooth(one, {self.window_s.value:.3g}) for clip in latents for one in clip]\n"
+            f"lfx.plots.trajectories([basis.transform(one) for one in smoothed][:{len(drawn.latents)}], basis.points)"
+        )
 
     def _list_clips(self) -> None:
         self._listing = True

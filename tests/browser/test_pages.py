@@ -286,16 +286,17 @@ def test_linear_probes_are_trained_and_confusions_are_heard(opened):
         page.get_by_text("CSV", exact=True).click()
     assert download.value.suggested_filename == "linear_probes.csv"
     assert "diffae-mini-T" in download.value.path().read_text()
-    page.get_by_role("button", name="Save figure as HTML").click()
+    page.get_by_role("button", name="HTML", exact=True).click()
     with page.expect_download(timeout=WAIT_MS) as download:
         page.get_by_text("linear_probes.html", exact=True).click(timeout=WAIT_MS)
     assert "Plotly.newPlot" in download.value.path().read_text(encoding="utf-8")
-    plot = page.locator(".js-plotly-plot")
-    plot.hover()
-    with page.expect_download(timeout=WAIT_MS) as download:
-        page.locator('[data-title="Download plot as a PNG"]').first.click()
-    assert download.value.suggested_filename == "latentfx.png"
-    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+    for kind, begin in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+        with page.expect_download(timeout=WAIT_MS) as download:
+            page.get_by_role("button", name=kind, exact=True).click()
+        assert download.value.suggested_filename == f"linear_probes.{kind.lower()}"
+        assert download.value.path().read_bytes().startswith(begin)
+    page.get_by_role("button", name="Show the code").click()
+    page.get_by_text("lfx.train_probes(features").wait_for(timeout=WAIT_MS)
 
 
 def test_dimension_masking_is_clicked_heard_and_drawn(opened):

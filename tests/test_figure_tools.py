@@ -1,0 +1,177 @@
+"""What one takes away from a page: code that draws the same, pictures, and a page that plays what is clicked."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from functools import partial
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import soundfile
+import xarray as xr
+from tqdm import tqdm
+
+from latentfx_nb import panels, paper
+from latentfx_nb.clips import load_clips
+from latentfx_nb.effects import render
+from latentfx_nb.panels import figure_tools
+from latentfx_nb.panels.figure_tools import FigureTools, saved_page
+
+pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+
+
+SILENT = partial(tqdm, disable=True)
+
+
+def tools_of(panel):
+    return next(child for child in panel.children if isinstance(child, FigureTools))
+
+
+def run(code):
+    """Run lines as a notebook cell does; return the value of the last one, and the names."""
+    *before, last = re.split(r"\n(?=\S)", code)
+    names = {}
+    exec("\n".join(before), names)
+    if not re.match(r"\w+ = ", last):
+        return eval(last, names), names
+    exec(last, names)
+    return None, names
+
+
+def assert_same_figure(found, drawn, tolerance=1e-3):
+    """Every point that the page draws is where the code draws it."""
+    assert isinstance(found, go.Figure)
+    compared = 0
+    for one, other in zip(found.data, drawn.data, strict=True):
+        for axis in "xyz":
+            ours, theirs = (np.asarray(trace.to_plotly_json().get(axis)) for trace in (one, other))
+            if ours.dtype.kind != "f" or not ours.size:
+                continue
+            np.testing.assert_allclose(ours, theirs, atol=tolerance * max(1.0, np.nanmax(np.abs(theirs))))
+            compared += ours.size
+    assert compared > 10
+
+
+PANELS = {
+    "LatentImages": ({"encoder": "logmel", "effect": "HPF", "clip": 3}, {}),
+    "Trajectories": ({"encoder": "logmel"}, {"chosen": (0, 40), "effects": ("CLN", "DIS"), "window_s": 0.2}),
+    "EffectClusters": ({"encoder": "logmel"}, {"effect": "HPF", "coloring": "instrument"}),
+    "KnobPaths": ({"encoder": "logmel", "effect": "LPF"}, {"chosen": (0, 40)}),
+    "LinearProbes": ({"encoders": ("logmel",)}, {}),
+    "DimensionMasking": ({"encoder": "logmel"}, {"against": "unmasked"}),
+    "CompareEncoders": ({}, {"sort": "straightness"}),
+}
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_the_code_draws_what_the_page_shows(name):
+    arguments, choices = PANELS[name]
+    panel = getattr(panels, name)(**arguments)
+    for control, value in choices.items():
+        getattr(panel, control).value = value
+    panel.wait()
+    tools = tools_of(panel)
+    assert tools.lines.value == ""
+    tools.code.value = True
+    code = panel.code()
+    assert 3 <= len(code.splitlines()) <= 9
+    assert "load_clips" in tools.lines.value
+    found, _ = run(code)
+    drawn = go.Figure(panel.figure)
+    if name == "KnobPaths":  # the diamonds stand where the knob does, in the code where the path begins
+        drawn.data[2].update({axis: found.data[2][axis] for axis in "xyz"})
+    assert_same_figure(found, drawn)
+    tools.code.value = False
+    assert tools.lines.value == ""
+
+
+@pytest.mark.parametrize(("mode", "choices"), [
+    ("Effect vector", {"method": "mean", "pairs": 2, "strength": 0.5}),
+    ("Between two clips", {"share": 0.25, "spherical": True}),
+    ("Single dims", {"dims": (1, 5), "factor": 2.0}),
+])  # fmt: skip
+def test_the_code_moves_a_clip_as_the_page_does(mode, choices):
+    panel = panels.LatentAlgebra(encoder="logmel")
+    panel.mode.value = mode
+    for control, value in choices.items():
+        getattr(panel, control).value = value
+    panel.wait()
+    lines, last = panel.code().rsplit("\n", 1)
+    assert last == "sound = lfx.decoding.reconstruction(encoder, moved, lfx.paper.CLIP_SAMPLES)"  # logmel cannot
+    names = {}
+    exec(lines, names)
+    moved = panel._moved.moved
+    np.testing.assert_allclose(np.asarray(names["moved"]), np.asarray(moved), atol=2e-3 * float(np.abs(moved).max()))
+
+
+def test_masked_pairs_and_the_most_telling_dims_have_their_code():
+    panel = panels.DimensionMasking(encoder="logmel")
+    panel.mode.value = "two"
+    panel.train()
+    panel.wait()
+    found, _ = run(panel.code())
+    assert isinstance(found, xr.DataArray)
+    at = np.triu_indices(panel._drawn.lost.sizes["dim"], 1)
+    np.testing.assert_allclose(found.values.ravel(), panel._drawn.lost.values[at], atol=1e-4)
+
+
+def held_in(page):
+    """Return the sounds that stand in a page, and which each point of a trace has."""
+    sounds, traces = re.search(r"const sounds = (\[.*?\]), traces = (\{.*?\}), heard", page).groups()
+    return json.loads(sounds), {int(trace): places for trace, places in json.loads(traces).items()}
+
+
+def test_a_saved_page_plays_what_is_clicked():
+    figure = go.Figure([go.Scatter(x=[1, 2], y=[1, 2]), go.Scatter(x=[3, 4], y=[3, 4])])
+    wet = render(load_clips("bundled")[0], "RVB")
+
+    def make():
+        return wet
+
+    page = saved_page(figure, {0: [make, make], 1: [make, lambda: wet]}, SILENT)
+    sounds, traces = held_in(page)
+    assert len(sounds) == 2 and traces == {0: [0, 0], 1: [0, 1]}
+    sound, rate = soundfile.read(io.BytesIO(base64.b64decode(sounds[0])))
+    assert rate == paper.SAMPLE_RATE_HZ and sound.shape[1] == 2
+    louder = 10 * np.log10(np.square(sound).mean() / np.square(wet / max(1, np.abs(wet).max())).mean())
+    assert abs(louder) < 1
+    assert 'src="http' not in page and "plotly_click" in page
+    assert "const sounds" not in saved_page(figure, {})
+
+
+def test_a_saved_page_holds_some_of_many_sounds(monkeypatch):
+    monkeypatch.setattr(figure_tools, "MOST_SOUNDS", 3)
+    quiet = np.zeros((2, 2000), np.float32)
+    makes = [partial(np.copy, quiet) for _ in range(9)]
+    sounds, traces = held_in(saved_page(go.Figure(go.Scatter(x=list(range(9)), y=list(range(9)))), {0: makes}, SILENT))
+    assert len(sounds) == 3
+    assert traces[0] == [0, None, None, None, 1, None, None, None, 2]
+
+
+def test_pictures_are_asked_of_the_page_by_the_figures_name():
+    panel = panels.CompareEncoders()
+    sent = []
+    panel.player.send = lambda content, buffers=None: sent.append(content)
+    png, svg, _ = tools_of(panel).children[0].children[1:4]
+    png.click()
+    svg.click()
+    figure = panel.figure.layout.meta["figure"]
+    assert sent == [
+        {"kind": "picture", "figure": figure, "format": kind, "name": "compare_encoders"} for kind in ("png", "svg")
+    ]
+
+
+def test_the_html_button_makes_a_link():
+    panel = panels.KnobPaths(load_clips("bundled")[[0, 40]], encoder="logmel")
+    panel.wait()
+    tools = tools_of(panel)
+    tools.children[0].children[3].click()
+    panel.wait()
+    page = base64.b64decode(re.search(r'base64,([^"]+)"', tools.link.value)[1]).decode()
+    sounds, traces = held_in(page)
+    assert len(sounds) == 2 * 32 and list(traces) == [1]
+    assert len(traces[1]) == len(panel.figure.data[1].x)
