@@ -630,6 +630,24 @@ def test_of_many_values_the_last_one_is_rendered_and_shown(bundled, monkeypatch)
     assert said(panel) == ""  # to be overtaken is no news
 
 
+def test_long_work_says_what_is_left(monkeypatch):
+    status, now = Status(), [100.0]
+    monkeypatch.setattr("latentfx_nb.panels.base.time.monotonic", lambda: now[0])
+    said = []
+    with status.progress(total=40, initial=10, desc="Encoding", check=lambda: None) as progress:
+        progress.set_postfix_str("render 60%")
+        for seconds in (1, 1, 10, 100):
+            now[0] += seconds
+            progress.update()
+            said.append(status.text)
+    assert said == [
+        "Encoding: 11 of 40 (render 60%)",
+        "Encoding: 12 of 40, about 30 s left (render 60%)",
+        "Encoding: 13 of 40, about 2 min left (render 60%)",
+        "Encoding: 14 of 40, about 12 min left (render 60%)",
+    ]
+
+
 def test_a_figure_follows_the_theme_of_its_page(few):
     panel = ready(KnobPaths(few))
     grounds = []

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -127,7 +128,7 @@ class Status(widgets.HBox):
     @contextmanager
     def progress(self, total: int, initial: int = 0, desc: str = "", unit: str = "", *, check) -> Iterator[Status]:
         """Show a bar from `initial` to `total`, called and used as tqdm is; `check()` may raise to stop the work."""
-        self._check, self._desc, self._postfix = check, desc, ""
+        self._check, self._desc, self._postfix, self._begun = check, desc, "", (time.monotonic(), initial)
         self._bar.max, self._bar.value = max(total, 1), initial
         self._bar.layout.display = self._stop.layout.display = "flex"
         self.say(f"{desc} …")
@@ -140,8 +141,17 @@ class Status(widgets.HBox):
     def update(self, n: int = 1) -> None:
         """Move the bar; raises Cancelled if the work is no longer wanted."""
         self._bar.value += n
-        self.say(f"{self._desc}: {self._bar.value} of {self._bar.max}{self._postfix}")
+        self.say(f"{self._desc}: {self._bar.value} of {self._bar.max}{self._left()}{self._postfix}")
         self._check()
+
+    def _left(self) -> str:
+        """Return an estimate of what is left, once there is something to estimate it from and it is worth saying."""
+        start, initial = self._begun
+        taken, done = time.monotonic() - start, self._bar.value - initial
+        left = taken / max(done, 1) * (self._bar.max - self._bar.value)
+        if taken < 2 or left < 5:
+            return ""
+        return f", about {left / 60:.0f} min left" if left > 90 else f", about {5 * round(left / 5)} s left"
 
     def set_postfix_str(self, text: str, refresh: bool = True) -> None:
         """Keep what the next line adds, as tqdm does."""
