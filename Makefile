@@ -39,7 +39,7 @@ help:
 
 run: $(STAMPS)/run
 	@$(SETTINGS); $(PY) -m latentfx_nb warm
-	@$(PY) -m latentfx_nb serve $(if $(PORT),--port $(PORT))
+	@$(PY) -m latentfx_nb serve --open-browser $(if $(PORT),--port $(PORT))
 
 # Chromium is looked for first: a machine that can have none should say so before anything is installed.
 test: chromium $(STAMPS)/test

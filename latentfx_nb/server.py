@@ -174,10 +174,16 @@ def _signals_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _has_screen() -> bool:
+    """Say whether a browser has a window to open: else one that runs in the terminal would take that over."""
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def serve(port: int = PORT, open_browser: bool = False, notebooks: str | os.PathLike[str] | None = None) -> None:
     """Serve the notebooks as pages until Ctrl-C, on the first free port from `port` on, and write their address.
 
-    This is the command `python -m latentfx_nb serve`: where it cannot go on, it raises SystemExit with a message.
+    This is the command `python -m latentfx_nb serve`; `open_browser` opens the first of them where there is a screen.
+    Where it cannot go on, it raises SystemExit with a message.
     """
     try:
         with _signals_interrupt(), running(notebooks, port) as (address, process):
@@ -186,7 +192,7 @@ def serve(port: int = PORT, open_browser: bool = False, notebooks: str | os.Path
             page = f"{address}/voila/render/{START_PAGE}"
             sys.stdout.write(f"\nLatentFX is ready. Start here:\n    {page}\nAll pages: {address}/    Stop: Ctrl-C\n\n")
             sys.stdout.flush()
-            if open_browser:
+            if open_browser and _has_screen():
                 webbrowser.open(page)
             status = process.wait()
             raise ServerError(f"Voila stopped by itself, with exit status {status}; its own messages stand above")

@@ -1,5 +1,6 @@
 """The server: its port, its folder, its environment, and a real Voila that answers and stops."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -148,3 +149,29 @@ def test_serve_writes_the_address_and_stops_on_a_signal(one_page, listener, numb
     assert "Stopped." in rest
     with pytest.raises(OSError):
         get(address, "/")
+
+
+@pytest.mark.parametrize(
+    ("environment", "opened"), [({}, False), ({"DISPLAY": ":0"}, True), ({"WAYLAND_DISPLAY": "w"}, True)]
+)
+def test_a_browser_is_opened_where_there_is_a_screen(monkeypatch, environment, opened):
+    class Process:
+        def wait(self):
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def running(notebooks, port):
+        yield "http://localhost:8866", Process()
+
+    pages = []
+    monkeypatch.setattr(server, "running", running)
+    monkeypatch.setattr(server.webbrowser, "open", pages.append)
+    monkeypatch.setattr(server.sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    server.serve(open_browser=True)
+    assert pages == ["http://localhost:8866/voila/render/00_start_here.ipynb"] * opened
+    server.serve(open_browser=False)
+    assert len(pages) == opened
