@@ -51,8 +51,8 @@ _HOME = {
 }
 _MODULES = (
     *("algebra", "audio", "cache", "claims", "clips", "cluster", "comparison", "datasets", "decoding", "effects"),
-    *("encoders", "geometry", "latents", "linear", "masking", "panels", "paper", "player", "plots", "prepared"),
-    *("probes", "projections", "samples", "server", "stores"),
+    *("encoders", "exports", "geometry", "latents", "linear", "masking", "panels", "paper", "player", "plots"),
+    *("prepared", "probes", "projections", "samples", "server", "stores", "uploads"),
 )
 
 __all__ = ["__version__", *_HOME]

@@ -13,11 +13,11 @@ PACKAGE = Path(__file__).resolve().parents[1] / "latentfx_nb"
 # Bottom up; on one floor a module may import those to its left.
 FLOORS = (
     ("paper", "cache", "cluster", "audio", "geometry", "shards", "samples", "stores", "linear"),
-    ("effects", "datasets", "clips", "encoders"),
+    ("effects", "datasets", "clips", "uploads", "encoders"),
     ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
     ("claims", "comparison"),
-    ("prepared", "plots", "player", "report", "server"),
+    ("prepared", "exports", "plots", "player", "report", "server"),
     ("panels",),
 )
 ORDER = [module for floor in FLOORS for module in floor]
@@ -40,11 +40,13 @@ HOMES = {
     "traitlets": {"player", "panels"},
     "pedalboard": {"effects", "audio"},
     "pyloudnorm": {"audio"},
-    "soundfile": {"audio", "clips", "player"},
+    "soundfile": {"audio", "clips", "uploads", "player", "panels"},
     "umap": {"projections"},
     "zarr": {"stores"},
     "distributed": {"cluster"},
     "fsspec": {"stores"},
+    "pyarrow": {"exports"},
+    "h5netcdf": {"exports"},
     "mirdata": {"datasets"},
     "voila": {"server"},
 }
