@@ -16,6 +16,7 @@ _HOME = {
     "LinearProbes": "linear_probes",
     "StartHere": "start_here",
     "Trajectories": "trajectories",
+    "YourOwnAudio": "your_own_audio",
 }
 
 __all__ = list(_HOME)

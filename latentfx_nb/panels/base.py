@@ -260,9 +260,9 @@ def note(text: str) -> str:
     return f'<p style="font-size: 0.85em; line-height: 1.45; max-width: 60em">{html.escape(text)}</p>'
 
 
-def download(label: str, name: str, content: str, kind: str) -> str:
+def download(label: str, name: str, content: str | bytes, kind: str) -> str:
     """Return a link, HTML, that saves `content` of the MIME type `kind` as a file; nothing leaves the page."""
-    data = base64.b64encode(content.encode()).decode()
+    data = base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
     return f'<a download="{html.escape(name)}" href="data:{kind};base64,{data}">{html.escape(label)}</a>'
 
 

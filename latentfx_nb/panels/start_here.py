@@ -25,6 +25,10 @@ PAGES: Mapping[str, tuple[str, str]] = {
         "Latent algebra",
         "Add an effect to a clip's latents as a vector, and hear how near it comes.",
     ),
+    "08_your_own_audio": (
+        "Your own audio",
+        "Hand in recordings of yours, see where they lie, and take the points away.",
+    ),
     "09_compare_encoders": (
         "Compare encoders",
         "Which latent space is best behaved under effects? All numbers at once.",

@@ -208,16 +208,16 @@ def test_effect_clusters_fill_four_scenes_and_sound_when_clicked(opened, scene):
 
 def test_effect_clusters_take_another_colour(opened, scene):
     page = opened("03_effect_clusters")
-    assert min(pixels_like(scene.shot(page), "#e69f00", "#b8a800")) > 100  # two of the ten effects
+    assert min(pixels_like(scene.shot(page), "#9546b9", "#8d35ff")) > 100  # two of the ten effects
     page.get_by_role("button", name="instrument").click()
     page.wait_for_function(
         "() => new Set(document.querySelector('.js-plotly-plot')._fullData[0].marker.color).size === 2",
         timeout=WAIT_MS,
     )
     scene.settle(page)
-    guitar, piano, low_pass = pixels_like(scene.shot(page), "#d55e00", "#0072b2", "#b8a800")
+    guitar, piano, reverb = pixels_like(scene.shot(page), "#d55e00", "#0072b2", "#9546b9")
     assert min(guitar, piano) > 100
-    assert low_pass == 0
+    assert reverb == 0
 
 
 def test_knob_paths_are_drawn_and_follow_the_knob(opened, scene):
@@ -417,3 +417,49 @@ def test_encoders_are_compared_and_sorted(opened):
     drawn = page.locator(".ytick text")
     page.wait_for_function("(name) => document.querySelector('.ytick text').textContent === name", arg=ordered[0])
     assert drawn.all_text_contents()[: len(ordered)] == ordered
+
+
+def test_a_dark_page_is_dark_all_over_and_can_be_read(opened, scene):
+    page = opened("04_knob_paths", color_scheme="dark")
+    page.wait_for_function(
+        "document.querySelector('.js-plotly-plot')._fullLayout.paper_bgcolor === '#1e1e1e'", timeout=WAIT_MS
+    )
+    scene.settle(page)
+    shot = scene.shot(page)
+    assert np.median(shot) < 60
+    assert scene.pixels(page) > 200
+    grounds = page.evaluate(
+        """() => [...document.querySelectorAll("h1, p, label, .latentfx-table td, .lfx-clock")].map((one) => {
+          const shade = (text) => text.match(/[0-9.]+/g).slice(0, 3).reduce((sum, part) => sum + +part, 0) / 3;
+          return one.offsetParent && one.innerText.trim() ? shade(getComputedStyle(one).color) : 255;
+        })"""
+    )
+    assert len(grounds) > 20 and min(grounds) > 140, "text on a dark page is light"
+
+
+def test_files_of_ones_own_are_handed_in_seen_and_heard(opened, scene, tmp_path):
+    import soundfile
+
+    page = opened("08_your_own_audio")
+    assert_plain(page)
+    for name, content in (("pluck.wav", 0.2), ("empty.wav", None)):
+        path = tmp_path / name
+        if content is None:
+            path.write_bytes(b"")
+            continue
+        time_s = np.arange(200_000) / 48_000
+        soundfile.write(path, content * np.sin(2 * np.pi * 220 * time_s) * np.exp(-3 * (time_s % 0.5)), 48_000)
+    with page.expect_file_chooser(timeout=WAIT_MS) as chooser:
+        page.get_by_role("button", name="Add files").click()
+    chooser.value.set_files([tmp_path / "pluck.wav", tmp_path / "empty.wav"])
+    page.get_by_text("4.2 s, 48000 Hz, mono").wait_for(timeout=WAIT_MS)
+    page.get_by_text("Left out: empty.wav cannot be read as audio").wait_for(timeout=WAIT_MS)
+    page.get_by_role("button", name="Encode", exact=True).click()
+    page.wait_for_function("document.querySelector('.js-plotly-plot').data[1].x.length === 10", timeout=WAIT_MS)
+    wait_for_title(page, "pluck: Clean")
+    before = state(page)
+    scene.settle(page)
+    number = lone_point(page, 1, avoid=0)
+    assert scene.click_point(page, 1, number) == (1, number)
+    wait_for_sound(page, before)
+    assert_silent(page)
