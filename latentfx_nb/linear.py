@@ -9,7 +9,6 @@ two labels share one logit, as in `binary_cross_entropy_with_logits`.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,8 @@ from numba import njit, types
 from numba.extending import overload
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+
+from latentfx_nb.samples import cores
 
 BETAS = (0.9, 0.999)
 """Decay of the two running averages: what torch's AdamW does unless told otherwise."""
@@ -276,7 +277,7 @@ def _loss(
 
 def _train_on_cores(tasks: Sequence[Task], news: _News, watch: Watch) -> list[Trained]:
     # A product of this size is done before a second BLAS thread has woken up, and every core has a task of its own.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_cores()) as pool:
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores()) as pool:
         jobs = [pool.submit(_train_one, task, number, news) for number, task in enumerate(tasks)]
         try:
             left = set(jobs)
@@ -289,10 +290,6 @@ def _train_on_cores(tasks: Sequence[Task], news: _News, watch: Watch) -> list[Tr
             news.stop.set()
             pool.shutdown(cancel_futures=True)
     return [job.result() for job in jobs]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _train_one(task: Task, number: int, news: _News) -> Trained:

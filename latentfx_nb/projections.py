@@ -10,7 +10,7 @@ PCA is exact. Where the smaller side is at most 2048, its matrix is solved: the 
 Gram matrix of samples, whose answer is then polished. Polishing, and everything where both sides are larger, is a block
 Krylov iteration (subspace iteration that keeps its earlier blocks) with Rayleigh-Ritz: one read of the store a pass,
 until the residuals bound the angle of every component. Products of wide samples are float32, repeated in float64 where
-that is not enough.
+that is not enough. Each core reads and multiplies a share of the samples.
 
 UMAP is imported at the first fit that is not cached, never before. Its numba loops may start an OpenMP pool that resets
 torch's thread count: set `NUMBA_THREADING_LAYER=workqueue` before Python starts.
@@ -23,7 +23,9 @@ import importlib.metadata
 import threading
 import warnings
 import zipfile
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,9 +34,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from latentfx_nb.cache import atomic_write, cache_dir
-from latentfx_nb.samples import Array, Samples
+from latentfx_nb.samples import Array, Blocks, Samples
 
 RENDERS_BESIDE = 9  # a clip has ten renders (Table 1), so nine others: the largest k at which "clip" can reach 1
 DENSE_SIDE = 2048  # float64 eigh of this size takes seconds; its cost grows with the cube
@@ -82,7 +85,7 @@ def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = No
     """Return the exact `n`-dimensional PCA of `x [*sample feature]` (Figures 2-8; the paper draws n = 3).
 
     `features` names the dims that are flattened into features; without it they are `feature`, else `dim`, or the last
-    axis of a plain array. Samples are read block by block along the first sample dim, about 64 MiB at a time.
+    axis of a plain array. Samples are read block by block along the first sample dim, at most 64 MiB a core.
     Data of lower rank than `n` give components of no variance, of arbitrary direction. Raises ValueError if n is
     neither 2 nor 3, if there are fewer samples or features than components, on NaN or infinity, and on samples that
     are all equal, which have no direction. Warns (RuntimeWarning) if eigenvalues too close together leave a component
@@ -90,15 +93,20 @@ def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = No
     """
     rows = _precise(x, features)
     _check_components(n, rows)
-    mean, scatter = _moments(rows)
+    start = _random_start(rows)
+    mean, scatter, image, places = _moments(rows, start)
     if rows.n_features <= min(rows.n_samples, DENSE_SIDE):
         values, axes = _dense_axes(rows, mean, n)
-        angle = 0.0
+        scores, angle = _project(rows, mean, axes), 0.0
     else:
-        values, axes, angle = _krylov_axes(rows, mean, n, _start(rows, mean, n))
-    axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(n)])
+        if not start.shape[1]:
+            start = _gram_start(rows, mean)
+            image, places = _scatter_times(rows, mean, start)
+        values, axes, scores, angle = _krylov_axes(rows, mean, n, start, image, places)
+    signs = np.sign(axes[np.abs(axes).argmax(0), np.arange(n)])
+    axes, scores = signs * axes, signs * scores
     return PCA(
-        points=rows.label_points(_project(rows, mean, axes), "PC"),
+        points=rows.label_points(scores, "PC"),
         explained=rows.label_components(np.maximum(values, 0) / scatter, "PC"),
         components=rows.label_features(axes.T, "PC"),
         mean=rows.label_features(mean),
@@ -123,30 +131,77 @@ def _check_components(n: int, rows: Samples) -> None:
         raise ValueError(f"{rows.n_features} features cannot span n={n} components: pass n=2, or wider latents")
 
 
-def _moments(rows: Samples) -> tuple[NDArray[np.float64], float]:
-    """Return the mean `[feature]` and the summed squared distance from it, in one read (Chan's pairwise update)."""
-    count, mean, scatter = 0, np.zeros(rows.n_features), 0.0
-    for position, block in rows.blocks():
-        block_mean = block.mean(0, dtype=np.float64)
-        if not np.isfinite(block_mean).all():  # NaN and infinity always reach the mean
-            bad = position.start + int(np.flatnonzero(~np.isfinite(block).all(1))[0])
-            raise ValueError(
-                f"x has NaN or infinite features, first in sample {bad} of {rows.n_samples}: "
-                "drop those samples, or encode them again"
-            )
-        centred = block - block_mean.astype(block.dtype)
-        shift, total = block_mean - mean, count + len(block)
-        scatter += float(np.einsum("ij,ij->", centred, centred, dtype=np.float64))
-        scatter += float(shift @ shift) * count * len(block) / total
-        mean += shift * (len(block) / total)
-        count = total
+_limit = threading.RLock()
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Keep BLAS to the thread that calls it, wherever threads or small products would only wait for its own."""
+    with _limit, threadpool_limits(1, "blas"):  # limits that overlap would be lifted in the wrong order
+        yield
+
+
+def _pass(work: Callable[[Blocks], Any], rows: Samples, mean: NDArray[Any] | None = None) -> list[Any]:
+    """Return what `work` makes of each share of the samples, less `mean`: they are read once, a thread for each core.
+
+    Reading, converting and multiplying run beside each other.
+    """
+    shares = rows.shares(mean)
+    if len(shares) == 1:
+        return [work(shares[0])]
+    with _one_blas_thread(), ThreadPoolExecutor(len(shares)) as threads:
+        return list(threads.map(work, shares))
+
+
+def _moments(
+    rows: Samples, vectors: NDArray[Any] | None = None
+) -> tuple[NDArray[np.float64], float, NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean `[feature]` and the summed squared distance from it; and what `_scatter_times` does of `vectors`.
+
+    All of it takes one read: what is summed are differences from the mean of a few samples, which also keep the
+    precision that data far from the origin would lose. They are corrected once the mean of all is known.
+    """
+    _, first = next(rows.blocks(n=1 / 16))
+    _check_samples(first, 0, rows.n_samples)
+    near = first.mean(0, dtype=np.float64).astype(rows.dtype)
+    vectors = np.empty((rows.n_features, 0)) if vectors is None else vectors
+    single, places = vectors.astype(rows.dtype), np.empty((rows.n_samples, vectors.shape[1]))
+
+    def sums(blocks: Blocks) -> tuple[NDArray[np.float64], float]:
+        total, squares = np.zeros((vectors.shape[1] + 1, rows.n_features)), 0.0
+        for position, block in blocks:
+            _check_samples(block, position.start, rows.n_samples)
+            apart = block - near
+            along = apart @ single
+            places[position] = along
+            total += np.column_stack([along, np.ones(len(along), along.dtype)]).T @ apart
+            squares += float(np.vecdot(apart, apart).sum(dtype=np.float64))
+        return total, squares
+
+    totals, squares = zip(*_pass(sums, rows))
+    *image, shift = sum(totals)
+    shift = shift / rows.n_samples
+    offset = shift @ vectors
+    image = np.reshape(image, vectors.shape[::-1]).T - rows.n_samples * np.outer(shift, offset)
+    mean = near + shift
+    scatter = sum(squares) - rows.n_samples * float(shift @ shift)
     # Equal samples leave only the rounding of their mean, far below float32's resolution of any real difference.
     if scatter <= rows.n_samples * (1e-12 * np.linalg.norm(mean)) ** 2:
         raise ValueError(
             f"all {rows.n_samples} samples are equal, so there is no direction to project on: "
             "pass latents that differ (is the sound silent, or a single clip given many times?)"
         )
-    return mean, scatter
+    return mean, scatter, image, places - offset
+
+
+def _check_samples(block: NDArray[Any], start: int, n_samples: int) -> None:
+    with np.errstate(invalid="ignore", over="ignore"):
+        bad = ~np.isfinite(block @ np.ones(block.shape[1], block.dtype))
+    if bad.any():
+        raise ValueError(
+            f"x has NaN or infinite features, first in sample {start + int(bad.argmax())} of {n_samples}: "
+            "drop those samples, or encode them again"
+        )
 
 
 def _dense_axes(rows: Samples, mean: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -158,19 +213,21 @@ def _dense_axes(rows: Samples, mean: NDArray[Any], n: int) -> tuple[NDArray[Any]
     return values[: -n - 1 : -1], vectors[:, : -n - 1 : -1]
 
 
-def _start(rows: Samples, mean: NDArray[Any], n: int) -> NDArray[np.float64]:
-    """Return the block `[feature width]` from which the Krylov iteration starts.
+def _random_start(rows: Samples) -> NDArray[np.float64]:
+    """Return the orthonormal block `[feature width]` from which the Krylov iteration starts; none where it need not."""
+    needed = min(rows.n_samples, rows.n_features) > DENSE_SIDE
+    directions = np.random.default_rng(0).standard_normal((rows.n_features, KRYLOV_WIDTH if needed else 0))
+    return np.linalg.qr(directions)[0]
 
-    It is the answer itself, but for float32 rounding, where the Gram matrix is small enough; else random directions.
-    """
+
+def _gram_start(rows: Samples, mean: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the Gram matrix's answer, which leaves the Krylov iteration no more than float32's rounding to undo."""
     width = min(KRYLOV_WIDTH, rows.n_samples, rows.n_features)
-    if rows.n_samples > DENSE_SIDE:
-        return np.random.default_rng(0).standard_normal((rows.n_features, width))
     leading = np.linalg.eigh(_gram(rows, mean))[1][:, : -width - 1 : -1]
     start = np.zeros((rows.n_features, width))
     for position, block in rows.blocks(mean):
         start += block.T @ leading[position].astype(block.dtype)
-    return start
+    return np.linalg.qr(start)[0]
 
 
 def _gram(rows: Samples, mean: NDArray[Any]) -> NDArray[np.float64]:
@@ -185,12 +242,14 @@ def _gram(rows: Samples, mean: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _krylov_axes(
-    rows: Samples, mean: NDArray[Any], n: int, start: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any], float]:
-    """Return leading eigenvalues, axes `[feature component]` and the bound on their angle."""
-    values, axes, angle = _krylov(rows, mean, n, start)
-    if angle > ANGLE and rows.dtype == np.float32:  # a component a thousand times weaker than the first needs float64
-        values, axes, angle = _krylov(rows.in_float64(), mean, n, axes)
+    rows: Samples, mean: NDArray[Any], n: int, start: NDArray[Any], image: NDArray[Any], places: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
+    """Return leading eigenvalues, axes `[feature component]`, scores `[sample component]` and the bound on angles."""
+    with _one_blas_thread():
+        values, axes, scores, angle = _krylov(rows, mean, n, start, image, places)
+        if angle > ANGLE and rows.dtype == np.float32:  # components a thousand times weaker than the first need float64
+            rows = rows.in_float64()
+            values, axes, scores, angle = _krylov(rows, mean, n, axes, *_scatter_times(rows, mean, axes))
     if angle > ANGLE:
         warnings.warn(
             f"PCA stopped with components up to {angle:.1e} (sine) off, not {ANGLE:.0e}: "
@@ -198,16 +257,19 @@ def _krylov_axes(
             RuntimeWarning,
             stacklevel=3,
         )
-    return values[:n], axes[:, :n], angle
+    return values[:n], axes[:, :n], scores[:, :n], angle
 
 
-def _krylov(rows: Samples, mean: NDArray[Any], n: int, start: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], float]:
-    """Return eigenvalues, as many Ritz vectors as `start` has, and the bound on the first `n`; a pass reads x once."""
-    block = np.linalg.qr(start)[0]
-    basis = images = np.empty((rows.n_features, 0))
-    for _ in range(KRYLOV_PASSES):
-        image = _scatter_times(rows, mean, block)
-        basis, images = np.hstack([basis, block]), np.hstack([images, image])
+def _krylov(
+    rows: Samples, mean: NDArray[Any], n: int, basis: NDArray[Any], images: NDArray[Any], places: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
+    """Return eigenvalues, as many Ritz vectors as `basis` has, the samples' places along them, and the bound on `n`.
+
+    `images` and `places` are what `_scatter_times` gives for `basis`. A pass reads x once and adds a block to all
+    three; the last places are the scores, so that the samples need not be read again for them.
+    """
+    width = basis.shape[1]
+    while True:
         small = basis.T @ images
         values, mixing = np.linalg.eigh((small + small.T) / 2)
         values, mixing = values[::-1], mixing[:, ::-1]
@@ -215,20 +277,32 @@ def _krylov(rows: Samples, mean: NDArray[Any], n: int, start: NDArray[Any]) -> t
         residuals = np.linalg.norm(images @ lead - basis @ (lead * values[:n]), axis=0)
         angle = _angle(values, residuals)
         # Where only rounding is left, further passes in this precision add nothing.
-        if angle <= ANGLE or residuals.max() <= 4 * np.finfo(rows.dtype).eps * values[0]:
-            break
+        rounding = residuals.max() <= 4 * np.finfo(rows.dtype).eps * values[0]
+        if angle <= ANGLE or rounding or basis.shape[1] >= KRYLOV_PASSES * width:
+            return values, basis @ mixing[:, :width], places @ mixing[:, :width], angle
+        block = images[:, -width:]
         for _ in range(2):  # once is not orthogonal enough in floating point; twice is
-            image = np.linalg.qr(image - basis @ (basis.T @ image))[0]
-        block = image
-    return values, basis @ mixing[:, : start.shape[1]], angle
+            block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
+        image, place = _scatter_times(rows, mean, block)
+        basis, images, places = np.hstack([basis, block]), np.hstack([images, image]), np.hstack([places, place])
 
 
-def _scatter_times(rows: Samples, mean: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float64]:
+def _scatter_times(
+    rows: Samples, mean: NDArray[Any], vectors: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the scatter matrix times `vectors`, `[feature vector]`, and the samples' places along them."""
     single = vectors.astype(rows.dtype)
-    product = np.zeros(vectors.shape)
-    for _, block in rows.blocks(mean):
-        product += block.T @ (block @ single)
-    return product
+    places = np.empty((rows.n_samples, vectors.shape[1]))
+
+    def product(blocks: Blocks) -> NDArray[np.float64]:
+        total = np.zeros(vectors.shape[::-1])
+        for position, block in blocks:
+            along = block @ single
+            places[position] = along
+            total += along.T @ block
+        return total
+
+    return sum(_pass(product, rows, mean)).T, places
 
 
 def _angle(values: NDArray[Any], residuals: NDArray[Any]) -> float:
@@ -255,8 +329,12 @@ def _check_finite(scores: NDArray[Any]) -> None:
 
 def _project(rows: Samples, mean: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:
     scores = np.empty((rows.n_samples, axes.shape[1]))
-    for position, block in rows.blocks(mean):
-        scores[position] = block @ axes.astype(block.dtype)
+
+    def place(blocks: Blocks) -> None:
+        for position, block in blocks:
+            scores[position] = block @ axes.astype(block.dtype)
+
+    _pass(place, rows, mean)
     return scores
 
 
@@ -353,7 +431,7 @@ def fit_umap(
             f"n_neighbors={n_neighbors} must be from 2 to {rows.n_samples - 1} with {rows.n_samples} samples: "
             "pass another n_neighbors, or more samples"
         )
-    mean, scatter = _moments(rows)
+    mean, scatter, *_ = _moments(rows)
     settings = {
         "n_components": n,
         "n_neighbors": int(n_neighbors),
@@ -431,7 +509,7 @@ def neighbours(
         raise ValueError(
             f"k={k} neighbours must be from 1 to {rows.n_samples - 1} with {rows.n_samples} samples: pass another k"
         )
-    mean, _ = _moments(rows)
+    mean, *_ = _moments(rows)
     return _nearest(rows, None, mean, k + 1)[0][:, 1:]
 
 

@@ -8,6 +8,7 @@ other dim is a sample. `features=("dim", "frame")` flattens latents that are not
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 Array = xr.DataArray | NDArray[Any]
 
 BLOCK_BYTES = 64 * 2**20  # one block of samples as it is read: large enough for BLAS, small beside a notebook's memory
+SHARED_ROWS = 64  # of wide samples: fewer, and adding up what is made of each block costs more than making it
+
+Blocks = Iterator[tuple[slice, NDArray[Any]]]
+
+
+def cores() -> int:
+    """Return how many of the machine's cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Samples:
@@ -48,10 +57,8 @@ class Samples:
         rows.dtype = np.float64
         return rows
 
-    def blocks(
-        self, mean: NDArray[Any] | None = None, n: int = 1, start: int = 0
-    ) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """Yield (rows, block `[sample feature]`), less `mean`, from sample `start` on, at most `n` * 64 MiB each.
+    def blocks(self, mean: NDArray[Any] | None = None, n: float = 1, start: int = 0, stop: int | None = None) -> Blocks:
+        """Yield (rows, block `[sample feature]`), less `mean`, of samples `start` to `stop`, at most `n` * 64 MiB each.
 
         A block is never smaller than one entry of the first sample dim.
         """
@@ -59,10 +66,23 @@ class Samples:
             yield slice(0, 1), self._centred(slice(None), mean)
             return
         entry = int(np.prod(self.shape[1:]))
-        step = max(1, n * BLOCK_BYTES // max(1, entry * self.n_features * np.dtype(self.dtype).itemsize))
-        for first in range(start // entry if entry else 0, self.shape[0], step):
-            last = min(first + step, self.shape[0])
+        step = max(1, int(n * BLOCK_BYTES) // max(1, entry * self._sample_bytes()))
+        end = self.shape[0] if stop is None else stop // entry
+        for first in range(start // entry if entry else 0, end, step):
+            last = min(first + step, end)
             yield slice(first * entry, last * entry), self._centred(slice(first, last), mean)
+
+    def shares(self, mean: NDArray[Any] | None = None) -> list[Blocks]:
+        """Return the blocks, less `mean`, in one share a core, small enough to stay in its cache from read to use."""
+        rows = SHARED_ROWS * self._sample_bytes() / BLOCK_BYTES
+        n = min(1.0, max(1 / 16, rows))
+        if self.n_samples * self._sample_bytes() <= n * BLOCK_BYTES:
+            return [self.blocks(mean, n)]
+        edges = np.unique(np.linspace(0, self.shape[0], cores() + 1).astype(int)) * int(np.prod(self.shape[1:]))
+        return [self.blocks(mean, n, *share) for share in zip(edges[:-1].tolist(), edges[1:].tolist())]
+
+    def _sample_bytes(self) -> int:
+        return self.n_features * np.dtype(self.dtype).itemsize
 
     def _centred(self, entries: slice, mean: NDArray[Any] | None) -> NDArray[Any]:
         if self.labelled:
