@@ -78,6 +78,9 @@ class Silent:
     def update(self, n=1):
         pass
 
+    def set_postfix_str(self, text, refresh=True):
+        pass
+
 
 class Refusing(Silent):
     """A progress bar of work that must not be done."""
