@@ -40,23 +40,27 @@ class Uploads:
         self._folder = tempfile.TemporaryDirectory(prefix="latentfx-uploads-")
         self.files: dict[str, str] = {}  # the name that a file was given -> what there is to say of it
 
-    def add(self, name: str, content: bytes) -> str:
-        """Keep a file under a safe form of `name` and return that.
-
-        Raises ValueError with one sentence, and keeps nothing, if it is no audio that can be used, or too much.
-        """
+    def check(self, name: str, size: int) -> None:
+        """Raise ValueError with one sentence if a file of `size` bytes will not be taken, whatever it holds."""
         shown = _safe(name)
         if len(self.files) >= MOST_FILES:
             raise ValueError(f"{shown} is one too many: {MOST_FILES} files are taken; remove the others first")
         taken = sum(path.stat().st_size for path in self._paths())
-        if taken + len(content) > most_bytes():
+        if taken + size > most_bytes():
             raise ValueError(
                 f"{shown} is too large: files of {most_bytes() / 1e6:.0f} MB are taken in all; cut it, or hand it in "
                 "as FLAC or MP3"
             )
         if Path(shown).suffix.lower() not in AUDIO_SUFFIXES:
             raise ValueError(f"{shown} is no audio file: {', '.join(AUDIO_SUFFIXES)} are read")
-        folder = Path(self._folder.name)
+
+    def add(self, name: str, content: bytes) -> str:
+        """Keep a file under a safe form of `name` and return that.
+
+        Raises ValueError with one sentence, and keeps nothing, if it is no audio that can be used, or too much.
+        """
+        self.check(name, len(content))
+        shown, folder = _safe(name), Path(self._folder.name)
         check_space(folder, 2 * len(content), "this upload", "hand in a smaller file")
         path = _unused(folder / shown)
         with atomic_write(path) as file:

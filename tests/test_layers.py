@@ -17,7 +17,7 @@ FLOORS = (
     ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
     ("claims", "comparison"),
-    ("prepared", "exports", "plots", "player", "report", "server"),
+    ("prepared", "exports", "plots", "dropzone", "player", "report", "server"),
     ("panels",),
 )
 ORDER = [module for floor in FLOORS for module in floor]
@@ -36,8 +36,8 @@ HOMES = {
     "pooch": {"encoders"},
     "plotly": {"plots", "panels"},
     "ipywidgets": {"player", "panels"},
-    "anywidget": {"player", "panels"},
-    "traitlets": {"player", "panels"},
+    "anywidget": {"dropzone", "player", "panels"},
+    "traitlets": {"dropzone", "player", "panels"},
     "pedalboard": {"effects", "audio"},
     "pyloudnorm": {"audio"},
     "soundfile": {"audio", "clips", "uploads", "player", "panels"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime
 import io
 import re
 
@@ -20,21 +19,20 @@ from tests.test_panels import assert_sounds, drawn, ready, said
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
 
-WHEN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-
-
-def given(name, sound=None):
+def wav(seed=0, samples=300_000):
     content = io.BytesIO()
-    if sound is None:
-        sound = 0.1 * np.random.default_rng(len(name)).standard_normal((300_000, 1))
+    sound = 0.1 * np.random.default_rng(seed).standard_normal((samples, 1))
     soundfile.write(content, sound, 48_000, format="WAV")
-    return {
-        "name": name,
-        "type": "audio/wav",
-        "size": 1,
-        "content": memoryview(content.getvalue()),
-        "last_modified": WHEN,
-    }
+    return content.getvalue()
+
+
+def hand_in(panel, files):
+    """Send files as the page does, and wait until they are dealt with; None stands for what it keeps back."""
+    for number, (name, content) in enumerate(files.items(), start=1):
+        size = 10**12 if content is None else len(content)
+        message = {"kind": "file", "name": name, "size": size, "left": len(files) - number}
+        panel.own_files.zone._handle_custom_msg(message, [] if content is None else [content])
+    return ready(panel)
 
 
 @pytest.fixture
@@ -45,8 +43,7 @@ def panel():
 @pytest.fixture
 def filled(panel):
     """Two files, of two clips each, are handed in and encoded."""
-    panel.add.value = (given("riff.wav"), given("pluck 2.wav"))
-    ready(panel)
+    hand_in(panel, {"riff.wav": wav(1), "pluck 2.wav": wav(2)})
     panel.encode_button.click()
     return ready(panel)
 
@@ -57,7 +54,7 @@ def saved(panel, name):
 
 def test_before_anything_is_handed_in_the_bundled_clips_are_there(panel):
     assert len(drawn(panel.figure.data[0])) == 640 and len(drawn(panel.figure.data[1])) == 0
-    assert "Up to 50 files of 10 minutes, 200 MB in all" in panel.listed.value
+    assert "Up to 50 files of 10 minutes, 200 MB in all" in panel.own_files.listed.value
     for button in (panel.encode_button, panel.open_button):
         button.click()
         ready(panel)
@@ -100,20 +97,17 @@ def test_their_own_basis_is_drawn_on_request(filled):
 
 
 def test_bad_files_are_named_and_the_good_ones_stay(panel):
-    bad = given("bad.wav") | {"content": memoryview(b"RIFF")}
-    panel.add.value = (bad, given("good.wav"), given("<img src=x>.wav") | {"content": memoryview(b"")})
-    ready(panel)
-    assert "Left out: bad.wav cannot be read as audio" in panel.listed.value
-    assert "<img" not in panel.listed.value
-    assert list(panel.uploads.files) == ["good.wav"] and panel.add.value == ()
+    hand_in(panel, {"bad.wav": b"RIFF", "good.wav": wav(), "<img src=x>.wav": b""})
+    assert "Left out: bad.wav cannot be read as audio" in panel.own_files.listed.value
+    assert "<img" not in panel.own_files.listed.value
+    assert list(panel.own_files.uploads.files) == ["good.wav"]
     panel.clear.click()
     ready(panel)
-    assert panel.uploads.files == {} and "Left out" not in panel.listed.value
+    assert panel.own_files.uploads.files == {} and "Left out" not in panel.own_files.listed.value
 
 
 def test_encoding_is_cancelled_and_goes_on(panel, monkeypatch):
-    panel.add.value = (given("riff.wav"),)
-    ready(panel)
+    hand_in(panel, {"riff.wav": wav(1)})
     original, encoded = your_own_audio.encode_effects, []
 
     def stopped(*arguments, bar, **options):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import logging
 import os
@@ -26,6 +25,7 @@ from latentfx_nb.audio import Clip
 from latentfx_nb.clips import ClipSet, load_clips
 from latentfx_nb.encoders import Encoder, list_encoders
 from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.panels.own_files import OwnFiles
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.player import Player
 
@@ -162,8 +162,11 @@ class Panel(widgets.VBox):
     """A panel with the choice of clip set (and of an encoder, if one is named), a status line and a player.
 
     Pages add the rest. Clip sets are the bundled one, the folders that the environment variable `LATENTFX_CLIPS` names
-    (separated as PATH is) and `source`, if it is another.
+    (separated as PATH is) and `source`, if it is another; files that a visitor hands in become one more.
     """
+
+    lists_files = False
+    """Whether the visitor's files are listed, as on the page that is about them."""
 
     def __init__(self, source: str | Path | ClipSet, encoder: str | None = None) -> None:
         self.status = Status()
@@ -172,10 +175,14 @@ class Panel(widgets.VBox):
         self.player = Player()
         self.clip_set = widgets.Dropdown(description="Clips", style=STYLE, layout={"width": "230px"})
         self.clip_set.options, self.clip_set.value = _sources(source)
+        self._own: ClipSet | None = None
+        self._listing_sets = False
         if encoder is not None:
             self.encoder = widgets.Dropdown(description="Encoder", style=STYLE, layout={"width": "300px"})
             self.encoder.options, self.encoder.value = encoder_options(), encoder
         self.clips = self._load(self.clip_set.value)
+        self.own_files = OwnFiles(self.worker.submit, self.files_added, self.lists_files)
+        self.player.watch_over(self.own_files.zone)
         super().__init__(layout={"width": "100%"})
         self.add_class("latentfx-panel")
 
@@ -195,6 +202,8 @@ class Panel(widgets.VBox):
         """Call `callback` when another clip set was chosen and loaded; one that cannot be is said instead."""
 
         def changed(change: dict) -> None:
+            if self._listing_sets:
+                return
             try:
                 self.clips = self._load(change["new"])
             except (ValueError, OSError) as error:
@@ -203,6 +212,16 @@ class Panel(widgets.VBox):
                 callback()
 
         self.clip_set.observe(changed, "value")
+
+    def files_added(self) -> None:
+        """Offer the visitor's files as a clip set, and choose it."""
+        own = self.own_files.uploads.clips()
+        options = [option for option in self.clip_set.options if option[1] is not self._own]
+        self._own = own
+        self._listing_sets = True  # new options change the value, but nobody has chosen yet
+        self.clip_set.options = [*options, (f"your own audio ({len(own)} clips)", own)]
+        self._listing_sets = False
+        self.clip_set.value = own
 
     def first(self, read: Callable[[], T]) -> T:
         """Return `read()` of the clips the page opens with; if they will not do, of the bundled ones, and say so."""
@@ -242,36 +261,6 @@ class Panel(widgets.VBox):
 
     def _load(self, source: str | ClipSet) -> ClipSet:
         return source if isinstance(source, ClipSet) else load_clips(source)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return an HTML table; cells are text, not HTML."""
-
-    def line(cells: Sequence[object], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
-
-    style = "<style>.latentfx-table :is(td, th) { padding: 1px 18px 1px 0; text-align: left; line-height: 1.5 }</style>"
-    body = "".join(line(row, "td") for row in rows)
-    return f'{style}<table class="latentfx-table">{line(head, "th")}{body}</table>'
-
-
-def note(text: str) -> str:
-    """Return a caption in small print, HTML."""
-    return f'<p style="font-size: 0.85em; line-height: 1.45; max-width: 60em">{html.escape(text)}</p>'
-
-
-def download(label: str, name: str, content: str | bytes, kind: str) -> str:
-    """Return a link, HTML, that saves `content` of the MIME type `kind` as a file; nothing leaves the page."""
-    data = base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
-    return f'<a download="{html.escape(name)}" href="data:{kind};base64,{data}">{html.escape(label)}</a>'
-
-
-def table_downloads(frame: pd.DataFrame, name: str, what: str = "the table") -> str:
-    """Return links, HTML, that save a table as CSV and as LaTeX (with booktabs' rules)."""
-    latex = frame.to_latex(float_format="%.1f", escape=True, na_rep="--")
-    csv = download("CSV", f"{name}.csv", frame.to_csv(), "text/csv")
-    tex = download("LaTeX", f"{name}.tex", latex, "text/x-tex")
-    return f'<p style="font-size: 0.85em">Save {what}: {csv}, {tex}</p>'
 
 
 def clip_label(clips: ClipSet, row: int) -> str:

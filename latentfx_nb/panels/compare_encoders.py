@@ -12,8 +12,9 @@ from latentfx_nb import plots
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.comparison import ALGEBRA_PAIRS, MEASURES, mean_ranks
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.panels.base import STYLE, Panel, note, table, table_downloads
+from latentfx_nb.panels.base import STYLE, Panel
 from latentfx_nb.panels.figure_tools import FigureTools
+from latentfx_nb.panels.markup import note, table, table_downloads
 from latentfx_nb.prepared import compare_encoders
 
 RANK = "mean rank"
@@ -47,7 +48,7 @@ class CompareEncoders(Panel):
         titles = {name: measure.title for name, measure in MEASURES.items()}
         self.figure = self.figure_widget(plots.encoder_comparison(self._sorted() or {"-": _NOTHING}, titles))
         row = {"flex_flow": "row wrap", "align_items": "center"}
-        choices = widgets.HBox([self.clip_set, self.sort, self.measure_button], layout=row)
+        choices = widgets.HBox([self.clip_set, self.own_files, self.sort, self.measure_button], layout=row)
         tools = FigureTools(self, "compare_encoders")
         self.player.layout.display = "none"  # there is nothing to hear, but it keeps the figure listening
         self.children = [choices, self.status, self.table, self.figure, tools, self.player]

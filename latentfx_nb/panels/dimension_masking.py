@@ -18,8 +18,9 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.masking import MASKING, greedy_masking, loss_interval, loss_table, mask_probes, pair_masks, points_lost
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note, table, table_downloads
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded
 from latentfx_nb.panels.figure_tools import FigureTools
+from latentfx_nb.panels.markup import note, table, table_downloads
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.probes import ProbeConfig
@@ -123,7 +124,7 @@ class DimensionMasking(Panel):
 
     def _layout(self) -> list[widgets.Widget]:
         row = {"flex_flow": "row wrap", "align_items": "center"}
-        upper = widgets.HBox([self.clip_set, self.encoder, self.mode, self.effect], layout=row)
+        upper = widgets.HBox([self.clip_set, self.own_files, self.encoder, self.mode, self.effect], layout=row)
         lower = widgets.HBox([self.against, self.seeds, self.train_button, self.clip], layout=row)
         tools = FigureTools(self, "dimension_masking")
         return [upper, lower, self.status, self.player, self.figure, tools, self.numbers]

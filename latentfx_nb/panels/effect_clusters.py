@@ -17,8 +17,9 @@ from latentfx_nb.claims import VERDICTS
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.panels.base import STYLE, Panel, note, table
+from latentfx_nb.panels.base import STYLE, Panel
 from latentfx_nb.panels.figure_tools import FigureTools
+from latentfx_nb.panels.markup import note, table
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import VIEWS, cluster_claims, cluster_points, window_purity
 
@@ -87,7 +88,9 @@ class EffectClusters(Panel):
     def _layout(self) -> list[widgets.Widget]:
         row = {"flex_flow": "row wrap", "align_items": "center"}
         coloring = [widgets.Label("Colour by"), self.coloring]
-        choices = widgets.HBox([self.clip_set, self.encoder, self.effect, *coloring, self.compute_umap], layout=row)
+        choices = widgets.HBox(
+            [self.clip_set, self.own_files, self.encoder, self.effect, *coloring, self.compute_umap], layout=row
+        )
         tools = FigureTools(self, "effect_clusters", self._sounds)
         return [choices, self.status, self.player, self.figure, tools, self.numbers, self.claims, self.test_claims]
 

@@ -17,7 +17,8 @@ from tqdm.auto import tqdm
 
 from latentfx_nb import plots
 from latentfx_nb.audio import Clip, is_doubled
-from latentfx_nb.panels.base import Panel, download
+from latentfx_nb.panels.base import Panel
+from latentfx_nb.panels.markup import download
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 
 MOST_SOUNDS = 200

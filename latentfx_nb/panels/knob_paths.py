@@ -21,9 +21,10 @@ from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.geometry import straightness
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, note, table, table_downloads
+from latentfx_nb.panels.base import STYLE, Panel, clip_label
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.knob import KnobControl
+from latentfx_nb.panels.markup import note, table, table_downloads
 from latentfx_nb.paper import KNOB_RANGES, SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means, path_clips, shipped_paths, sweep_means
 from latentfx_nb.projections import PCA, fit_pca
@@ -109,7 +110,7 @@ class KnobPaths(Panel):
 
     def _layout(self) -> list[widgets.Widget]:
         row = {"flex_flow": "row wrap", "align_items": "center"}
-        choices = widgets.HBox([self.clip_set, self.encoder, *self.knob.choices], layout=row)
+        choices = widgets.HBox([self.clip_set, self.own_files, self.encoder, *self.knob.choices], layout=row)
         label = widgets.Label(f"Draw the paths of (up to {MOST_PATHS}; Ctrl-click for several)")
         more = widgets.Label(f"Draw their paths along these knobs too (up to {plots.MOST_KNOBS - 1})")
         side = widgets.VBox(

@@ -36,9 +36,10 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.decoding import reconstruction
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Decoder, Encoder, load_encoder
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note, table, table_downloads
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.latent_images import STILL_S
+from latentfx_nb.panels.markup import note, table, table_downloads
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_algebra, effect_means
 from latentfx_nb.probes import named_by, train_probes
@@ -161,7 +162,7 @@ class LatentAlgebra(Panel):
 
     def _layout(self) -> list[widgets.Widget]:
         row = {"flex_flow": "row wrap", "align_items": "center"}
-        first = widgets.HBox([self.clip_set, self.encoder, self.clip, self.mode], layout=row)
+        first = widgets.HBox([self.clip_set, self.own_files, self.encoder, self.clip, self.mode], layout=row)
         self._controls = {
             VECTOR: [self.effect, self.method, self.pairs, self.strength],
             BETWEEN: [self.other, self.spherical, self.share],

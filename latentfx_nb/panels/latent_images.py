@@ -13,9 +13,10 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.decoding import reconstruction
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Decoder, Encoder, load_encoder
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.knob import KnobControl
+from latentfx_nb.panels.markup import note
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 
 STILL_S = 0.3
@@ -68,7 +69,7 @@ class LatentImages(Panel):
         *_, spectrograms, latents = self._compute()
         self.figure = self.figure_widget(plots.latent_images(spectrograms, latents))
         row = {"flex_flow": "row wrap", "align_items": "center"}
-        choices = widgets.HBox([self.clip_set, self.encoder, self.clip, *self.knob.choices], layout=row)
+        choices = widgets.HBox([self.clip_set, self.own_files, self.encoder, self.clip, *self.knob.choices], layout=row)
         tools = FigureTools(self, "latent_images")
         self.children = [choices, self.knob.slider, self.status, self.player, self.limits, self.figure, tools]
         self.on_clips(self._clips_changed)

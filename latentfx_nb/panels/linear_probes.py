@@ -16,8 +16,9 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.latents import encode_effects
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoder_options, note, table, table_downloads
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoder_options
 from latentfx_nb.panels.figure_tools import FigureTools
+from latentfx_nb.panels.markup import note, table, table_downloads
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.probes import (
@@ -123,7 +124,7 @@ class LinearProbes(Panel):
         row = {"flex_flow": "row wrap", "align_items": "center"}
         sets = widgets.VBox([widgets.Label("Encoders (Ctrl-click for several)"), self.encoders])
         kinds = widgets.VBox([widgets.Label("Features"), self.kinds, self.standardise])
-        knobs = widgets.HBox([self.clip_set, self.label, self.rate, self.seeds], layout=row)
+        knobs = widgets.HBox([self.clip_set, self.own_files, self.label, self.rate, self.seeds], layout=row)
         buttons = widgets.HBox([self.train_button, self.compare_rates], layout=row)
         side = widgets.VBox([knobs, buttons], layout={"flex": "1 1 500px"})
         choices = widgets.HBox([sets, kinds, side], layout={"flex_flow": "row wrap"})

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.panels.base import table
+from latentfx_nb.panels.markup import table
 
 PAGES: Mapping[str, tuple[str, str]] = {
     "01_latent_images": ("Latent images", "One clip, one effect, one knob: hear it, and see the latents change."),

@@ -15,8 +15,9 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.geometry import extent, smooth, speed
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded, note, table
+from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded
 from latentfx_nb.panels.figure_tools import FigureTools
+from latentfx_nb.panels.markup import note, table
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import trajectory_basis
 from latentfx_nb.projections import PCA
@@ -91,7 +92,7 @@ class Trajectories(Panel):
 
     def _layout(self) -> list[widgets.Widget]:
         row = {"flex_flow": "row wrap", "align_items": "center"}
-        choices = widgets.HBox([self.clip_set, self.encoder], layout=row)
+        choices = widgets.HBox([self.clip_set, self.own_files, self.encoder], layout=row)
         label = widgets.Label(f"Draw clips x effects (Ctrl-click for several; up to {plots.MOST_TRAJECTORIES})")
         side = widgets.VBox(
             [self.heard, label, self.chosen, self.effects, self.numbers],

@@ -17,17 +17,17 @@ import xarray as xr
 from latentfx_nb import plots
 from latentfx_nb.audio import Clip
 from latentfx_nb.cache import cache_dir
-from latentfx_nb.clips import AUDIO_SUFFIXES, ClipSet, load_clips
+from latentfx_nb.clips import ClipSet, load_clips
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.exports import points_table, write_latents, write_parquet
 from latentfx_nb.latents import encode_effects
-from latentfx_nb.panels.base import STYLE, Panel, download, note, table
+from latentfx_nb.panels.base import STYLE, Panel
 from latentfx_nb.panels.figure_tools import FigureTools
+from latentfx_nb.panels.markup import download, note
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.projections import PCA, fit_pca, fit_umap
-from latentfx_nb.uploads import MOST_FILES, MOST_SECONDS, Uploads, most_bytes
 
 OTHERS = {
     "Latent images (01)": "LatentImages",
@@ -60,15 +60,14 @@ def owns_kernel() -> bool:
 class YourOwnAudio(Panel):
     """Add files, or name a folder; encode them through all effects; click a point to hear it; export, or go on."""
 
+    lists_files = True
+
     def __init__(self, encoder: str = "diffae-mini", dimensions: int = 3) -> None:
         super().__init__("bundled", encoder)
         self._dimensions = dimensions
-        self.uploads = Uploads()
-        self._refused: list[str] = []
         self._own: ClipSet | None = None  # what is drawn
         self._means: xr.DataArray | None = None
         self._chosen = 0, 0
-        self.add = widgets.FileUpload(accept=",".join(AUDIO_SUFFIXES), multiple=True, description="Add files")
         self.folder = widgets.Text(placeholder="or a folder on this machine", layout={"width": "320px"})
         self.clear = widgets.Button(description="Remove all", tooltip="removes the files that were added")
         self.encode_button = widgets.Button(
@@ -77,14 +76,12 @@ class YourOwnAudio(Panel):
         self.space = widgets.Dropdown(options=SPACES, description="Draw in", style=STYLE, layout={"width": "270px"})
         self.page = widgets.Dropdown(options=OTHERS, description="Open them in", style=STYLE, layout={"width": "320px"})
         self.open_button = widgets.Button(description="Open", tooltip="the page appears below, with these clips")
-        self.listed, self.links, self.place = widgets.HTML(), widgets.HTML(), widgets.VBox()
+        self.links, self.place = widgets.HTML(), widgets.VBox()
         self._bundled: PCA = fit_pca(effect_means(self.clips, encoder), dimensions)
         cloud = self._bundled.points
         self.figure = self.figure_widget(plots.own_points(cloud.isel(clip=slice(0)), cloud))
         self.figure.data[1].on_click(self._clicked)
         self.children = self._layout()
-        self._list()
-        self.add.observe(lambda _: self.add.value and self.worker.submit("add", self._add), "value")
         self.clear.on_click(lambda _: self.worker.submit("clear", self._clear))
         self.encode_button.on_click(lambda _: self.worker.submit("encode", self._encode))
         self.open_button.on_click(lambda _: self.worker.submit("open", self._open))
@@ -94,7 +91,7 @@ class YourOwnAudio(Panel):
     def _layout(self) -> list[widgets.Widget]:
         row = {"flex_flow": "row wrap", "align_items": "center"}
         named = [self.folder] if owns_kernel() else []
-        first = widgets.HBox([self.add, *named, self.clear, self.encoder, self.encode_button, self.space], layout=row)
+        first = widgets.HBox([*named, self.clear, self.encoder, self.encode_button, self.space], layout=row)
         exports = [
             self._export_button("Points (Parquet)", self._export_parquet),
             self._export_button("Points (CSV)", self._export_csv),
@@ -103,7 +100,7 @@ class YourOwnAudio(Panel):
         export = widgets.HBox([widgets.Label("Take away"), *exports, self.links], layout=row)
         tools = FigureTools(self, "your_own_audio", self._sounds)
         further = widgets.HBox([self.page, self.open_button], layout=row)
-        return [first, self.listed, self.status, self.player, self.figure, tools, export, further, self.place]
+        return [self.own_files, first, self.status, self.player, self.figure, tools, export, further, self.place]
 
     def _export_button(self, words: str, job: Callable[[], None]) -> widgets.Button:
         button = widgets.Button(description=words, layout={"width": "150px"})
@@ -125,36 +122,17 @@ class YourOwnAudio(Panel):
 
     # ------------------------------------------------------------------------------------------------------- the files
 
-    def _add(self) -> None:
-        given, self._refused = self.add.value, []
-        for one in given:
-            try:
-                self.uploads.add(one["name"], bytes(one["content"]))
-            except (ValueError, OSError) as error:
-                self._refused.append(str(error))
-        self.add.value = ()
-        self._list()
+    def files_added(self) -> None:
+        """Leave the files where they stand: here they are encoded with a button."""
 
     def _clear(self) -> None:
-        self.uploads.clear()
-        self._refused, self.folder.value = [], ""
-        self._list()
-
-    def _list(self) -> None:
-        """Show the files that were taken, and of each other one why it was not."""
-        taken = table(("file", ""), self.uploads.files.items()) if self.uploads.files else ""
-        limits = (
-            f"Up to {MOST_FILES} files of {MOST_SECONDS / 60:.0f} minutes, {most_bytes() / 1e6:.0f} MB in all: "
-            f"{', '.join(AUDIO_SUFFIXES)}. They are cut into clips of 5.5 s, stay on the machine that runs this page "
-            "and are removed when it is closed."
-        )
-        refused = "".join(note(f"Left out: {sentence}.") for sentence in self._refused)
-        self.listed.value = taken + refused + ("" if self.uploads.files else note(limits))
+        self.own_files.clear()
+        self.folder.value = ""
 
     def _source(self) -> ClipSet:
         if owns_kernel() and self.folder.value.strip():
             return load_clips(self.folder.value.strip())
-        return self.uploads.clips()
+        return self.own_files.uploads.clips()
 
     # ---------------------------------------------------------------------------------------------- points and sound
 

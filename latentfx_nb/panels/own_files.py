@@ -1,0 +1,77 @@
+"""A visitor's own files, in every page that shows clips: where to drop them, which were taken, why others were not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets as widgets
+
+from latentfx_nb.clips import AUDIO_SUFFIXES
+from latentfx_nb.dropzone import DropZone, HandedIn
+from latentfx_nb.panels.markup import note, table
+from latentfx_nb.uploads import MOST_FILES, MOST_SECONDS, Uploads, most_bytes
+
+
+class OwnFiles(widgets.VBox):
+    """A drop zone whose files are checked one by one and kept in `uploads`; what was not taken is named under it.
+
+    `submit(kind, job)` runs what takes time, `changed` is called on its thread once files were taken. With `listing`,
+    the files that were taken stand there too, and before there are any what is taken.
+    """
+
+    def __init__(
+        self, submit: Callable[[str, Callable[[], None]], None], changed: Callable[[], None], listing: bool = False
+    ) -> None:
+        self.uploads = Uploads()
+        self.refused: list[str] = []
+        self._submit, self._changed, self._listing = submit, changed, listing
+        self._waiting: list[HandedIn] = []
+        self.zone = DropZone(
+            self._hand_in,
+            label="Your own audio: choose files, or drop them here" if listing else "Own audio: choose or drop",
+            accept=list(AUDIO_SUFFIXES),
+            most_bytes=most_bytes(),
+        )
+        self.listed = widgets.HTML()
+        super().__init__([self.zone, self.listed])
+        self.show()
+
+    def clear(self) -> None:
+        """Remove all files."""
+        self.uploads.clear()
+        self.refused = []
+        self.show()
+
+    def show(self) -> None:
+        """Write down the files, and of each other one why it was not taken."""
+        taken, empty = "", ""
+        if self._listing:
+            taken = table(("file", ""), self.uploads.files.items()) if self.uploads.files else ""
+            empty = note(
+                f"Up to {MOST_FILES} files of {MOST_SECONDS / 60:.0f} minutes, {most_bytes() / 1e6:.0f} MB in all: "
+                f"{', '.join(AUDIO_SUFFIXES)}. They are cut into clips of 5.5 s, stay on the machine that runs this "
+                "page and are removed when it is closed."
+            )
+        refused = "".join(note(f"Left out: {sentence}.") for sentence in self.refused)
+        self.listed.value = (taken or empty) + refused
+
+    def _hand_in(self, file: HandedIn) -> None:
+        self._waiting.append(file)
+        if not file.left:
+            self._submit("files", self._take)
+
+    def _take(self) -> None:
+        """Check and keep what waits; those who are named last time are no longer."""
+        self.refused, before = [], len(self.uploads.files)
+        while self._waiting:
+            file = self._waiting.pop(0)
+            try:
+                self.uploads.check(file.name, file.size)
+                if file.content is None:
+                    raise ValueError(f"{file.name} could not be read by the browser: take files, not folders")
+                self.uploads.add(file.name, file.content)
+            except (ValueError, OSError) as error:
+                self.refused.append(str(error))
+        self.show()
+        if len(self.uploads.files) > before:
+            self._changed()
