@@ -17,6 +17,7 @@ import datetime
 import json
 import random
 import re
+import subprocess
 import time
 import uuid
 
@@ -137,10 +138,11 @@ async def visit(address: str, visitors: int, seconds: float) -> list[Visitor]:
     return await asyncio.gather(*(one.stay(seconds) for one in there))
 
 
-def kernel_bytes(process) -> list[int]:
-    """Return the memory of each kernel of a server."""
-    return [child.memory_info().rss for child in psutil.Process(process.pid).children(recursive=True)
-            if "ipykernel_launcher" in " ".join(child.cmdline())]  # fmt: skip
+def kernel_bytes(process: subprocess.Popen) -> list[int]:
+    """Return the memory of each kernel of a server; what several share, such as libraries, is divided among them."""
+    every = psutil.Process(process.pid).children(recursive=True)
+    held = [one.memory_full_info() for one in every if "ipykernel_launcher" in " ".join(one.cmdline())]
+    return [getattr(one, "pss", one.uss) for one in held]
 
 
 def main() -> None:

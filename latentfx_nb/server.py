@@ -18,6 +18,11 @@ from pathlib import Path
 
 PORT = 8866
 START_PAGE = "00_start_here.ipynb"
+KERNEL_SOCKETS = ("--KernelManager.transport=ipc",) if sys.platform == "linux" else ()
+"""Voila's option to reach its kernels through files instead of TCP ports. A port is chosen before its kernel takes it,
+and with several visitors at once it was gone by then; and no other user of the machine can connect. On macOS temporary
+files have too long paths for it, on Windows it does not exist."""
+
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
 
@@ -110,6 +115,7 @@ def running(
             f"--port={chosen}",
             "--Voila.port_retries=0",  # or it would silently move to a port that nobody was told of
             "--no-browser",
+            *KERNEL_SOCKETS,
         ],
         cwd=settings,  # Voila reads voila.json from here
         env=process_environment(),

@@ -24,7 +24,7 @@ import urllib.request
 import numpy as np
 import pytest
 
-from latentfx_nb.server import process_environment
+from latentfx_nb.server import KERNEL_SOCKETS, process_environment
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -254,7 +254,7 @@ def _server(folder: pathlib.Path, log: pathlib.Path):
         port = probe.getsockname()[1]
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = process_environment({**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
-    command = [sys.executable, "-m", "voila", str(folder), "--no-browser", f"--port={port}"]
+    command = [sys.executable, "-m", "voila", str(folder), "--no-browser", f"--port={port}", *KERNEL_SOCKETS]
     command += ["--Voila.ip=127.0.0.1", "--template=lab", "--VoilaConfiguration.show_tracebacks=True"]
     # A closed page cannot end its kernel (Voila refuses the request: it never set the _xsrf cookie that it asks for).
     command += ["--MappingKernelManager.cull_idle_timeout=30", "--MappingKernelManager.cull_interval=5"]
