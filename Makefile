@@ -1,4 +1,5 @@
-# make run, make test, make lab, make docs, make bench, make lint, make clean; each installs what it needs into .venv, once.
+# make run, make test, make lab, make docs, make pictures, make bench, make lint, make clean; each installs what it
+# needs into .venv, once.
 #
 #   PYTHON=python3.12   the Python that .venv is made with (by default the first of 3.11 or newer on the path)
 #   TORCH=cpu           take torch's CPU build from PyTorch's own index (when .venv is made)
@@ -32,7 +33,7 @@ ifneq ($(shell test -x $(PY) && cat $(STAMPS)/place 2>/dev/null),$(CURDIR))
 $(shell rm -rf $(STAMPS))
 endif
 
-.PHONY: help run test chromium lab docs bench lint clean
+.PHONY: help run test chromium lab docs pictures bench lint clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -60,6 +61,11 @@ lab: $(STAMPS)/lab
 docs: $(STAMPS)/run
 	@$(SETTINGS); $(PY) -m latentfx_nb warm
 	@$(SETTINGS); $(PY) tools/make_docs.py $(ARGS)
+
+# A picture of every page, into docs/, in headless Chromium.
+pictures: chromium $(STAMPS)/test
+	@$(SETTINGS); $(PY) -m latentfx_nb warm
+	@$(SETTINGS); CHROMIUM="$$(bash tools/find_chromium.sh)" $(PY) -m tools.take_pictures $(ARGS)
 
 # All benchmarks, or those that ARGS names, into benchmarks/RESULTS.md: an hour on two cores.
 bench: $(STAMPS)/test

@@ -74,7 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="start the dashboards")
     serve.add_argument("--port", type=int, default=server.PORT, help="or the next free one (default: %(default)s)")
     serve.add_argument("--open-browser", action="store_true")
-    serve.set_defaults(run=lambda options: server.serve(options.port, options.open_browser))
+    serve.add_argument(
+        "--preheat", nargs="+", default=(), metavar="PAGE",
+        help="keep a kernel ready for each of these, such as 04_knob_paths: it opens in half the time, for 0.5 GB more",
+    )  # fmt: skip
+    serve.set_defaults(run=lambda options: server.serve(options.port, options.open_browser, preheat=options.preheat))
     return parser
 
 

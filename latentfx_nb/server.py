@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import http.client
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,7 +15,7 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 PORT = 8866
@@ -37,6 +39,11 @@ def _read_settings(path: Path) -> dict[str, str]:
 
 PROCESS_SETTINGS: Mapping[str, str] = _read_settings(_PACKAGE / "process.env")
 """What has to stand in the environment before Python starts; process.env gives the reasons."""
+
+
+def is_dashboard() -> bool:
+    """Say whether this is a kernel of Voila's, whose page anybody may be looking at. Preheated ones know no request."""
+    return "VOILA_PREHEAT" in os.environ or os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
 
 
 class ServerError(RuntimeError):
@@ -94,17 +101,36 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def _preheating(pages: Sequence[str], folder: Path) -> list[str]:
+    """Return Voila's options to keep a kernel ready for each of `pages`, and for no other."""
+    there = {path.stem for path in folder.glob("*.ipynb")}
+    if unknown := sorted(set(pages) - there):
+        raise ValueError(f"no page is called {', '.join(unknown)}; there are {', '.join(sorted(there))}")
+    if not pages:
+        return []
+    others = rf"^(?!.*[\\/]({'|'.join(map(re.escape, pages))})\.ipynb$)"  # of absolute paths
+    chosen = {"VoilaConfiguration.preheat_kernel": True, "VoilaConfiguration.default_pool_size": 1}
+    chosen |= {"VoilaKernelManager.preheat_denylist": json.dumps([others])}
+    return [f"--{name}={value}" for name, value in chosen.items()]
+
+
 @contextlib.contextmanager
 def running(
-    notebooks: str | os.PathLike[str] | None = None, port: int = PORT, *, timeout_s: float = START_TIMEOUT_S
+    notebooks: str | os.PathLike[str] | None = None,
+    port: int = PORT,
+    *,
+    preheat: Sequence[str] = (),
+    timeout_s: float = START_TIMEOUT_S,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run Voila on `notebooks` while the block lasts; give its address, such as http://localhost:8866, and its process.
 
-    Takes the first free port from `port` on. Raises what `notebooks_folder` and `free_port` raise, and ServerError if
-    Voila stops or does not answer within `timeout_s`.
+    Takes the first free port from `port` on. For each page of `preheat` ("04_knob_paths") a kernel that has run it
+    waits for the next visitor. Raises what `notebooks_folder` and `free_port` raise, ValueError for an unknown page,
+    and ServerError if Voila stops or does not answer within `timeout_s`.
     """
     folder = notebooks_folder(notebooks)
     chosen = free_port(port)
+    heating = _preheating(preheat, folder)
     settings = _CHECKOUT if (_CHECKOUT / "voila.json").is_file() else folder
     process = subprocess.Popen(
         [
@@ -116,6 +142,7 @@ def running(
             "--Voila.port_retries=0",  # or it would silently move to a port that nobody was told of
             "--no-browser",
             *KERNEL_SOCKETS,
+            *heating,
         ],
         cwd=settings,  # Voila reads voila.json from here
         env=process_environment(),
@@ -185,14 +212,20 @@ def _has_screen() -> bool:
     return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def serve(port: int = PORT, open_browser: bool = False, notebooks: str | os.PathLike[str] | None = None) -> None:
+def serve(
+    port: int = PORT,
+    open_browser: bool = False,
+    notebooks: str | os.PathLike[str] | None = None,
+    preheat: Sequence[str] = (),
+) -> None:
     """Serve the notebooks as pages until Ctrl-C, on the first free port from `port` on, and write their address.
 
-    This is the command `python -m latentfx_nb serve`; `open_browser` opens the first of them where there is a screen.
+    This is the command `python -m latentfx_nb serve`; `open_browser` opens the first of them where there is a screen,
+    `preheat` is as for `running`.
     Where it cannot go on, it raises SystemExit with a message.
     """
     try:
-        with _signals_interrupt(), running(notebooks, port) as (address, process):
+        with _signals_interrupt(), running(notebooks, port, preheat=preheat) as (address, process):
             if not address.endswith(f":{port}"):
                 sys.stdout.write(f"Port {port} is taken, so the next free one is used.\n")
             page = f"{address}/voila/render/{START_PAGE}"

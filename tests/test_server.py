@@ -3,11 +3,13 @@
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,7 +37,8 @@ def one_page(tmp_path):
     source = (
         "import os\n"
         "print('policy is', os.environ['OMP_WAIT_POLICY'], 'layer is', os.environ['NUMBA_THREADING_LAYER'])\n"
-        "print('kernel is', os.getpid())\n"
+        "from latentfx_nb.server import is_dashboard\n"
+        "print('kernel is', os.getpid(), 'a dashboard:', is_dashboard())\n"
     )
     folder = tmp_path / "some pages"
     folder.mkdir()
@@ -114,6 +117,47 @@ def test_voila_serves_a_page_whose_kernel_has_the_settings_and_stops_with_it(one
     while psutil.pid_exists(kernel) and psutil.Process(kernel).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "the kernel outlived the server"
         time.sleep(0.1)
+
+
+def kernels(process):
+    """Return the processes of a server's kernels."""
+    every = psutil.Process(process.pid).children(recursive=True)
+    return {one.pid for one in every if "ipykernel_launcher" in " ".join(one.cmdline())}
+
+
+def becomes(state, wanted, wait_s=60):
+    """Wait until `state()` is what is wanted; fail with what it was last."""
+    deadline = time.monotonic() + wait_s
+    while (found := state()) != wanted:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+def test_a_page_that_is_closed_takes_its_kernel_with_it(one_page):
+    with server.running(one_page, 20210) as (address, process):
+        _, page = get(address, f"/voila/render/{server.START_PAGE}")
+        assert len(kernels(process)) == 1
+        # What Voila's page sends when it is left.
+        kernel = re.search(r'"kernelId": "([-0-9a-f]+)"', page)[1]
+        request = urllib.request.Request(f"{address}/voila/api/shutdown/{kernel}", data=b"_xsrf=", method="POST")
+        assert urllib.request.urlopen(request, timeout=30).status == 204
+        becomes(lambda: kernels(process), set())
+
+
+def test_a_preheated_page_is_answered_by_a_kernel_that_was_there(one_page):
+    (one_page / "another.ipynb").write_bytes((one_page / server.START_PAGE).read_bytes())
+    with server.running(one_page, 20220, preheat=["00_start_here"]) as (address, process):
+        becomes(lambda: len(kernels(process)), 1)
+        (ready,) = kernels(process)
+        status, page = get(address, f"/voila/render/{server.START_PAGE}")
+        assert status == 200 and f"kernel is {ready}" in page
+        assert "a dashboard: True" in page, "it must know that strangers look at it"
+        becomes(lambda: len(kernels(process)), 2)  # the next one is being made ready
+
+
+def test_only_pages_that_are_there_are_preheated(one_page):
+    with pytest.raises(SystemExit, match="no page is called 99_none; there are 00_start_here"):
+        server.serve(20230, notebooks=one_page, preheat=["99_none"])
 
 
 def test_a_voila_that_dies_is_an_error(one_page, monkeypatch):

@@ -189,12 +189,13 @@ def test_repo2docker_uses_the_binder_folder(tmp_path):
 # Voila
 
 
-def test_voila_culls_and_does_not_preheat():
+def test_voila_culls_and_leaves_preheating_to_the_command_line():
     config = json.loads((ROOT / "voila.json").read_text())
     assert config["VoilaConfiguration"]["template"] == "lab"
     assert config["VoilaConfiguration"]["strip_sources"] is True
-    # Kernels made ahead of a visit would be culled before it.
-    assert config["VoilaConfiguration"]["preheat_kernel"] is False
+    assert "preheat_kernel" not in config["VoilaConfiguration"]
+    # Voila never sets the cookie that it asks a closing page for, so that the page's kernel would stay.
+    assert config["Voila"]["tornado_settings"]["disable_check_xsrf"] is True
     assert config["MappingKernelManager"]["cull_idle_timeout"] > 0
 
 

@@ -123,7 +123,8 @@ class Status(widgets.HBox):
         """Show an error as a sentence with its remedy, never as a traceback."""
         known = isinstance(error, ValueError | OSError | ImportError | MemoryError)
         text = str(error) if known else f"something unexpected went wrong ({type(error).__name__}: {error})"
-        self._text.value = f'<span style="color:#b3261e"><b>That did not work:</b> {html.escape(text)}</span>'
+        red = "color: var(--jp-error-color1, #b3261e)"
+        self._text.value = f'<span style="{red}"><b>That did not work:</b> {html.escape(text)}</span>'
 
     @contextmanager
     def progress(self, total: int, initial: int = 0, desc: str = "", unit: str = "", *, check) -> Iterator[Status]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Mapping
+from urllib.parse import parse_qs
 
 import ipywidgets as widgets
 import numpy as np
 
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.markup import table
+from latentfx_nb.server import is_dashboard
 
 PAGES: Mapping[str, tuple[str, str]] = {
     "01_latent_images": ("Latent images", "One clip, one effect, one knob: hear it, and see the latents change."),
@@ -40,9 +43,10 @@ _STYLE = """<style>
 .latentfx-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 16px; }
 .latentfx-cards a { display: block; padding: 18px 20px; border: 1px solid #8884; border-radius: 10px;
   color: inherit; text-decoration: none; line-height: 1.45; }
-.latentfx-cards a:hover, .latentfx-cards a:focus { border-color: #0072b2; box-shadow: 0 2px 10px #0002; }
+.latentfx-cards a:hover, .latentfx-cards a:focus { border-color: var(--jp-content-link-color, #0072b2); }
 .latentfx-encoders td:not(:last-child) { white-space: nowrap; }
-.latentfx-cards b { display: block; font-size: 1.15em; margin-bottom: 6px; color: #0072b2; }
+.latentfx-cards b { display: block; font-size: 1.15em; margin-bottom: 6px;
+  color: var(--jp-content-link-color, #0072b2); }
 </style>"""
 
 
@@ -50,11 +54,22 @@ class StartHere(widgets.HTML):
     """Cards that link to the pages beside this one, and a table of the encoders with what is missing."""
 
     def __init__(self) -> None:
+        theme = dashboard_theme()
+        query = f"?theme={theme}" if theme == "dark" else ""
         cards = "".join(
-            f'<a href="{page}.ipynb"><b>{html.escape(title)}</b>{html.escape(text)}</a>'
+            f'<a href="{page}.ipynb{query}"><b>{html.escape(title)}</b>{html.escape(text)}</a>'
             for page, (title, text) in PAGES.items()
         )
-        super().__init__(f'{_STYLE}<div class="latentfx-cards">{cards}</div>{encoder_table()}')
+        other = {"light": "dark", "dark": "light"}.get(theme)
+        switch = f'<p><a href="?theme={other}">Show the pages {other}</a></p>' if other else ""
+        super().__init__(f'{_STYLE}<div class="latentfx-cards">{cards}</div>{switch}{encoder_table()}')
+
+
+def dashboard_theme() -> str | None:
+    """Return "light" or "dark", as the page's address asks of Voila; None elsewhere, where the page has no say."""
+    if not is_dashboard():
+        return None
+    return "dark" if parse_qs(os.environ.get("QUERY_STRING", "")).get("theme") == ["dark"] else "light"
 
 
 def encoder_table() -> str:

@@ -28,6 +28,7 @@ from latentfx_nb.panels.markup import download, note
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.projections import PCA, fit_pca, fit_umap
+from latentfx_nb.server import is_dashboard
 
 OTHERS = {
     "Latent images (01)": "LatentImages",
@@ -53,8 +54,7 @@ def owns_kernel() -> bool:
 
     In Voila they may if `LATENTFX_ALLOW_FOLDERS=1` was set when it was started.
     """
-    shared = os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
-    return not shared or os.environ.get("LATENTFX_ALLOW_FOLDERS") == "1"
+    return not is_dashboard() or os.environ.get("LATENTFX_ALLOW_FOLDERS") == "1"
 
 
 class YourOwnAudio(Panel):

@@ -256,7 +256,7 @@ def _server(folder: pathlib.Path, log: pathlib.Path):
     environment = process_environment({**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
     command = [sys.executable, "-m", "voila", str(folder), "--no-browser", f"--port={port}", *KERNEL_SOCKETS]
     command += ["--Voila.ip=127.0.0.1", "--template=lab", "--VoilaConfiguration.show_tracebacks=True"]
-    # A closed page cannot end its kernel (Voila refuses the request: it never set the _xsrf cookie that it asks for).
+    # Playwright closes a page without its farewell, with which it would end its kernel.
     command += ["--MappingKernelManager.cull_idle_timeout=30", "--MappingKernelManager.cull_interval=5"]
     with log.open("w") as output:
         process = subprocess.Popen(  # from the root, where Voila reads the settings that ship, voila.json

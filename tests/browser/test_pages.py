@@ -5,10 +5,13 @@ A screenshot of each lies in pytest's folder for temporary files, for looking at
 
 from __future__ import annotations
 
+import base64
+import io
 import urllib.parse
 
 import numpy as np
 import pytest
+import soundfile
 
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.start_here import PAGES
@@ -37,9 +40,25 @@ UNFILLED = """() => [...document.querySelectorAll(".js-plotly-plot")].map(
   (plot) => [plot._fullLayout.width, plot.clientWidth]).filter(([drawn, room]) => Math.abs(drawn - room) > 2)"""
 
 
+# A file is dropped on the panel, not on the box for files.
+DROP = """([name, content]) => {
+  const panel = document.querySelector(".latentfx-panel"), dataTransfer = new DataTransfer();
+  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+  dataTransfer.items.add(new File([bytes], name, {type: "audio/wav"}));
+  const options = {dataTransfer, bubbles: true, cancelable: true};
+  ["dragover", "drop"].forEach((kind) => panel.dispatchEvent(new DragEvent(kind, options)));
+}"""
+DROPPED = """(name) => document.querySelector(".latentfx-panel").innerText.includes(`${name}.wav`)
+  || [...document.querySelectorAll("option:checked")].some(({innerText}) => innerText === "your own audio (1 clips)")"""
+dropped = set()  # the pages that a file was dropped on
+
+
 @pytest.fixture
 def opened(open_page, tmp_path):
-    """Open a page; at the end, keep a screenshot and check what every page must keep to."""
+    """Open a page; at the end, keep a screenshot and check what every page must keep to.
+
+    A file that is dropped on a page becomes its clips: once a page.
+    """
     pages = []
 
     def open_one(name, **options):
@@ -51,8 +70,21 @@ def opened(open_page, tmp_path):
     for name, page in pages:
         page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
         assert page.evaluate(UNFILLED) == []
+        if name not in dropped and page.locator(".latentfx-drop").count():
+            dropped.add(name)
+            page.evaluate(DROP, ["dropped.wav", base64.b64encode(pluck(3)).decode()])
+            page.wait_for_function(DROPPED, arg="dropped", timeout=WAIT_MS)
+            page.wait_for_timeout(PATIENCE_MS)
+            assert "unexpected" not in page.locator(".latentfx-panel").inner_text()
         assert page.console_errors == []
         assert page.outside_requests == []
+
+
+def pluck(seconds):
+    """Return plucked notes as a WAV file."""
+    content, time_s = io.BytesIO(), np.arange(seconds * 48_000) / 48_000
+    soundfile.write(content, 0.2 * np.sin(2 * np.pi * 220 * time_s) * np.exp(-3 * (time_s % 0.5)), 48_000, format="WAV")
+    return content.getvalue()
 
 
 def state(page):
@@ -438,21 +470,12 @@ def test_a_dark_page_is_dark_all_over_and_can_be_read(opened, scene):
 
 
 def test_files_of_ones_own_are_handed_in_seen_and_heard(opened, scene, tmp_path):
-    import soundfile
-
     page = opened("08_your_own_audio")
     assert_plain(page)
-    for name, content in (("pluck.wav", 0.2), ("empty.wav", None)):
-        path = tmp_path / name
-        if content is None:
-            path.write_bytes(b"")
-            continue
-        time_s = np.arange(200_000) / 48_000
-        soundfile.write(path, content * np.sin(2 * np.pi * 220 * time_s) * np.exp(-3 * (time_s % 0.5)), 48_000)
-    with page.expect_file_chooser(timeout=WAIT_MS) as chooser:
-        page.get_by_role("button", name="Add files").click()
-    chooser.value.set_files([tmp_path / "pluck.wav", tmp_path / "empty.wav"])
-    page.get_by_text("4.2 s, 48000 Hz, mono").wait_for(timeout=WAIT_MS)
+    (tmp_path / "pluck.wav").write_bytes(pluck(4))
+    (tmp_path / "empty.wav").write_bytes(b"")
+    page.locator(".latentfx-drop input").set_input_files([tmp_path / "pluck.wav", tmp_path / "empty.wav"])
+    page.get_by_text("4.0 s, 48000 Hz, mono").wait_for(timeout=WAIT_MS)
     page.get_by_text("Left out: empty.wav cannot be read as audio").wait_for(timeout=WAIT_MS)
     page.get_by_role("button", name="Encode", exact=True).click()
     page.wait_for_function("document.querySelector('.js-plotly-plot').data[1].x.length === 10", timeout=WAIT_MS)

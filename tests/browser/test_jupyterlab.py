@@ -1,0 +1,90 @@
+"""A page in JupyterLab: its cells are run, its plot is painted, its knob turned, a point of it clicked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from latentfx_nb.server import process_environment
+
+from .conftest import REPOSITORY, _end, _is_local, _wait_for
+
+pytestmark = pytest.mark.browser
+
+NAME = "04_knob_paths"
+WAIT_MS = 180_000
+QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """Serve a copy of one notebook in JupyterLab, without a password; yield the address."""
+    folder, settings = tmp_path / "notebooks", tmp_path / "settings"
+    folder.mkdir()
+    shutil.copy(REPOSITORY / "notebooks" / f"{NAME}.ipynb", folder)
+    for plugin, chosen in QUIET.items():
+        package, name = plugin.split(":")
+        path = settings / package / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(chosen))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", "--no-browser", "--allow-root"]
+    command += [f"--port={port}", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=", "--LabApp.news_url="]
+    command += [f"--LabApp.user_settings_dir={settings}", f"--LabApp.workspaces_dir={tmp_path / 'workspaces'}"]
+    log = tmp_path / "log.txt"
+    environment = process_environment({**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path / "config")})
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/api", process, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            _end(process)
+
+
+def test_a_page_works_in_jupyterlab(lab, browser, scene, tmp_path):
+    page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    errors, outside = [], []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: _is_local(request.url) or outside.append(request.url))
+    page.goto(f"{lab}/lab/tree/{NAME}.ipynb", timeout=WAIT_MS)
+    page.get_by_role("menuitem", name="Run", exact=True).click(timeout=WAIT_MS)
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    player = page.locator(".latentfx-player[data-ready=true]:not([data-wet=''])")
+    player.wait_for(state="attached", timeout=WAIT_MS)
+    panel = ".latentfx-panel .js-plotly-plot"
+    page.locator(panel).scroll_into_view_if_needed()
+    painted = f"{panel} .gl-container canvas"
+    page.locator(painted).first.wait_for(state="attached", timeout=WAIT_MS)
+    page.wait_for_function(
+        "(panel) => document.querySelector(panel)._fullLayout?.scene?._scene?.glplot?.cameraParams", arg=panel,
+        timeout=WAIT_MS,
+    )  # fmt: skip
+    scene.settle(page)
+    before = scene.shot(page, painted)
+    assert scene.pixels(page, painted) > 200
+    heard = player.get_attribute("data-wet")
+    page.locator(".latentfx-panel .widget-slider .noUi-handle").first.focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowRight")
+    changed = "(wet) => document.querySelector('.latentfx-player').dataset.wet !== wet"
+    page.wait_for_function(changed, arg=heard, timeout=WAIT_MS)
+    scene.settle(page)
+    assert scene.changed(before, scene.shot(page, painted)) > 50
+    heard = player.get_attribute("data-wet")
+    scene.click_point(page, 1, 0, selector=panel)
+    page.wait_for_function(changed, arg=heard, timeout=WAIT_MS)
+    page.screenshot(path=tmp_path / "jupyterlab.png")
+    assert errors == []
+    assert outside == []
+    page.close()
