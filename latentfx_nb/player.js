@@ -106,6 +106,13 @@ function makeEngine(model) {
   engine.close = () => { round++; clearInterval(timer); context?.close(); };
   return engine;
 }
+// A figure tells a screen reader what it is.
+function nameFigures() {
+  for (const plot of document.querySelectorAll(".js-plotly-plot:not([aria-label])")) {
+    const words = plot.layout?.meta?.words;
+    if (words) { plot.role = "group"; plot.ariaLabel = words; }
+  }
+}
 // plotly's own camera button, with another format for once.
 function savePicture({ figure, format, name }) {
   const plot = [...document.querySelectorAll(".js-plotly-plot")].find((one) => one.layout?.meta?.figure === figure);
@@ -185,6 +192,7 @@ function drawControls(model, el, engine) {
     clock.textContent = `${at.toFixed(1)} / ${length.toFixed(1)} s`;
     title.textContent = engine.problem || model.get("title") || (length || engine.pending ? "" : "No sound loaded yet");
     SIDES.forEach((side) => { root.dataset[side] = engine.sounds[side]?.buffer ? engine.sounds[side].code : ""; });
+    nameFigures();
     Object.assign(root.dataset, { ready: !engine.pending && model.get("ready"), playing, listening: model.get("listening"),
       duration: length.toFixed(3), time: at.toFixed(3) });
   };

@@ -241,9 +241,12 @@ class Panel(widgets.VBox):
         """Return when all that was asked for is done, for scripts and tests."""
         self.worker.wait(timeout_s)
 
-    def figure_widget(self, figure: go.Figure) -> go.FigureWidget:
-        """Wrap a complete figure, once; what a slow start of the page would lose is sent again."""
-        figure.layout.meta = {"figure": uuid.uuid4().hex}  # by which the page finds it
+    def figure_widget(self, figure: go.Figure, words: str) -> go.FigureWidget:
+        """Wrap a complete figure, once; what a slow start of the page would lose is sent again.
+
+        `words` tell people who cannot see the figure what it is.
+        """
+        figure.layout.meta = {"figure": uuid.uuid4().hex, "words": words}  # by which the page finds and names it
         widget = go.FigureWidget(figure)
         widget._config = widget._config | plots.CONFIG
         self.player.watch_over(widget)

@@ -46,7 +46,10 @@ class CompareEncoders(Panel):
         self._measures: dict[str, pd.DataFrame] = {}
         self._read(compute=False)
         titles = {name: measure.title for name, measure in MEASURES.items()}
-        self.figure = self.figure_widget(plots.encoder_comparison(self._sorted() or {"-": _NOTHING}, titles))
+        self.figure = self.figure_widget(
+            plots.encoder_comparison(self._sorted() or {"-": _NOTHING}, titles),
+            "One measure of every encoder, sorted, with intervals",
+        )
         row = {"flex_flow": "row wrap", "align_items": "center"}
         choices = widgets.HBox([self.clip_set, self.own_files, self.sort, self.measure_button], layout=row)
         tools = FigureTools(self, "compare_encoders")

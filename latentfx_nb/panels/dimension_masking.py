@@ -101,7 +101,7 @@ class DimensionMasking(Panel):
         lines, title = self._load_sound()
         figure = plots.dimension_masking(self._drawn.lost, self._drawn.bars(self.against.value), lines)
         figure.layout.annotations[2].text = title
-        self.figure = self.figure_widget(figure)
+        self.figure = self.figure_widget(figure, "What each probe loses without each latent dim, and one dim over time")
         self._map, self._bars, self._lines = self.figure.data[0], self.figure.data[1:3], self.figure.data[3:]
         self._map.on_click(self._clicked)
         self.children = self._layout()

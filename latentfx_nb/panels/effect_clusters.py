@@ -64,7 +64,10 @@ class EffectClusters(Panel):
         self._chosen = FIRST
         self._drawn, self._drawn_encoder = self.clips, encoder
         self._points = cluster_points(self.clips, encoder, dimensions, umap=False, bar=self.busy)
-        self.figure = self.figure_widget(plots.effect_clusters(self._titled_views(), windows=self._windows()))
+        self.figure = self.figure_widget(
+            plots.effect_clusters(self._titled_views(), windows=self._windows()),
+            "Clips through ten effects as points: PCA and UMAP, averaged over time and flattened",
+        )
         self._legend, self._curves = self.figure.data[2 * len(VIEWS) : -3], self.figure.data[-3:]
         for trace in self.figure.data[: len(VIEWS)]:
             trace.on_click(self._clicked)

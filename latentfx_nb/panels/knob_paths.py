@@ -91,7 +91,10 @@ class KnobPaths(Panel):
         self._dimensions = dimensions
         self._list_clips()
         self._drawn = self._read()
-        self.figure = self.figure_widget(plots.knob_path(self._drawn.points, self._drawn.basis.points))
+        self.figure = self.figure_widget(
+            plots.knob_path(self._drawn.points, self._drawn.basis.points),
+            "Paths of clips through latent space as a knob turns",
+        )
         self._further = self.figure.data[3 : 2 + plots.MOST_KNOBS]
         self._legend = self.figure.data[2 + plots.MOST_KNOBS :]
         self.figure.data[1].on_click(self._clicked)

@@ -135,7 +135,9 @@ class LatentAlgebra(Panel):
         self._list_clips()
         self._read()
         self._list_dims()
-        self.figure = self.figure_widget(self._first_figure())
+        self.figure = self.figure_widget(
+            self._first_figure(), "How near latent algebra comes to real effects, and where the latents go"
+        )
         self._scene, self._bars, self._curves = self.figure.data[:6], self.figure.data[6:8], self.figure.data[8:]
         self.children = self._layout()
         self._show_controls()

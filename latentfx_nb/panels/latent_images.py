@@ -67,7 +67,10 @@ class LatentImages(Panel):
         self._shown: tuple[Encoder, xr.DataArray, Clip, Clip, str] | None = None  # what is left to decode
         self._list_clips(clip)
         *_, spectrograms, latents = self._compute()
-        self.figure = self.figure_widget(plots.latent_images(spectrograms, latents))
+        self.figure = self.figure_widget(
+            plots.latent_images(spectrograms, latents),
+            "Spectrograms and latents of a clip before and after an effect, and their difference",
+        )
         row = {"flex_flow": "row wrap", "align_items": "center"}
         choices = widgets.HBox([self.clip_set, self.own_files, self.encoder, self.clip, *self.knob.choices], layout=row)
         tools = FigureTools(self, "latent_images")

@@ -98,7 +98,10 @@ class LinearProbes(Panel):
         self.confused_set.options, self.confused_set.value = names, names[0]
         matrix = confusion_matrix(self._drawn.results[names[0]])
         self._cell = _most_confused(matrix)
-        self.figure = self.figure_widget(plots.linear_probes(_accuracies(self._drawn), matrix))
+        self.figure = self.figure_widget(
+            plots.linear_probes(_accuracies(self._drawn), matrix),
+            "Accuracies of linear probes by encoder, and which labels one of them confuses",
+        )
         self._bars, self._chance = self.figure.data[: plots.MOST_SETS], self.figure.data[plots.MOST_SETS]
         self._cells, self._curves = self.figure.data[plots.MOST_SETS + 1], self.figure.data[plots.MOST_SETS + 2 :]
         self._cells.on_click(self._clicked)

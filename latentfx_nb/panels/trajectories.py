@@ -75,7 +75,9 @@ class Trajectories(Panel):
         self._drawn = self.first(self._read)
         points = self._drawn.points(dimensions)
         cloud = self._drawn.basis.points.isel(component=slice(dimensions))
-        self.figure = self.figure_widget(plots.trajectories(points, cloud))
+        self.figure = self.figure_widget(
+            plots.trajectories(points, cloud), "Paths of clips through latent space in time"
+        )
         most = plots.MOST_TRAJECTORIES
         self._lines, self._legend = self.figure.data[1 : 1 + most], self.figure.data[1 + most : -1]
         for number, trace in enumerate(self._lines):

@@ -79,7 +79,10 @@ class YourOwnAudio(Panel):
         self.links, self.place = widgets.HTML(), widgets.VBox()
         self._bundled: PCA = fit_pca(effect_means(self.clips, encoder), dimensions)
         cloud = self._bundled.points
-        self.figure = self.figure_widget(plots.own_points(cloud.isel(clip=slice(0)), cloud))
+        self.figure = self.figure_widget(
+            plots.own_points(cloud.isel(clip=slice(0)), cloud),
+            "Your clips through ten effects among the bundled clips, as points in three dimensions",
+        )
         self.figure.data[1].on_click(self._clicked)
         self.children = self._layout()
         self.clear.on_click(lambda _: self.worker.submit("clear", self._clear))
