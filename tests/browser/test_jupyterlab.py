@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -58,8 +59,9 @@ def test_a_page_works_in_jupyterlab(lab, browser, scene, tmp_path):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: _is_local(request.url) or outside.append(request.url))
     page.goto(f"{lab}/lab/tree/{NAME}.ipynb", timeout=WAIT_MS)
-    page.get_by_role("menuitem", name="Run", exact=True).click(timeout=WAIT_MS)
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=WAIT_MS)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name=re.compile("^Run All Cells")).click()
     player = page.locator(".latentfx-player[data-ready=true]:not([data-wet=''])")
     player.wait_for(state="attached", timeout=WAIT_MS)
     panel = ".latentfx-panel .js-plotly-plot"
