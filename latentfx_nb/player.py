@@ -60,6 +60,15 @@ CSS = """
 .latentfx-player .lfx-volume input { width: 64px; }
 """
 
+ARROW = (
+    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E"
+    "%3Cpath fill='%23ddd' d='M4.5 7 9 11.5 13.5 7z'/%3E%3C/svg%3E"
+)
+# ipywidgets draws its choosers' arrow dark on dark.
+CSS += f"""[data-jp-theme-light="false"] .widget-dropdown > select {{
+  --jp-widgets-dropdown-arrow: url("data:image/svg+xml,{ARROW}"); }}
+"""
+
 
 def encode_sounds(
     dry: Float[np.ndarray, "channel sample"],

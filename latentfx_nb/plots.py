@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,9 @@ MOST_SETS = 8
 
 SET_COLORS = ("#0072b2", "#d55e00", "#00a761", "#e561c1", "#b98d00", "#8d84ff", "#9546b9", "#808080")
 
+SET_PATTERNS = ("", "/", "x", "-", "\\", "|", "+", ".")
+"""What tells sets apart for who sees no colours."""
+
 LINES = (
     {"color": "#808080", "width": 2},
     {"color": "#d55e00", "width": 2},
@@ -82,15 +85,19 @@ MARK = "#d6006c"
 
 def _template(ink: str, paper: str, grid: str, zero: str) -> go.layout.Template:
     """Return a theme for every figure, of four colours."""
-    axis = {"gridcolor": grid, "zerolinecolor": zero, "linecolor": zero}
+    axis = {"gridcolor": grid, "zerolinecolor": zero, "linecolor": zero, "ticks": ""}
+    axis |= {"automargin": True, "title": {"standoff": 15}}  # figures have no margins for labels but these
     scene = {"showbackground": False, "showspikes": False, "gridcolor": grid, "zerolinecolor": zero}
     family = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
     return go.layout.Template(
+        data={"bar": [go.Bar(error_y={"color": ink})]},  # plotly's own are dark in every theme
         layout={
             "font": {"family": family, "size": 13, "color": ink},
             "paper_bgcolor": paper,
             "plot_bgcolor": paper,
             "colorway": SET_COLORS,
+            "hovermode": "closest",
+            "autotypenumbers": "strict",
             "xaxis": axis,
             "yaxis": axis,
             "scene": {f"{name}axis": scene for name in "xyz"},
@@ -100,7 +107,7 @@ def _template(ink: str, paper: str, grid: str, zero: str) -> go.layout.Template:
 
 TEMPLATES = {
     False: _template("#2b2b2b", "#ffffff", "#d9d9d9", "#bfbfbf"),
-    True: _template("#e0e0e0", "#1e1e1e", "#4a4a4a", "#6e6e6e"),
+    True: _template("#e0e0e0", "#212121", "#4a4a4a", "#6e6e6e"),
 }
 """The look of figures by whether the page is dark; text has at least 12:1."""
 
@@ -148,11 +155,12 @@ def effect_clusters(
         _name_axes(figure, points, row, column, flat)
     if windows is not None:
         for label, shade in WINDOW_COLORS.items():
-            curve = window_curve(label, windows)
-            figure.add_trace(go.Scatter(mode="lines+markers", marker={"color": shade}, **curve), rows + 1, 1)
+            look = {"mode": "lines+markers+text", "marker": {"color": shade}, "textposition": "top left"}
+            figure.add_trace(go.Scatter(**look, **window_curve(label, windows)), rows + 1, 1)
         figure.update_xaxes(title="averaged over (s)", type="log", row=rows + 1, col=1)
-        figure.update_yaxes(title="neighbours (%)", range=[0, 104], row=rows + 1, col=1)
-    return _finish(figure, height=420 * rows + 90 + 300 * len(below))
+        figure.update_yaxes(title="neighbours (%)", range=[0, 119], row=rows + 1, col=1)
+    finished = _finish(figure, height=420 * rows + 90 + 300 * len(below))
+    return finished.update_layout(legend_y=-0.06) if below else finished
 
 
 WINDOWS_TITLE = "Flattened, averaged, and between: neighbours that share the label, by the averaging window"
@@ -164,10 +172,11 @@ def window_curve(label: str, windows: pd.DataFrame) -> dict:
     """Return the data of one curve below `effect_clusters`: the purity of neighbourhoods by averaging window."""
     named = {"name": f"same {label}", "showlegend": False, "line": {"color": WINDOW_COLORS[label]}}
     if not len(windows):
-        return {"x": [None], "y": [None], **named}
+        return {"x": [None], "y": [None], "text": [""], **named}
     own = windows.loc[label].rename(columns={"purity": "accuracy"})
     hover = f"same {label}: %{{y:.1f}} % (-%{{error_y.arrayminus:.1f}}, +%{{error_y.array:.1f}}), over %{{x:.3g}} s"
-    return {"x": list(own.index), **named, **_with_interval(own), "hovertemplate": hover}
+    text = [""] * (len(own) - 1) + [named["name"]]
+    return {"x": list(own.index), "text": text, **named, **_with_interval(own), "hovertemplate": hover}
 
 
 def point_looks(points: xr.DataArray, color: str) -> dict[str, list[str]]:
@@ -521,14 +530,14 @@ def linear_probes(
         2,
         2,
         specs=[[{"colspan": 2}, None], [{}, {}]],
-        subplot_titles=["Class-wise accuracy", "What is taken for what", "Sensitivity to the learning rate"],
+        subplot_titles=["Class-wise accuracy", "What is taken for what", rates_title(rates)],
         vertical_spacing=0.14,
         horizontal_spacing=0.14,
     )
     names = [*accuracies, *[None] * MOST_SETS][:MOST_SETS]
-    for name, color in zip(names, SET_COLORS, strict=True):
-        data = accuracy_bars(name, accuracies.get(name))
-        figure.add_trace(go.Bar(marker={"color": color}, **data), 1, 1)
+    for name, color, shape in zip(names, SET_COLORS, SET_PATTERNS, strict=True):
+        marker = {"color": color, "pattern": {"shape": shape, "solidity": 0.15}}
+        figure.add_trace(go.Bar(marker=marker, **accuracy_bars(name, accuracies.get(name))), 1, 1)
     line = {"color": "#808080", "width": 1, "dash": "dot"}
     chance = chance_line(list(confusion["label"].values))
     figure.add_trace(go.Scatter(mode="lines", line=line, name="chance", hoverinfo="skip", **chance), 1, 1)
@@ -541,12 +550,18 @@ def linear_probes(
     figure.update_xaxes(title="named by the probe", type="category", row=2, col=1)
     figure.update_yaxes(title="true label", type="category", autorange="reversed", row=2, col=1)
     figure.update_xaxes(title="learning rate", type="log", range=[-4.2, -0.8], dtick=1, row=2, col=2)
+    figure.update_xaxes(exponentformat="none", row=2, col=2)
     figure.update_yaxes(title="accuracy (%)", range=[0, 104], row=2, col=2)
     scale = {"colorscale": "Blues", "cmin": 0, "cmax": 100, "showscale": False}
     figure.update_layout(barmode="group", coloraxis=scale)
     figure = _finish(figure, height=820)
     legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.08, "yanchor": "bottom"}
     return figure.update_layout(legend=legend, margin={"t": 90})
+
+
+def rates_title(curves: Collection | None) -> str:
+    """Return what stands over the curves of `linear_probes`, or over the place for them."""
+    return "Sensitivity to the learning rate" if curves else "Learning rates: press Compare learning rates"
 
 
 def accuracy_bars(name: str | None, accuracy: pd.DataFrame | None) -> dict:
@@ -637,7 +652,8 @@ def masking_axes(lost: xr.DataArray) -> dict:
     signed = bool((lost < 0).any())
     scale = {"colorscale": "RdBu_r" if signed else "Reds", "cmin": -end if signed else 0, "cmax": end, "colorbar": bar}
     rows = {"title": {"text": _axis_title(down)}, "type": "category", "autorange": "reversed"}
-    return {"coloraxis": scale, "xaxis": {"title": {"text": _axis_title(across)}, "type": "category"}, "yaxis": rows}
+    columns = {"title": {"text": _axis_title(across)}, "type": "category", "tickangle": 0}
+    return {"coloraxis": scale, "xaxis": columns, "yaxis": rows}
 
 
 def masking_cells(lost: xr.DataArray) -> dict:
@@ -672,7 +688,15 @@ def dim_line(name: str | None, line: xr.DataArray | None) -> dict:
 PLACE_COLORS = ("#808080", "#d55e00", "#0072b2")
 """Where a clip starts from, where it should come to, and where algebra brings it."""
 
-METHOD_COLORS = ("#0072b2", "#8d84ff", "#d55e00", "#00a761")
+METHOD_COLORS = {
+    "mean shift": "#0072b2",
+    "a shift for each frame": "#8d84ff",
+    "ridge regression": "#d55e00",
+    "rotation": "#00a761",
+}
+"""Colours of `algebra.METHODS`, by their words."""
+
+METHOD_SYMBOLS = ("circle", "diamond", "square", "x")
 
 
 def latent_algebra(
@@ -721,10 +745,11 @@ def latent_algebra(
         }
         look = {"mode": "markers", "marker": marker, "hoverinfo": "text", "showlegend": True}
         figure.add_trace(_scatter(flat, **look, **algebra_place(name, place)), 1, 1)
-    for (name, frame), color in zip(bars.items(), (PLACE_COLORS[2], "#e3b48f"), strict=True):
-        figure.add_trace(go.Bar(marker={"color": color}, **score_bars(name, frame)), 1, 2)
-    for (name, frame), color in zip(curves.items(), METHOD_COLORS, strict=True):
-        look = {"mode": "lines+markers", "marker": {"color": color}, "line": {"color": color}}
+    for name, frame in bars.items():
+        figure.add_trace(go.Bar(**score_bars(name, frame)), 1, 2)
+    for (name, frame), symbol in zip(curves.items(), METHOD_SYMBOLS, strict=True):
+        color = METHOD_COLORS[name]
+        look = {"mode": "lines+markers", "marker": {"color": color, "symbol": symbol}, "line": {"color": color}}
         figure.add_trace(go.Scatter(**look, **score_curve(name, frame)), 2, 2)
     _name_axes(figure, cloud, 1, 1, flat)
     axes = {"title": "score (%)", "zeroline": True, "zerolinecolor": "#808080"}
@@ -750,7 +775,8 @@ def algebra_place(name: str, place: xr.DataArray) -> dict:
 def score_bars(name: str, scores: pd.DataFrame) -> dict:
     """Return the data of one set of bars of `latent_algebra`."""
     hover = f"{name}, %{{x}}: %{{y:.1f}} % (-%{{error_y.arrayminus:.1f}}, +%{{error_y.array:.1f}})"
-    return {"x": list(scores.index), "name": name, **_score_values(scores), "hovertemplate": hover}
+    look = {"name": name, "marker": {"color": METHOD_COLORS.get(name, "#a0a0a0")}}
+    return {"x": list(scores.index), **look, **_score_values(scores), "hovertemplate": hover}
 
 
 def score_curve(name: str, scores: pd.DataFrame) -> dict:
@@ -786,7 +812,7 @@ def encoder_comparison(measures: Mapping[str, pd.DataFrame], titles: Mapping[str
         )
     figure.update_yaxes(compared_axis(measures))
     figure.update_annotations(font_size=12)
-    return _finish(figure, height=210 * rows + 60)
+    return _finish(figure, height=210 * rows + 60).update_layout(margin_r=30)
 
 
 def compared_axis(measures: Mapping[str, pd.DataFrame]) -> dict:

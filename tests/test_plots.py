@@ -16,6 +16,7 @@ import pytest
 import xarray as xr
 
 from latentfx_nb import plots
+from latentfx_nb.algebra import METHODS
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.panels import base
 
@@ -84,8 +85,8 @@ def scores(index):
 def algebra(n=3):
     cloud, clean = points(n), points(n)[:, 0]
     places = dict(zip(("dry", "real effect", "algebra"), clean, strict=True))
-    bars = dict.fromkeys(("ridge", "real"), scores(["HPF", "LPF"]))
-    curves = dict.fromkeys(("a", "b", "c", "d"), scores([1, 2, 4]))
+    bars = dict.fromkeys(("ridge regression", "real"), scores(["HPF", "LPF"]))
+    curves = dict.fromkeys(METHODS.values(), scores([1, 2, 4]))
     return plots.latent_algebra(cloud, (clean, clean + 1), places, paths(n)[0], bars, curves)
 
 
@@ -588,3 +589,16 @@ def test_encoders_are_compared_in_the_order_given():
     np.testing.assert_allclose(figure.data[1].x, [2, 3])
     assert list(figure.layout.yaxis.ticktext) == ["b", "a"]
     assert [note.text for note in figure.layout.annotations] == list(TITLES.values())
+
+
+def test_labels_of_axes_make_room_for_themselves():
+    for template in plots.TEMPLATES.values():
+        assert template.layout.xaxis.automargin and template.layout.yaxis.automargin
+
+
+def test_each_way_of_learning_has_its_colour_in_bars_and_curves():
+    assert list(plots.METHOD_COLORS) == list(METHODS.values())
+    figure = FIGURES["latent_algebra"]()
+    marked = {trace.name: trace.marker.color for trace in figure.data if trace.type == "scatter" and trace.marker.color}
+    bars = [trace for trace in figure.data if trace.type == "bar"]
+    assert bars[0].marker.color == marked[bars[0].name] == plots.METHOD_COLORS["ridge regression"]

@@ -27,16 +27,17 @@ DRAWN = """() => {
     && all(".latentfx-player").every((player) => player.dataset.ready === "true")
     && all(".latentfx-panel").length <= all(".js-plotly-plot").length;
 }"""
+WHOLE = 2800  # pixels, more than any page has
 SETTLED_MS = 5000  # for sounds, images and scenes, which have no common sign of being there
 
 
 def take_picture(browser: Browser, url: str, path: Path, width: int, whole: bool) -> None:
     """Write a PNG of a page of that many pixels: its first screen, or the `whole` of it."""
-    page = browser.new_page(viewport={"width": width, "height": 1010})
+    page = browser.new_page(viewport={"width": width, "height": WHOLE if whole else 1010})  # Voila scrolls inside
     page.goto(url)
     page.wait_for_function(DRAWN, timeout=180_000)
     page.wait_for_timeout(SETTLED_MS)
-    picture = Image.open(io.BytesIO(page.screenshot(full_page=whole)))
+    picture = Image.open(io.BytesIO(page.screenshot()))
     picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     page.close()
 

@@ -90,9 +90,9 @@ class EffectClusters(Panel):
 
     def _layout(self) -> list[widgets.Widget]:
         row = {"flex_flow": "row wrap", "align_items": "center"}
-        coloring = [widgets.Label("Colour by"), self.coloring]
+        coloring = widgets.HBox([widgets.Label("Colour by"), self.coloring])
         choices = widgets.HBox(
-            [self.clip_set, self.own_files, self.encoder, self.effect, *coloring, self.compute_umap], layout=row
+            [self.clip_set, self.own_files, self.encoder, self.effect, coloring, self.compute_umap], layout=row
         )
         tools = FigureTools(self, "effect_clusters", self._sounds)
         return [choices, self.status, self.player, self.figure, tools, self.numbers, self.claims, self.test_claims]

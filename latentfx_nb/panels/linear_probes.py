@@ -223,6 +223,7 @@ class LinearProbes(Panel):
             with self.figure.batch_update():
                 for trace, name in zip(self._curves, _padded(names), strict=True):
                     trace.update(plots.rate_curve(name, None if name is None else curve.loc[name]))
+                self.figure.layout.annotations[2].text = plots.rates_title(names)
             self.status.say("")
 
         self.worker.submit("compare", job)

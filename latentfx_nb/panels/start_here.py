@@ -44,6 +44,7 @@ _STYLE = """<style>
 .latentfx-cards a { display: block; padding: 18px 20px; border: 1px solid #8884; border-radius: 10px;
   color: inherit; text-decoration: none; line-height: 1.45; }
 .latentfx-cards a:hover, .latentfx-cards a:focus { border-color: var(--jp-content-link-color, #0072b2); }
+.latentfx-theme { color: var(--jp-content-link-color, #0072b2); }
 .latentfx-encoders td:not(:last-child) { white-space: nowrap; }
 .latentfx-cards b { display: block; font-size: 1.15em; margin-bottom: 6px;
   color: var(--jp-content-link-color, #0072b2); }
@@ -61,7 +62,7 @@ class StartHere(widgets.HTML):
             for page, (title, text) in PAGES.items()
         )
         other = {"light": "dark", "dark": "light"}.get(theme)
-        switch = f'<p><a href="?theme={other}">Show the pages {other}</a></p>' if other else ""
+        switch = f'<p><a class="latentfx-theme" href="?theme={other}">Show the pages {other}</a></p>' if other else ""
         super().__init__(f'{_STYLE}<div class="latentfx-cards">{cards}</div>{switch}{encoder_table()}')
 
 

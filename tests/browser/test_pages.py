@@ -38,7 +38,12 @@ IMAGE_SUMS = """() => document.querySelector(".js-plotly-plot")._fullData.map(
 SUMS_ARE_NOT = f"(sums) => JSON.stringify(({IMAGE_SUMS})()) !== JSON.stringify(sums)"
 UNFILLED = """() => [...document.querySelectorAll(".js-plotly-plot")].map(
   (plot) => [plot._fullLayout.width, plot.clientWidth]).filter(([drawn, room]) => Math.abs(drawn - room) > 2)"""
-
+# Words and numbers of a figure that are cut off at its edge.
+CUT_OFF = """() => [...document.querySelectorAll(".js-plotly-plot svg text")].filter((text) => {
+  const [own, plot] = [text, text.closest(".js-plotly-plot")].map((one) => one.getBoundingClientRect());
+  return own.width && (own.left < plot.left - 1 || own.right > plot.right + 1 || own.top < plot.top - 1
+    || own.bottom > plot.bottom + 1);
+}).map((text) => text.textContent)"""
 # A file is dropped on the panel, not on the box for files.
 DROP = """([name, content]) => {
   const panel = document.querySelector(".latentfx-panel"), dataTransfer = new DataTransfer();
@@ -69,6 +74,7 @@ def opened(open_page, tmp_path):
     for name, page in pages:
         page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
         assert page.evaluate(UNFILLED) == []
+        assert page.evaluate(CUT_OFF) == []
         if name not in dropped and page.locator(".latentfx-drop").count():
             dropped.add(name)
             page.evaluate(DROP, ["dropped.wav", base64.b64encode(pluck(3)).decode()])
@@ -453,7 +459,7 @@ def test_encoders_are_compared_and_sorted(opened):
 def test_a_dark_page_is_dark_all_over_and_can_be_read(opened, scene):
     page = opened("04_knob_paths", color_scheme="dark")
     page.wait_for_function(
-        "document.querySelector('.js-plotly-plot')._fullLayout.paper_bgcolor === '#1e1e1e'", timeout=WAIT_MS
+        "document.querySelector('.js-plotly-plot')._fullLayout.paper_bgcolor === '#212121'", timeout=WAIT_MS
     )
     scene.settle(page)
     shot = scene.shot(page)
