@@ -101,13 +101,13 @@ def _template(ink: str, paper: str, grid: str, zero: str) -> go.layout.Template:
             "xaxis": axis,
             "yaxis": axis,
             "scene": {f"{name}axis": scene for name in "xyz"},
-        }
+        },
     )
 
 
 TEMPLATES = {
     False: _template("#2b2b2b", "#ffffff", "#d9d9d9", "#bfbfbf"),
-    True: _template("#e0e0e0", "#212121", "#4a4a4a", "#6e6e6e"),
+    True: _template("#e0e0e0", "#1e1e1e", "#4a4a4a", "#6e6e6e"),
 }
 """The look of figures by whether the page is dark; text has at least 12:1."""
 
@@ -145,8 +145,8 @@ def effect_clusters(
         vertical_spacing=0.1 if flat else 0.05 if below else 0.04,
     )
     places = [(i // columns + 1, i % columns + 1) for i in range(len(views))]
-    for points, (row, column) in zip(views.values(), places, strict=True):
-        figure.add_trace(_cloud(points, color), row, column)
+    for (title, points), (row, column) in zip(views.items(), places, strict=True):
+        figure.add_trace(_cloud(points, color).update(name=title), row, column)
     for row, column in places:
         figure.add_trace(_ring(flat), row, column)
     for trace in _legend(flat, color):
@@ -479,7 +479,8 @@ def latent_images(spectrograms: Sequence[xr.DataArray], latents: Sequence[xr.Dat
     for row, images in enumerate((spectrograms, latents), start=1):
         axes = (f"coloraxis{2 * row - 1}", f"coloraxis{2 * row}")
         for column, image in enumerate(images, start=1):
-            figure.add_trace(_heatmap(image, axes[column == 3]), row, column)
+            what = f"{titles[column - 1]}: {('spectrogram', 'latents')[row - 1]}"
+            figure.add_trace(_heatmap(image, axes[column == 3]).update(name=what), row, column)
     figure.update_yaxes(type="log", row=1)
     figure.update_yaxes(title="frequency (Hz)", row=1, col=1)
     figure.update_yaxes(title="latent dim", row=2, col=1)
@@ -536,7 +537,8 @@ def linear_probes(
     )
     names = [*accuracies, *[None] * MOST_SETS][:MOST_SETS]
     for name, color, shape in zip(names, SET_COLORS, SET_PATTERNS, strict=True):
-        marker = {"color": color, "pattern": {"shape": shape, "solidity": 0.15}}
+        pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "#ffffff", "solidity": 0.15}
+        marker = {"color": color, "pattern": pattern}
         figure.add_trace(go.Bar(marker=marker, **accuracy_bars(name, accuracies.get(name))), 1, 1)
     line = {"color": "#808080", "width": 1, "dash": "dot"}
     chance = chance_line(list(confusion["label"].values))
@@ -689,12 +691,12 @@ PLACE_COLORS = ("#808080", "#d55e00", "#0072b2")
 """Where a clip starts from, where it should come to, and where algebra brings it."""
 
 METHOD_COLORS = {
-    "mean shift": "#0072b2",
+    "mean shift": "#b98d00",
     "a shift for each frame": "#8d84ff",
-    "ridge regression": "#d55e00",
+    "ridge regression": "#0072b2",
     "rotation": "#00a761",
 }
-"""Colours of `algebra.METHODS`, by their words."""
+"""Colours of `algebra.METHODS`, by their words; what is not algebra but the real effect has that place's."""
 
 METHOD_SYMBOLS = ("circle", "diamond", "square", "x")
 
@@ -775,7 +777,7 @@ def algebra_place(name: str, place: xr.DataArray) -> dict:
 def score_bars(name: str, scores: pd.DataFrame) -> dict:
     """Return the data of one set of bars of `latent_algebra`."""
     hover = f"{name}, %{{x}}: %{{y:.1f}} % (-%{{error_y.arrayminus:.1f}}, +%{{error_y.array:.1f}})"
-    look = {"name": name, "marker": {"color": METHOD_COLORS.get(name, "#a0a0a0")}}
+    look = {"name": name, "marker": {"color": METHOD_COLORS.get(name, PLACE_COLORS[1])}}
     return {"x": list(scores.index), **look, **_score_values(scores), "hovertemplate": hover}
 
 
@@ -808,7 +810,8 @@ def encoder_comparison(measures: Mapping[str, pd.DataFrame], titles: Mapping[str
         place = number // COMPARED_COLUMNS + 1, number % COMPARED_COLUMNS + 1
         marker = {"size": 9, "color": SET_COLORS[0]}
         figure.add_trace(
-            go.Scatter(mode="markers", marker=marker, showlegend=False, **compared(measures, name)), *place
+            go.Scatter(mode="markers", marker=marker, showlegend=False, name=titles[name], **compared(measures, name)),
+            *place,
         )
     figure.update_yaxes(compared_axis(measures))
     figure.update_annotations(font_size=12)
@@ -842,7 +845,8 @@ def _axis_title(dim: str) -> str:
 def _scene(points: xr.DataArray) -> dict:
     names = [str(name) for name in points["component"].values]
     axes = {f"{axis}axis": {"title": {"text": name}} for axis, name in zip("xyz", names, strict=True)}
-    camera = {"eye": {"x": 1.35, "y": 1.35, "z": 0.7}, "center": {"x": 0, "y": 0, "z": -0.15}}
+    # So far away, and so low a middle, that the nearest labels of the axes are in the picture.
+    camera = {"eye": {"x": 1.45, "y": 1.45, "z": 0.75}, "center": {"x": 0, "y": 0, "z": -0.2}}
     return {**axes, "aspectmode": "cube", "uirevision": "keep", "camera": camera}
 
 

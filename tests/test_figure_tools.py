@@ -9,6 +9,7 @@ import re
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import soundfile
@@ -19,7 +20,8 @@ from latentfx_nb import panels, paper
 from latentfx_nb.clips import load_clips
 from latentfx_nb.effects import render
 from latentfx_nb.panels import figure_tools
-from latentfx_nb.panels.figure_tools import FigureTools, saved_page
+from latentfx_nb.panels.figure_tools import FigureTools, figure_table, saved_page
+from tests.test_panels import drawn
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
@@ -175,3 +177,38 @@ def test_the_html_button_makes_a_link():
     sounds, traces = held_in(page)
     assert len(sounds) == 2 * 32 and list(traces) == [1]
     assert len(traces[1]) == len(panel.figure.data[1].x)
+
+
+def test_a_table_has_a_row_for_each_point_and_cell_that_is_drawn():
+    figure = go.Figure(
+        [
+            go.Scatter3d(x=[1, 2], y=[3, 4], z=[5, 6], text=["<b>a</b><br>wet", None], name="points"),
+            go.Heatmap(x=[0.5, 1.5], y=["one", "other", "third"], z=[[1, 2], [3, None], [5, 6]]),
+            go.Scatter(x=[7], y=[8], name="hidden", visible=False),
+            go.Scatter(x=[7], y=[8], name="a line to look at", hoverinfo="skip"),
+            go.Scatter(x=[None], y=[None], name="empty"),
+            go.Bar(x=["CHS"], y=[9.0], name="bars"),
+        ]
+    )
+    table = figure_table(figure)
+    assert list(table["trace"]) == ["points"] * 2 + ["trace 1"] * 6 + ["bars"]
+    assert table[["x", "y", "z", "says"]].iloc[0].tolist() == [1, 3, 5, "a wet"]
+    cell = table[(table["x"] == 1.5) & (table["y"] == "other")]
+    assert len(cell) == 1 and cell["z"].isna().all()
+    assert table[(table["x"] == 0.5) & (table["y"] == "third")]["z"].item() == 5
+    assert table.iloc[-1][["x", "y"]].tolist() == ["CHS", 9.0]
+
+
+def test_the_csv_button_makes_a_link_with_the_numbers():
+    panel = panels.KnobPaths(encoder="logmel")
+    panel.wait()
+    tools = tools_of(panel)
+    next(b for b in tools.children[0].children if getattr(b, "description", "") == "CSV").click()
+    panel.wait()
+    content = base64.b64decode(re.search(r"base64,([^\"]+)\"", tools.link.value)[1])
+    table = pd.read_csv(io.BytesIO(content))
+    paths = table[table["trace"] == "paths"]
+    there = drawn(panel.figure.data[1])
+    there = there[~np.isnan(there).any(axis=1)]  # gaps between the paths are no points
+    np.testing.assert_allclose(paths[["x", "y", "z"]], there, rtol=1e-5, atol=1e-5)
+    assert re.match(r"gtr_00_a cutoff frequency \d", paths["says"].iloc[0])

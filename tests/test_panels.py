@@ -655,7 +655,7 @@ def test_a_figure_follows_the_theme_of_its_page(few):
         panel.player.dark = dark
         grounds.append(panel.figure.layout.template.layout.paper_bgcolor)
     assert grounds == [plots.TEMPLATES[dark].layout.paper_bgcolor for dark in (True, False)]
-    assert panel.figure.layout.scene.camera.eye.x == 1.35  # all else stays
+    assert panel.figure.layout.scene.camera.eye.x == 1.45  # all else stays
 
 
 def test_cancel_stops_a_sweep_and_keeps_finished_clips(few, monkeypatch):

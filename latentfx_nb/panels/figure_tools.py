@@ -6,11 +6,13 @@ import base64
 import html
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import soundfile
 from tqdm.auto import tqdm
@@ -53,7 +55,8 @@ class FigureTools(widgets.VBox):
         buttons = [
             self._button("PNG", "a picture, twice as fine as the screen", lambda: self._picture("png")),
             self._button("SVG", "a picture that scales; scenes in it do not", lambda: self._picture("svg")),
-            self._button("HTML", "a page of its own, which needs no network", lambda: self._submit()),
+            self._button("HTML", "a page of its own, which needs no network", lambda: self._submit(self._save)),
+            self._button("CSV", "the numbers that are drawn", lambda: self._submit(self._table)),
         ]
         row = [widgets.Label("Save the figure as"), *buttons, self.link, self.code]
         super().__init__([widgets.HBox(row, layout={"align_items": "center", "flex_flow": "row wrap"}), self.lines])
@@ -66,12 +69,16 @@ class FigureTools(widgets.VBox):
     def _picture(self, kind: str) -> None:
         self._panel.player.picture(self._panel.figure, kind, self._name)
 
-    def _submit(self) -> None:
-        self._panel.worker.submit("save", self._save)
+    def _submit(self, job: Callable[[], None]) -> None:
+        self._panel.worker.submit("save", job)
 
     def _save(self) -> None:
         page = saved_page(go.Figure(self._panel.figure), self._sounds(), self._panel.busy)
         self.link.value = download(f"{self._name}.html", f"{self._name}.html", page, "text/html")
+
+    def _table(self) -> None:
+        content = figure_table(go.Figure(self._panel.figure)).to_csv(index=False, float_format="%.6g")
+        self.link.value = download(f"{self._name}.csv", f"{self._name}.csv", content, "text/csv")
 
     def _show(self, shown: bool) -> None:
         style = (
@@ -79,6 +86,28 @@ class FigureTools(widgets.VBox):
             "font-family: var(--jp-code-font-family, monospace)"
         )
         self.lines.value = f'<pre style="{style}">{html.escape(self._panel.code())}</pre>' if shown else ""
+
+
+def figure_table(figure: go.Figure) -> pd.DataFrame:
+    """Return what a figure draws, a row a point: its trace, x, y and z, and what it says under the mouse.
+
+    Cells of images are rows too. What is there for its looks only (hidden, or silent under the mouse) is left out.
+    """
+    frames = []
+    for number, trace in enumerate(figure.data):
+        if trace.visible is False or trace.hoverinfo == "skip" or trace.x is None or not len(trace.x):
+            continue
+        if trace.type == "heatmap":
+            z = np.asarray(trace.z, float)
+            columns = {"x": np.tile(np.asarray(trace.x), len(z)), "y": np.repeat(np.asarray(trace.y), z.shape[1])}
+            columns |= {"z": z.ravel()}
+        else:
+            columns = {axis: trace[axis] for axis in "xyz" if axis in trace and trace[axis] is not None}
+            if not isinstance(trace.text, str | None):
+                columns["says"] = [re.sub(r"(<[^>]*>)+", " ", text or "").strip() for text in trace.text]
+        frames.append(pd.DataFrame({"trace": trace.name or f"trace {number}", **columns}))
+    drawn = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["trace", "x", "y", "z"])
+    return drawn.dropna(subset=[axis for axis in "xyz" if axis in drawn], how="all")
 
 
 def saved_page(figure: go.Figure, sounds: Sounds, bar: Callable[..., Any] = tqdm) -> str:

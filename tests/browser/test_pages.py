@@ -459,7 +459,7 @@ def test_encoders_are_compared_and_sorted(opened):
 def test_a_dark_page_is_dark_all_over_and_can_be_read(opened, scene):
     page = opened("04_knob_paths", color_scheme="dark")
     page.wait_for_function(
-        "document.querySelector('.js-plotly-plot')._fullLayout.paper_bgcolor === '#212121'", timeout=WAIT_MS
+        "document.querySelector('.js-plotly-plot')._fullLayout.paper_bgcolor === '#1e1e1e'", timeout=WAIT_MS
     )
     scene.settle(page)
     shot = scene.shot(page)
