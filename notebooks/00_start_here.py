@@ -49,8 +49,8 @@ lfx.panels.StartHere()
 # are today's codecs and embeddings, with their published weights. The table says what each one still needs; the
 # [guide to the encoders](https://github.com/latentfx/latentfx-notebooks/blob/main/docs/encoders.md) says more.
 #
-# Your own recordings: start the pages with `LATENTFX_CLIPS=/a/folder` and they stand beside the bundled clips, or call
-# `lfx.load_clips("/a/folder")` in a notebook.
+# Your own recordings: drop them on any page. Or start the pages with `LATENTFX_CLIPS=/a/folder`, and they stand beside
+# the bundled clips; in a notebook, call `lfx.load_clips("/a/folder")`.
 
 # %% tags=["static"]
 lfx.list_encoders().drop(columns="weights")

@@ -16,9 +16,9 @@
 # %% [markdown]
 # # Your own audio: where do your recordings lie?
 #
-# Everything on the other pages, on sound of yours. Add files (or, in JupyterLab, name a folder), press **Encode**, and
-# each clip goes through the ten effects of Table 1. Your points appear over the cloud of the bundled clips, in whose
-# principal components they are placed.
+# Everything on the other pages, on sound of yours. Add files (or, on your own machine, name a folder), press
+# **Encode**, and each clip goes through the ten effects of Table 1. Your points appear over the cloud of the bundled
+# clips, in whose principal components they are placed.
 #
 # **Look for** whether your clips lie within the cloud: an encoder that was trained on other sounds may put all of yours
 # into one corner, and then its distances say little about them. Then open your clips in another page below.
@@ -54,4 +54,4 @@ lfx.panels.YourOwnAudio(encoder="diffae-mini")
 # *Points (Parquet)* has a row a render, with coordinates, labels and what made them;
 # [Embedding Atlas](https://apple.github.io/embedding-atlas/) opens it:
 # `embedding-atlas points.parquet --x umap_x --y umap_y --text text`. *Latents (netCDF)* holds every frame, for xarray
-# and whatever else reads netCDF4. Files stay on the machine that runs this page, and are removed when it is closed.
+# and whatever else reads netCDF4.

@@ -49,8 +49,8 @@ class OwnFiles(widgets.VBox):
             taken = table(("file", ""), self.uploads.files.items()) if self.uploads.files else ""
             empty = note(
                 f"Up to {MOST_FILES} files of {MOST_SECONDS / 60:.0f} minutes, {most_bytes() / 1e6:.0f} MB in all: "
-                f"{', '.join(AUDIO_SUFFIXES)}. They are cut into clips of 5.5 s, stay on the machine that runs this "
-                "page and are removed when it is closed."
+                f"{', '.join(AUDIO_SUFFIXES)}. They are cut into clips of 5.5 s. The files stay on the machine that "
+                "runs this page and are removed when it is closed; latents that are made of them stay in its cache."
             )
         refused = "".join(note(f"Left out: {sentence}.") for sentence in self.refused)
         self.listed.value = (taken or empty) + refused
