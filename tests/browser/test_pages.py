@@ -320,7 +320,7 @@ def test_linear_probes_are_trained_and_confusions_are_heard(opened):
     assert_silent(page)
     # What was found is saved from the page: the table, the figure as a page and as PNG.
     with page.expect_download(timeout=WAIT_MS) as download:
-        page.get_by_text("CSV", exact=True).click()
+        page.get_by_role("link", name="CSV", exact=True).click()
     assert download.value.suggested_filename == "linear_probes.csv"
     assert "diffae-mini-T" in download.value.path().read_text()
     page.get_by_role("button", name="HTML", exact=True).click()
