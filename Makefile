@@ -1,5 +1,5 @@
-# make run, make test, make lab, make docs, make pictures, make bench, make lint, make clean; each installs what it
-# needs into .venv, once.
+# make run, make test, make lab, make docs, make pictures, make bench, make soak, make lint, make clean; each installs
+# what it needs into .venv, once.
 #
 #   PYTHON=python3.12   the Python that .venv is made with (by default the first of 3.11 or newer on the path)
 #   TORCH=cpu           take torch's CPU build from PyTorch's own index (when .venv is made)
@@ -33,7 +33,7 @@ ifneq ($(shell test -x $(PY) && cat $(STAMPS)/place 2>/dev/null),$(CURDIR))
 $(shell rm -rf $(STAMPS))
 endif
 
-.PHONY: help run test chromium lab docs pictures bench lint clean
+.PHONY: help run test chromium lab docs pictures bench soak lint clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -70,6 +70,12 @@ pictures: chromium $(STAMPS)/test
 # All benchmarks, or those that ARGS names, into benchmarks/RESULTS.md: an hour on two cores.
 bench: $(STAMPS)/test
 	@$(SETTINGS); $(PY) -m benchmarks $(ARGS)
+
+# The tests that inject faults, at length, into docs/reliability.md.
+soak: chromium $(STAMPS)/test
+	@$(SETTINGS); $(PY) -m latentfx_nb warm
+	@$(SETTINGS); LATENTFX_SOAK=1 LATENTFX_REQUIRE_BROWSER=1 CHROMIUM="$$(bash tools/find_chromium.sh)" \
+		$(PY) -m pytest -m soak $(ARGS)
 
 lint: $(STAMPS)/test
 	$(PY) -m ruff check .

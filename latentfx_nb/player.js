@@ -201,7 +201,10 @@ function drawControls(model, el, engine) {
   paint();
   el.append(root);
   // Figures that were drawn while the page was still hidden look at the window's size only.
-  const grown = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
+  const off = (plot) => plot._fullLayout && Math.abs(plot._fullLayout.width - plot.clientWidth) > 1;
+  const grown = new ResizeObserver(() => {
+    if ([...document.querySelectorAll(".js-plotly-plot")].some(off)) window.dispatchEvent(new Event("resize"));
+  });
   grown.observe(root);
   // Figures take their theme from Python, which knows the page's from here: JupyterLab and Voila name it, and Colab.
   const tellTheme = () => {

@@ -25,6 +25,9 @@ KERNEL_SOCKETS = ("--KernelManager.transport=ipc",) if sys.platform == "linux" e
 and with several visitors at once it was gone by then; and no other user of the machine can connect. On macOS temporary
 files have too long paths for it, on Windows it does not exist."""
 
+REFILL_S = 20
+"""Seconds until the next kernel is made ready, after the page that took the last one has opened."""
+
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
 
@@ -110,6 +113,7 @@ def _preheating(pages: Sequence[str], folder: Path) -> list[str]:
         return []
     others = rf"^(?!.*[\\/]({'|'.join(map(re.escape, pages))})\.ipynb$)"  # of absolute paths
     chosen = {"VoilaConfiguration.preheat_kernel": True, "VoilaConfiguration.default_pool_size": 1}
+    chosen["VoilaKernelManager.fill_delay"] = REFILL_S
     chosen |= {"VoilaKernelManager.preheat_denylist": json.dumps([others])}
     return [f"--{name}={value}" for name, value in chosen.items()]
 
@@ -136,7 +140,7 @@ def running(
         [
             sys.executable,
             "-m",
-            "voila",
+            "latentfx_nb.dashboard",
             str(folder),  # absolute: Voila answers 500 to a relative folder
             f"--port={chosen}",
             "--Voila.port_retries=0",  # or it would silently move to a port that nobody was told of

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.soak import Soak
+
 RATE = 48_000
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -18,6 +20,20 @@ def own_cache(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("LATENTFX_CACHE", str(folder))
     return folder
+
+
+SOAK = Soak()
+
+
+@pytest.fixture
+def soak():
+    """How many rounds to try, and where to count what was tried (`tests/soak.py`)."""
+    return SOAK
+
+
+def pytest_sessionfinish(exitstatus):
+    if SOAK.long and exitstatus == 0:
+        SOAK.write()
 
 
 @pytest.fixture(scope="session")

@@ -159,6 +159,17 @@ class Status(widgets.HBox):
         self._postfix = f" ({text})"
 
 
+class _Figure(go.FigureWidget):
+    """A figure widget whose JavaScript comes from the server, where that offers it (`dashboard`)."""
+
+    @property
+    def _esm(self) -> str:
+        served = os.environ.get("LATENTFX_PLOTLY_JS")
+        if not served:
+            return str(go.FigureWidget._esm)
+        return f"export default (await import(new URL({served!r}, location.href))).default;"
+
+
 class Panel(widgets.VBox):
     """A panel with the choice of clip set (and of an encoder, if one is named), a status line and a player.
 
@@ -247,7 +258,7 @@ class Panel(widgets.VBox):
         `words` tell people who cannot see the figure what it is.
         """
         figure.layout.meta = {"figure": uuid.uuid4().hex, "words": words}  # by which the page finds and names it
-        widget = go.FigureWidget(figure)
+        widget = _Figure(figure)
         widget._config = widget._config | plots.CONFIG
         self.player.watch_over(widget)
         self.player.observe(lambda change: widget.update_layout(template=plots.TEMPLATES[change["new"]]), "dark")

@@ -1,0 +1,51 @@
+"""How often the tests of faults try, and what they counted: little in `make test`, all of it in `make soak`.
+
+`make soak` (LATENTFX_SOAK=1) writes what was counted to docs/reliability.md, and nothing else writes there.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from collections import defaultdict
+from pathlib import Path
+
+RELIABILITY = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
+
+HEAD = """# What it withstood
+
+Written by `make soak` on {day}, on {cores} cores under {system}, Python {python}: every number here was counted by the
+tests that it names a section for. `make test` runs a small share of each.
+"""
+
+
+class Soak:
+    """Says how many rounds to run, and keeps the counts: section -> what -> number or text."""
+
+    def __init__(self) -> None:
+        self.long = os.environ.get("LATENTFX_SOAK") == "1"
+        self.counts: dict[str, dict[str, float | str]] = defaultdict(dict)
+
+    def rounds(self, few: int, many: int) -> int:
+        """Return `few`, or `many` if this is the long run."""
+        return many if self.long else few
+
+    def count(self, section: str, what: str, n: int = 1) -> None:
+        """Add `n` to a count."""
+        self.counts[section][what] = self.counts[section].get(what, 0) + n
+
+    def highest(self, section: str, what: str, value: float) -> None:
+        """Keep the highest of the values that are told."""
+        self.counts[section][what] = max(self.counts[section].get(what, value), value)
+
+    def write(self, path: Path = RELIABILITY) -> None:
+        """Write all counts."""
+        head = HEAD.format(
+            day=datetime.date.today(), cores=os.cpu_count(), system=platform.system(), python=platform.python_version()
+        )
+        parts = [head]
+        for section, counts in sorted(self.counts.items()):
+            rows = [f"| {what} | {value:.4g} |" for what, value in counts.items()]
+            parts.append(f"## {section}\n\n| what | count |\n|---|---|\n" + "\n".join(rows) + "\n")
+        path.write_text("\n".join(parts), encoding="utf-8")
