@@ -22,12 +22,12 @@ import time
 import uuid
 
 import numpy as np
-import psutil
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
 from latentfx_nb import server
+from latentfx_nb.kernels import kernels_of
 
 PAGE = "04_knob_paths"
 PROTOCOL = "v1.kernel.websocket.jupyter.org"  # what browsers speak
@@ -49,8 +49,8 @@ class Visitor:
         """Load the page, as a browser does, and ask its kernel for the widgets that it made."""
         request = HTTPRequest(f"{address}/voila/render/{PAGE}.ipynb", request_timeout=LONGEST_S)
         body = (await AsyncHTTPClient().fetch(request)).body.decode()
-        kernel = re.search(r'"kernelId": "([-0-9a-f]+)"', body)[1]
-        url = f"{address.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?session_id={self._session}"
+        self.kernel = re.search(r'"kernelId": "([-0-9a-f]+)"', body)[1]
+        url = f"{address.replace('http', 'ws', 1)}/api/kernels/{self.kernel}/channels?session_id={self._session}"
         request = HTTPRequest(url, headers={"Origin": address})
         self._socket = await websocket_connect(
             request, subprotocols=[PROTOCOL], max_message_size=2**28, on_message_callback=self._inbox.put_nowait
@@ -140,8 +140,7 @@ async def visit(address: str, visitors: int, seconds: float) -> list[Visitor]:
 
 def kernel_bytes(process: subprocess.Popen) -> list[int]:
     """Return the memory of each kernel of a server; what several share, such as libraries, is divided among them."""
-    every = psutil.Process(process.pid).children(recursive=True)
-    held = [one.memory_full_info() for one in every if "ipykernel_launcher" in " ".join(one.cmdline())]
+    held = [one.memory_full_info() for one in kernels_of(process.pid)]
     return [getattr(one, "pss", one.uss) for one in held]
 
 

@@ -50,9 +50,9 @@ _HOME = {
     "compare_claims": "claims",
 }
 _MODULES = (
-    *("algebra", "audio", "cache", "claims", "clips", "cluster", "comparison", "datasets", "decoding", "effects"),
-    *("encoders", "exports", "geometry", "latents", "linear", "masking", "panels", "paper", "player", "plots"),
-    *("prepared", "probes", "projections", "samples", "server", "stores", "uploads"),
+    *("algebra", "audio", "cache", "claims", "clips", "cluster", "comparison", "dashboard", "datasets", "decoding"),
+    *("effects", "encoders", "exports", "geometry", "kernels", "latents", "linear", "masking", "panels", "paper"),
+    *("player", "plots", "prepared", "probes", "projections", "samples", "server", "stores", "uploads"),
 )
 
 __all__ = ["__version__", *_HOME]

@@ -18,6 +18,7 @@ import threading
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+import psutil
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
@@ -42,6 +43,14 @@ def _forks() -> multiprocessing.context.ForkServerContext:
 def prepare() -> None:
     """Start the process that kernels are forked from, so that the first of them finds everything imported."""
     _forks().Process(target=len, args=([],)).start()
+
+
+def kernels_of(server: int) -> list[psutil.Process]:
+    """Return the processes of all kernels of the server whose process id this is, forked or not."""
+    below = psutil.Process(server).children(recursive=True)
+    commands = {one.pid: " ".join(one.cmdline()) for one in below}
+    forking = {pid for pid, command in commands.items() if "multiprocessing.forkserver" in command}
+    return [one for one in below if "ipykernel_launcher" in commands[one.pid] or one.ppid() in forking]
 
 
 def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str | None) -> None:
@@ -80,7 +89,8 @@ class _Forked:
         return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self._process.terminate()

@@ -17,7 +17,7 @@ FLOORS = (
     ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
     ("claims", "comparison"),
-    ("prepared", "exports", "plots", "dropzone", "player", "report", "server"),
+    ("prepared", "exports", "plots", "dropzone", "player", "report", "kernels", "dashboard", "server"),
     ("panels",),
 )
 ORDER = [module for floor in FLOORS for module in floor]
@@ -34,7 +34,8 @@ HOMES = {
     "diffusers": {"encoders"},
     "huggingface_hub": {"encoders"},
     "pooch": {"encoders"},
-    "plotly": {"plots", "panels"},
+    "plotly": {"plots", "dashboard", "panels"},
+    "ipykernel": {"kernels", "panels"},
     "ipywidgets": {"player", "panels"},
     "anywidget": {"dropzone", "player", "panels"},
     "traitlets": {"dropzone", "player", "panels"},
@@ -48,7 +49,8 @@ HOMES = {
     "pyarrow": {"exports"},
     "h5netcdf": {"exports"},
     "mirdata": {"datasets"},
-    "voila": {"server"},
+    "jupyter_client": {"kernels"},
+    "voila": {"dashboard"},
 }
 
 

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from latentfx_nb import server
+from latentfx_nb.kernels import kernels_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -121,8 +122,7 @@ def test_voila_serves_a_page_whose_kernel_has_the_settings_and_stops_with_it(one
 
 def kernels(process):
     """Return the processes of a server's kernels."""
-    every = psutil.Process(process.pid).children(recursive=True)
-    return {one.pid for one in every if "ipykernel_launcher" in " ".join(one.cmdline())}
+    return {one.pid for one in kernels_of(process.pid)}
 
 
 def becomes(state, wanted, wait_s=60):

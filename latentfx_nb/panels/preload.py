@@ -7,8 +7,12 @@ import ipywidgets
 import plotly.io
 import sklearn.model_selection  # noqa: F401  as probes do when the first is trained
 
-import latentfx_nb as lfx
 from latentfx_nb import panels
+from latentfx_nb.clips import load_clips
+from latentfx_nb.effects import render
+from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders
+from latentfx_nb.prepared import effect_means
+from latentfx_nb.projections import fit_pca
 
 # What these two do by themselves where a kernel runs already when they are imported.
 ipywidgets.register_comm_target()
@@ -16,9 +20,9 @@ plotly.io.renderers.default = "plotly_mimetype"
 
 for page in panels.__all__:
     getattr(panels, page)
-clips = lfx.load_clips("bundled")
-for encoder in lfx.encoders.DEFAULT_ENCODERS:
-    lfx.fit_pca(lfx.prepared.effect_means(clips, encoder))
-lfx.list_encoders()
-lfx.render(clips[0], "HPF")
+clips = load_clips("bundled")
+for encoder in DEFAULT_ENCODERS:
+    fit_pca(effect_means(clips, encoder))
+list_encoders()
+render(clips[0], "HPF")
 gc.freeze()  # the collector would write to every object, and so end the sharing of its memory

@@ -37,8 +37,6 @@ CHROMIUM_ARGS = (
     "--disable-background-networking",
     "--autoplay-policy=no-user-gesture-required",  # so "nothing autoplays" tests our code, not the browser's policy
 )
-# Voila's own lab template links two icon style sheets that no page of ours needs; they are answered empty, not fetched.
-TEMPLATE_REQUEST = "https://cdn.jsdelivr.net/npm/@fortawesome/fontawesome-free@"
 SCENE = ".js-plotly-plot .gl-container canvas"
 LATE_START = "[anywidget] Failed to initialize model."
 START_S = 60
@@ -242,9 +240,8 @@ def _is_local(address: str) -> bool:
 
 
 def _refuse(route, outside: list[str]) -> None:
-    if not route.request.url.startswith(TEMPLATE_REQUEST):
-        outside.append(route.request.url)
-    route.fulfill(status=200, content_type="text/css", body="")
+    outside.append(route.request.url)
+    route.abort()
 
 
 @contextlib.contextmanager
@@ -254,8 +251,8 @@ def _server(folder: pathlib.Path, log: pathlib.Path):
         port = probe.getsockname()[1]
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = process_environment({**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
-    command = [sys.executable, "-m", "voila", str(folder), "--no-browser", f"--port={port}", *KERNEL_SOCKETS]
-    command += ["--Voila.ip=127.0.0.1", "--template=lab", "--VoilaConfiguration.show_tracebacks=True"]
+    command = [sys.executable, "-m", "latentfx_nb.dashboard", str(folder), "--no-browser", f"--port={port}"]
+    command += [*KERNEL_SOCKETS, "--Voila.ip=127.0.0.1", "--VoilaConfiguration.show_tracebacks=True"]
     # Playwright closes a page without its farewell, with which it would end its kernel.
     command += ["--MappingKernelManager.cull_idle_timeout=30", "--MappingKernelManager.cull_interval=5"]
     with log.open("w") as output:

@@ -15,6 +15,7 @@ import pytest
 from latentfx_nb.server import process_environment
 
 from .conftest import REPOSITORY, _end, _is_local, _wait_for
+from .test_pages import ALL_PLACES, lone_point
 
 pytestmark = pytest.mark.browser
 
@@ -83,8 +84,14 @@ def test_a_page_works_in_jupyterlab(lab, browser, scene, tmp_path):
     page.wait_for_function(changed, arg=heard, timeout=WAIT_MS)
     scene.settle(page)
     assert scene.changed(before, scene.shot(page, painted)) > 50
+    # This encoder's paths keep clear of each other and of the cloud, so that a point of theirs can be hit.
+    places = f"() => JSON.stringify(({ALL_PLACES})(1, {panel!r}))"
+    before = page.evaluate(places)
+    page.get_by_label("Encoder", exact=True).select_option("logmel")
+    page.wait_for_function(f"(before) => ({places})() !== before", arg=before, timeout=WAIT_MS)
+    scene.settle(page)
     heard = player.get_attribute("data-wet")
-    scene.click_point(page, 1, 0, selector=panel)
+    scene.click_point(page, 1, lone_point(page, 1, selector=panel), selector=panel)
     page.wait_for_function(changed, arg=heard, timeout=WAIT_MS)
     page.screenshot(path=tmp_path / "jupyterlab.png")
     assert errors == []

@@ -25,9 +25,9 @@ IMAGE = ".js-plotly-plot .heatmaplayer image"
 WAIT_MS = 60_000
 PATIENCE_MS = 300  # a sound that starts by itself has started by then
 # Screen places of all points of a trace, by the harness's own projection.
-ALL_PLACES = f"""(curve) => {{
-  const one = {PROJECT}, trace = document.querySelector(".js-plotly-plot")._fullData[curve];
-  return Array.from(trace.x, (_, number) => one([".js-plotly-plot", curve, number]));
+ALL_PLACES = f"""(curve, selector = ".js-plotly-plot") => {{
+  const one = {PROJECT}, trace = document.querySelector(selector)._fullData[curve];
+  return Array.from(trace.x, (_, number) => one([selector, curve, number]));
 }}"""
 DIAMONDS = """() => {
   const {x, y, z} = document.querySelector(".js-plotly-plot").data[2];
@@ -145,12 +145,12 @@ def turn(page, presses, key="ArrowRight"):
         page.keyboard.press(key)
 
 
-def lone_point(page, curve, avoid=-1):
+def lone_point(page, curve, avoid=-1, selector=".js-plotly-plot"):
     """Return the point of a trace that is furthest from all others on the screen, so that none hides it.
 
     `avoid` is one that is heard already.
     """
-    places = np.array(page.evaluate(ALL_PLACES, curve), float)
+    places = np.array(page.evaluate(f"(asked) => ({ALL_PLACES})(...asked)", [curve, selector]), float)
     apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
     np.fill_diagonal(apart, np.inf)
     distances = np.nan_to_num(apart.min(axis=1), nan=-1.0)

@@ -1,0 +1,64 @@
+"""The dashboard: its template, plotly's JavaScript as a file, forked kernels; and Voila's own settings still hold."""
+
+from __future__ import annotations
+
+import re
+import urllib.request
+
+import nbformat
+import plotly.graph_objects as go
+import pytest
+
+from latentfx_nb import dashboard, kernels, server
+from latentfx_nb.panels.base import _Figure
+
+SAYS = """
+import os
+import sys
+
+print("its parent runs", open(f"/proc/{os.getppid()}/cmdline").read().replace(chr(0), " "))
+print("torch is there:", "torch" in sys.modules)
+print("plotly lies at", os.environ["LATENTFX_PLOTLY_JS"])
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """What the dashboard answers for a notebook that says how its kernel was made: the address and the HTML."""
+    folder = tmp_path_factory.mktemp("pages")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SAYS)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, folder / "says.ipynb")
+    with server.running(folder) as (address, _):
+        with urllib.request.urlopen(f"{address}/voila/render/says.ipynb", timeout=120) as answer:
+            yield address, answer.read().decode()
+
+
+@pytest.mark.skipif(not kernels.CAN_FORK, reason="kernels are forked on Linux only")
+def test_kernels_are_forked_with_everything_imported(page):
+    _, html = page
+    assert "multiprocessing.forkserver" in html
+    assert "torch is there: True" in html
+
+
+def test_plotlys_javascript_is_served_and_asked_for_first(page):
+    address, html = page
+    assert f'href="/{dashboard.PLOTLY_JS}"' in html
+    assert html.index(dashboard.PLOTLY_JS) < html.index("<body")
+    assert f"/{dashboard.PLOTLY_JS}" in re.search(r"plotly lies at (\S+)", html)[1]
+    with urllib.request.urlopen(f"{address}/{dashboard.PLOTLY_JS}", timeout=60) as answer:
+        assert answer.read() == dashboard.BUNDLE.read_bytes()
+        assert int(re.search(r"max-age=(\d+)", answer.headers["Cache-Control"])[1]) > 86_400
+
+
+def test_a_page_names_no_other_host(page):
+    _, html = page
+    linked = re.findall(r"""(?:src|href)\s*=\s*["'](\w+://[^"']+)""", html)
+    assert linked == []
+
+
+def test_a_figures_javascript_is_plotlys_own_where_nothing_serves_it(monkeypatch):
+    monkeypatch.delenv("LATENTFX_PLOTLY_JS", raising=False)
+    assert _Figure(go.Figure())._esm == dashboard.BUNDLE.read_text(encoding="utf-8")
+    monkeypatch.setenv("LATENTFX_PLOTLY_JS", "/pages/voila/static/x.js?v=1")
+    assert "new URL('/pages/voila/static/x.js?v=1', location.href)" in _Figure(go.Figure())._esm

@@ -1,0 +1,149 @@
+"""Kernels that are forked: what they know, how they are stopped, and that they end with their server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import psutil
+import pytest
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
+
+from latentfx_nb import kernels
+
+forks = pytest.mark.skipif(not kernels.CAN_FORK, reason="kernels are forked on Linux only")
+START_S = 60
+
+
+@contextlib.asynccontextmanager
+async def kernel(**options):
+    """Yield a manager of a forked kernel and a client to it."""
+    manager = AsyncKernelManager(kernel_name="python3")
+    await manager.start_kernel(**options)
+    client = manager.client()
+    client.start_channels()
+    try:
+        await client.wait_for_ready(timeout=START_S)
+        yield manager, client
+    finally:
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
+
+
+async def value(client, expression: str):
+    """Return what `expression` gives in the kernel, as JSON carries it."""
+    said = []
+    code = f"import json; print(json.dumps({expression}))"
+    reply = await client.execute_interactive(code, timeout=START_S, output_hook=lambda one: said.append(one["content"]))
+    assert reply["content"]["status"] == "ok", reply["content"]
+    return json.loads("".join(one["text"] for one in said if "text" in one))
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    monkeypatch.setenv("JUPYTER_DEFAULT_PROVISIONER_NAME", kernels.PROVISIONER)
+    yield
+    # What kernels are forked from ends too, so that later tests find the process as it was.
+    import multiprocessing.forkserver
+
+    multiprocessing.forkserver._forkserver._stop()
+
+
+@forks
+def test_a_kernel_has_all_imports_and_its_own_environment_folder_and_signals(forked, tmp_path):
+    async def scenario():
+        environment = {**os.environ, "LATENTFX_TRIED": "yes"}
+        environment.pop("PYTEST_CURRENT_TEST")
+        async with kernel(env=environment, cwd=str(tmp_path)) as (manager, client):
+            wanted = ["torch", "plotly", "latentfx_nb.panels.knob_paths"]
+            assert await value(client, f"[name in __import__('sys').modules for name in {wanted}]") == [True] * 3
+            await value(client, "exec('import os')")
+            names = "os.environ['LATENTFX_TRIED'], os.environ.get('PYTEST_CURRENT_TEST'), os.getcwd()"
+            tried, removed, folder, pid, group = await value(client, f"[{names}, os.getpid(), os.getpgid(0)]")
+            assert (tried, removed, folder) == ("yes", None, str(tmp_path))
+            assert pid == group == manager.provisioner.pid
+            targets = await value(client, "sorted(get_ipython().kernel.comm_manager.targets)")
+            assert {"jupyter.widget", "jupyter.widget.control"} <= set(targets)
+            return pid
+
+    pid = asyncio.run(scenario())
+    assert not psutil.pid_exists(pid)
+
+
+@forks
+def test_a_kernel_is_interrupted_restarted_and_noticed_when_it_dies(forked):
+    async def scenario():
+        async with kernel() as (manager, client):
+            running = asyncio.ensure_future(client.execute_interactive("import time; time.sleep(60)", timeout=START_S))
+            await asyncio.sleep(1.0)
+            await manager.interrupt_kernel()
+            assert (await running)["content"]["ename"] == "KeyboardInterrupt"
+            first = manager.provisioner.pid
+            await manager.restart_kernel(now=True)
+            await client.wait_for_ready(timeout=START_S)
+            assert await value(client, "__import__('os').getpid()") == manager.provisioner.pid != first
+            assert await manager.is_alive()
+            psutil.Process(manager.provisioner.pid).kill()
+            for _ in range(100):
+                if not await manager.is_alive():
+                    return
+                await asyncio.sleep(0.05)
+            pytest.fail("a killed kernel still counts as alive")
+
+    asyncio.run(scenario())
+
+
+@forks
+@pytest.mark.parametrize("how", ["terminate", "kill"])
+def test_kernels_end_when_their_server_does(how, tmp_path):
+    script = tmp_path / "serve.py"
+    script.write_text(
+        textwrap.dedent("""
+            import asyncio, os, sys
+            from jupyter_client.manager import AsyncKernelManager
+            from latentfx_nb import kernels
+
+            async def main():
+                manager = AsyncKernelManager(kernel_name="python3")
+                await manager.start_kernel()
+                client = manager.client()
+                client.start_channels()
+                await client.wait_for_ready(timeout=60)
+                print(manager.provisioner.pid, flush=True)
+                await asyncio.sleep(600)
+
+            if __name__ == "__main__":
+                os.environ["JUPYTER_DEFAULT_PROVISIONER_NAME"] = kernels.PROVISIONER
+                asyncio.run(main())
+        """)
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as server:
+        pid = int(server.stdout.readline())
+        below = psutil.Process(server.pid).children(recursive=True)
+        assert pid in {one.pid for one in below}
+        getattr(server, how)()
+        _, left = psutil.wait_procs(below, timeout=20)
+    assert left == []
+
+
+def test_other_commands_start_as_they_always_do(monkeypatch):
+    asked = []
+
+    async def launch(self, cmd, **options):
+        asked.append(cmd)
+        return {}
+
+    monkeypatch.setattr(LocalProvisioner, "launch_kernel", launch)
+    provisioner = kernels.ForkedProvisioner(kernel_id="one", kernel_spec=None)
+    for command in (["R", "--slave"], ["python-of-another-environment", "-m", "ipykernel_launcher"]):
+        asyncio.run(provisioner.launch_kernel(command, env={}))
+        assert asked.pop() == command
+    monkeypatch.setattr(kernels, "CAN_FORK", False)
+    asyncio.run(provisioner.launch_kernel([*kernels.LAUNCHER, "-f", "x"], env={}))
+    assert asked == [[*kernels.LAUNCHER, "-f", "x"]]
