@@ -14,7 +14,7 @@ import pandas as pd
 
 from latentfx_nb import audio, datasets
 from latentfx_nb.audio import Clip
-from latentfx_nb.intake import Unusable, open_audio
+from latentfx_nb.intake import HEADER_TOLERANCE_S, Unusable, open_audio
 from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, SAMPLE_RATE_HZ
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -24,8 +24,7 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff")
 MANIFEST_COLUMNS = ("file", "instrument", "recording", "licence")
 
 
-HEADER_TOLERANCE_SAMPLES = SAMPLE_RATE_HZ // 10
-"""How far the length in a file's header may be off: that of an MP3 is a guess, to a few of its frames."""
+HEADER_TOLERANCE_SAMPLES = round(SAMPLE_RATE_HZ * HEADER_TOLERANCE_S)
 
 
 class SkippedFiles(UserWarning):
@@ -147,12 +146,13 @@ def load_clips(
     folder = BUNDLED / "clips" if source == "bundled" else Path(source).expanduser()
     if not folder.exists():
         raise FileNotFoundError(f"{folder} does not exist; give 'bundled' or a folder of audio files")
-    files = _list_files(folder)
+    files, unnamed = _list_files(folder)
     table, skipped = _cut(files)
-    if skipped and len(skipped) == len(files):
-        raise ValueError(f"{_unusable(skipped, len(files))}; repair or remove them")
+    skipped, count = unnamed | skipped, len(unnamed) + len(files)
+    if table.empty:
+        raise ValueError(f"{_unusable(skipped, count)}; repair or remove them")
     if skipped and warn:
-        told = f"{_unusable(skipped, len(files))}, and are skipped; repair or remove them"
+        told = f"{_unusable(skipped, count)}, and are skipped; repair or remove them"
         warnings.warn(told, SkippedFiles, stacklevel=2)
     if per_recording is not None:
         table = table[table.groupby("recording").cumcount() < per_recording].reset_index(drop=True)
@@ -160,22 +160,28 @@ def load_clips(
     return ClipSet(table, "bundled" if source == "bundled" else folder.name, skipped=skipped)
 
 
-def _list_files(folder: Path) -> pd.DataFrame:
-    """Return one row a file, with the manifest's columns and `file` absolute."""
+def _list_files(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return one row a file, with the manifest's columns and `file` absolute; and what no table can name."""
     folder = folder.resolve()
     manifest = folder / "manifest.csv"
     if manifest.exists():
-        return _read_manifest(manifest)
+        return _read_manifest(manifest), {}
     found = [folder] if folder.is_file() else sorted(folder.rglob("*"))
     # Pipes and links that lead nowhere stay in, to be named with those that cannot be used.
     found = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES and not path.is_dir()]
     if not found:
         raise ValueError(f"{folder} holds no audio; put {', '.join(AUDIO_SUFFIXES)} files into it")
     base = folder.parent if folder.is_file() else folder
-    recordings = [str(path.relative_to(base).with_suffix("")) for path in found]
-    return pd.DataFrame(
-        {"file": map(str, found), "instrument": "unknown", "recording": recordings, "licence": "unknown"}
-    )
+    named = [path for path in found if _shown(path) == str(path)]
+    unnamed = {_shown(path): "its name is not valid UTF-8; rename it" for path in found if path not in named}
+    recordings = [str(path.relative_to(base).with_suffix("")) for path in named]
+    table = {"file": map(str, named), "instrument": "unknown", "recording": recordings, "licence": "unknown"}
+    return pd.DataFrame(table), unnamed
+
+
+def _shown(path: Path) -> str:
+    """Return a path as text; bytes that are no UTF-8, which file systems take and text does not, as a sign for them."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _read_manifest(manifest: Path) -> pd.DataFrame:

@@ -24,10 +24,13 @@ SLOWEST_HZ, FASTEST_HZ = 1_000, 768_000
 """Sample rates that are read: all that recordings have. A rate of 1 Hz would make hours of a kilobyte."""
 
 SAMPLES_PER_BYTE = 8_192
-"""More than any of the formats holds: FLAC of silence comes nearest, with some 5000."""
+"""More than any of the formats holds: FLAC of silence comes nearest, with at most 5000."""
 
 LOUDEST = 1e10
 """Sample values, 200 dB over full scale, up to which nothing that is done with a clip overflows."""
+
+HEADER_TOLERANCE_S = 0.1
+"""How far the length in a file's header may be off: that of an MP3 is a guess, to a few of its frames."""
 
 MOST_SECONDS = 600
 """Of a file that is handed in: 110 clips."""
@@ -55,14 +58,10 @@ def open_audio(path: str | Path) -> soundfile.SoundFile:
     Raises Unusable, with the reason, for what is no regular file, no audio or not readable, for rates outside 1 to
     768 kHz, and for a header that says more samples than so many bytes can hold.
     """
-    try:
-        os.fspath(path).encode()
-    except UnicodeEncodeError as error:
-        raise Unusable("its name is not valid UTF-8: rename it") from error
+    if os.path.isdir(path):
+        raise Unusable("it is a folder")
     if os.path.lexists(path) and not os.path.isfile(path):  # opening a pipe would wait for its other end
-        raise Unusable(
-            "it is a folder" if os.path.isdir(path) else "it is no regular file, or a link that leads nowhere"
-        )
+        raise Unusable("it is a link that leads nowhere, or no regular file")
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
@@ -78,11 +77,15 @@ def open_audio(path: str | Path) -> soundfile.SoundFile:
 
 
 def _because(path: str | Path, error: soundfile.LibsndfileError) -> str:
-    if not os.access(path, os.R_OK):
-        return "it may not be read: see to its permissions" if os.path.exists(path) else "there is no such file"
-    if not os.path.getsize(path):
-        return "it is empty: 0 bytes"
-    return _words(error)
+    try:
+        with open(path, "rb") as file:
+            return _words(error) if file.read(1) else "it is empty: 0 bytes"
+    except FileNotFoundError:
+        return "there is no such file"
+    except PermissionError:
+        return "it may not be read: see to its permissions"
+    except OSError as fault:
+        return str(fault.strerror)
 
 
 def _words(error: soundfile.LibsndfileError) -> str:
@@ -138,7 +141,7 @@ def _decode(file: soundfile.SoundFile) -> str:
         loudest = max(loudest, float(np.abs(block).max(initial=0.0)))
     if not read:
         raise Unusable("is empty: it holds no samples")
-    if read < 0.9 * file.frames:
+    if file.frames - read > min(HEADER_TOLERANCE_S * file.samplerate, 0.1 * file.frames):
         raise Unusable(f"ends after {read / file.frames:.0%} of what its header says: copy or export it again")
     form = f"{file.samplerate} Hz, {'mono' if file.channels == 1 else 'stereo'}"
     return f"{seconds:.1f} s, {form}" + (", silent" if loudest < 1e-4 else "")
