@@ -134,11 +134,12 @@ def _decode(file: soundfile.SoundFile) -> str:
     if seconds > MOST_SECONDS:
         raise Unusable(f"lasts {seconds:.0f} s, and {MOST_SECONDS} s are taken: cut it")
     read, loudest = 0, 0.0
-    for block in file.blocks(BLOCK, dtype="float32"):
+    # Not by `file.blocks`: where a file ends early, that gives what happens to lie in memory.
+    while len(block := file.read(BLOCK, dtype="float32")):
         read += len(block)
         if not is_usable(block):
             raise Unusable("holds samples that are no numbers: export it again")
-        loudest = max(loudest, float(np.abs(block).max(initial=0.0)))
+        loudest = max(loudest, float(np.abs(block).max()))
     if not read:
         raise Unusable("is empty: it holds no samples")
     if file.frames - read > min(HEADER_TOLERANCE_S * file.samplerate, 0.1 * file.frames):

@@ -107,7 +107,7 @@ def figure_table(figure: go.Figure) -> pd.DataFrame:
             if not isinstance(trace.text, str | None):
                 columns["says"] = [_words(text or "") for text in trace.text]
         for axis in "xy":  # categories are names too
-            if columns[axis] is not None and any(isinstance(one, str) for one in columns[axis]):
+            if any(isinstance(one, str) for one in columns.get(axis, ())):
                 columns[axis] = [html.unescape(str(one)) for one in columns[axis]]
         frames.append(pd.DataFrame({"trace": html.unescape(trace.name or f"trace {number}"), **columns}))
     drawn = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["trace", "x", "y", "z"])

@@ -16,7 +16,7 @@ from latentfx_nb.cache import cache_dir
 from latentfx_nb.server import is_dashboard
 
 _NAME = r"""[^\s/\\'"<>|:;,()](?:[^/\\'"<>|:;,()\n]*[^\s/\\'"<>|:;,()])?"""
-_FOLDERS = re.compile(rf"(?<![\w.~/\\-])(?!(?<=:)//)(?:[A-Za-z]:)?[/\\]+(?:{_NAME}[/\\]+)*(?=[^\s/\\])")
+_FOLDERS = re.compile(rf"(?<![\w.%~/\\-])(?!(?<=:)//)(?:[A-Za-z]:)?[/\\]+(?:{_NAME}[/\\]+)*(?=[^\s/\\])")
 _SECRET = re.compile("TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
 
 
