@@ -247,7 +247,7 @@ def test_ones_own_machine_is_told_all(monkeypatch, message):
 
 
 def test_folders_that_pages_read_may_have_any_name(dashboard, monkeypatch, tmp_path):
-    folder = tmp_path / 'x (1), it\'s; "mine": <a>'
+    folder = tmp_path / 'x (1), it\'s; "mine" <a>'
     monkeypatch.setenv("LATENTFX_CLIPS", str(folder))
     assert public(f"{folder}/a.wav is empty") == "a.wav is empty"
 

@@ -45,7 +45,7 @@ class OwnFiles(widgets.VBox):
     def clear(self) -> None:
         """Remove all files."""
         self.uploads.clear()
-        self.refused = []
+        self.refused, self._skipped = [], {}
         self.show()
 
     def tell_skipped(self, skipped: Mapping[str, str]) -> None:
