@@ -107,7 +107,8 @@ def test_every_array_becomes_a_clip_or_a_sentence(tmp_path, soak):
             assert_one_sentence(str(error), "sound.wav")
             soak.count("Input", "arrays refused with a sentence")
             return
-        assert usable and heard.dtype == np.float32 and heard.shape[0] == len(sound)
+        assert usable or not heard.size, "of one sample at 192 kHz nothing is left at 48 kHz, whatever it was"
+        assert heard.dtype == np.float32 and heard.shape[0] == len(sound)
         assert abs(heard.shape[1] - audio.samples_at(sound.shape[1], rate, RATE)) <= 1
         assert np.isfinite(heard).all()
         if len(sound) > 2:
