@@ -16,6 +16,7 @@ import soxr
 import xarray as xr
 from numpy.typing import NDArray
 
+from latentfx_nb.intake import Unusable, is_usable, open_audio
 from latentfx_nb.paper import TARGET_LUFS
 
 if TYPE_CHECKING:
@@ -27,21 +28,32 @@ RESAMPLING_MARGIN_S = 0.05
 """Context read on both sides of a resampled excerpt, far longer than soxr's filter, so that cuts leave no trace."""
 
 
+MOST_AT_ONCE = 1 << 22
+"""Samples a channel that are read in one go: more than any clip takes."""
+
+
 def read(path: str | Path, sample_rate: int, start: int = 0, length: int | None = None) -> Clip:
     """Return `[channel sample]` of an audio file at `sample_rate` Hz.
 
     `start` and `length` count samples at `sample_rate`; only that part of the file is read. What lies beyond the end
     of the file is left out, so the result may be shorter than `length`.
 
-    Raises ValueError, naming the file, if it cannot be read as audio or holds samples that are not finite.
+    Raises ValueError, naming the file, if it cannot be read as audio, or holds samples that are not finite or more than
+    200 dB over full scale. A header that promises more than there is costs no memory.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        with open_audio(path) as file:
             audio = _read_resampled(file, sample_rate, start, length)
-    except (soundfile.LibsndfileError, OSError) as error:
+    except Unusable as error:
         raise ValueError(f"{path} cannot be read as audio ({error}); convert it to WAV or FLAC") from error
-    if not np.isfinite(audio).all():
-        raise ValueError(f"{path} holds samples that are NaN or infinite; export it again as 16- or 24-bit audio")
+    except (soundfile.LibsndfileError, OSError) as error:
+        said = getattr(error, "error_string", None) or error.strerror
+        raise ValueError(f"{path} cannot be read as audio ({said}); convert it to WAV or FLAC") from error
+    if not is_usable(audio):
+        raise ValueError(
+            f"{path} holds samples that are NaN or infinite, or 200 dB over full scale; export it again as 16- or "
+            "24-bit audio"
+        )
     return audio
 
 
@@ -55,11 +67,21 @@ def _read_resampled(file: soundfile.SoundFile, sample_rate: int, start: int, len
     first = max(0, start // step_out - margin)
     last = -(-stop // step_out) + margin
     file.seek(min(first * step_in, file.frames))
-    audio = file.read((last - first) * step_in, dtype="float32", always_2d=True)
+    audio = _read_frames(file, (last - first) * step_in)
     if rate != sample_rate:
         audio = soxr.resample(audio, rate, sample_rate)
     offset = start - first * step_out
     return np.ascontiguousarray(audio[offset : offset + stop - start].T)
+
+
+def _read_frames(file: soundfile.SoundFile, count: int) -> NDArray[np.float32]:
+    """Return `[sample channel]`, at most `count` samples: in blocks, as soundfile makes room for all that are said."""
+    blocks = []
+    while count > 0:
+        block = file.read(min(count, MOST_AT_ONCE), dtype="float32", always_2d=True)
+        blocks.append(block)
+        count = count - len(block) if len(block) == MOST_AT_ONCE else 0
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks or [np.empty((0, file.channels), np.float32)])
 
 
 def samples_at(samples: int, rate: int, new_rate: int) -> int:

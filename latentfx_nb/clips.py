@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import soundfile
 
 from latentfx_nb import audio, datasets
 from latentfx_nb.audio import Clip
+from latentfx_nb.intake import HEADER_TOLERANCE_S, Unusable, open_audio
 from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, SAMPLE_RATE_HZ
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -23,8 +24,11 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff")
 MANIFEST_COLUMNS = ("file", "instrument", "recording", "licence")
 
 
-HEADER_TOLERANCE_SAMPLES = SAMPLE_RATE_HZ // 10
-"""How far the length in a file's header may be off: that of an MP3 is a guess, to a few of its frames."""
+HEADER_TOLERANCE_SAMPLES = round(SAMPLE_RATE_HZ * HEADER_TOLERANCE_S)
+
+
+class SkippedFiles(UserWarning):
+    """Files of a folder cannot be used; the others are."""
 
 
 class ClipSet(Sequence):
@@ -34,15 +38,23 @@ class ClipSet(Sequence):
     mask are ClipSets again. `.table` has a row a clip: `clip` (its unique id), `instrument`, `recording`, `licence`,
     `file` (absolute), `start` (sample at 48 kHz), `padded_samples` (silence added at the end; 0 for all but a
     recording's last clip) and whatever other columns the manifest holds. `mono` mixes stereo files down first, as the
-    paper did; without it their channels stay apart.
+    paper did; without it their channels stay apart. `skipped` are the files of the folder that could not be used, path
+    -> reason; parts of the set keep all of it, as they come from the same folder.
     """
 
     sample_rate = SAMPLE_RATE_HZ
 
-    def __init__(self, table: pd.DataFrame, name: str = "clips", mono: bool = False) -> None:
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        name: str = "clips",
+        mono: bool = False,
+        skipped: Mapping[str, str] | None = None,
+    ) -> None:
         self.table = table.reset_index(drop=True)
         self.name = name
         self.mono = mono
+        self.skipped = dict(skipped or {})
 
     def __len__(self) -> int:
         return len(self.table)
@@ -52,7 +64,7 @@ class ClipSet(Sequence):
             return self._read(range(len(self))[index])
         if not isinstance(index, slice) and np.asarray(index).dtype == bool:
             index = np.flatnonzero(index)
-        return ClipSet(self.table.iloc[index], self.name, self.mono)
+        return ClipSet(self.table.iloc[index], self.name, self.mono, self.skipped)
 
     def __iter__(self) -> Iterator[Clip]:
         return (self._read(row) for row in range(len(self)))
@@ -60,7 +72,9 @@ class ClipSet(Sequence):
     def __repr__(self) -> str:
         counts = self.table["instrument"].value_counts().to_dict()
         described = ", ".join(f"{count} {instrument}" for instrument, count in counts.items())
-        return f"ClipSet {self.name!r}: {len(self)} clips of {CLIP_SAMPLES / SAMPLE_RATE_HZ:.2f} s ({described})"
+        left_out = f"; {len(self.skipped)} files skipped" if self.skipped else ""
+        length_s = CLIP_SAMPLES / SAMPLE_RATE_HZ
+        return f"ClipSet {self.name!r}: {len(self)} clips of {length_s:.2f} s ({described}){left_out}"
 
     def _read(self, row: int) -> Clip:
         file, start = self.table["file"].iat[row], int(self.table["start"].iat[row])
@@ -95,6 +109,7 @@ def load_clips(
     maestro: str | Path | None = None,
     download: bool = False,
     seed: int | None = None,
+    warn: bool = True,
 ) -> ClipSet:
     """Return the clips in `source`: "bundled" (64 shipped with the package), "paper", a folder or one audio file.
 
@@ -102,6 +117,9 @@ def load_clips(
     at 48 kHz, the last one of each padded with silence and marked in `padded_samples`. At most `per_recording` clips
     are taken from a recording (None: no cap). A `manifest.csv` in the folder (columns file, instrument, recording,
     licence; others are kept) decides which files are taken and what they are; without it a file is a recording.
+    Files that cannot be used (damaged, empty, of more than two channels, no regular files) are skipped: they stand with
+    the reason in `.skipped`, and a `SkippedFiles` warning names them, without `warn` not. A file whose header is good
+    and whose sound is not raises ValueError when it is read.
 
     "paper" is a data set made as the paper made its own (section 2.2): 512 clips of GuitarSet, half comp, half solo,
     and 512 of MAESTRO's performances of 2018, full clips alone, mixed to mono and doubled, spread over all recordings
@@ -109,14 +127,17 @@ def load_clips(
     halves. `guitarset` and `maestro` are the folders that hold the data (default: ~/mir_datasets, mirdata's own);
     with `download` mirdata fetches what is in neither. `datasets` says what a recording is and which columns there are.
 
-    Raises FileNotFoundError if there is no such folder, ValueError if it holds no audio, if files cannot be read or
-    are empty (all of them are named), or if the manifest lacks columns or names files that are not there, and for the
-    paper's data what `datasets.list_files` and `datasets.choose` raise.
+    Raises FileNotFoundError if there is no such folder, ValueError if it holds no audio or none that can be used, or if
+    the manifest lacks columns or names files that are not there, and for the paper's data what `datasets.list_files`
+    and `datasets.choose` raise, and ValueError if any file cannot be used: clips are chosen among all of them.
     """
     if per_recording is not None and per_recording < 1:
         raise ValueError(f"per_recording = {per_recording} leaves no clip; give at least 1, or None for no cap")
     if source in datasets.SOURCES:
-        table = _cut(datasets.list_files(source, guitarset, maestro, download))
+        files = datasets.list_files(source, guitarset, maestro, download)
+        table, skipped = _cut(files)
+        if skipped:
+            raise ValueError(f"{_unusable(skipped, len(files))}; repair or remove them")
         table.insert(0, "clip", _unique_ids(table))
         table = datasets.choose(table, CHOICE_SEED if seed is None else seed, per_recording)
         return ClipSet(table, source, mono=True)
@@ -125,28 +146,42 @@ def load_clips(
     folder = BUNDLED / "clips" if source == "bundled" else Path(source).expanduser()
     if not folder.exists():
         raise FileNotFoundError(f"{folder} does not exist; give 'bundled' or a folder of audio files")
-    table = _cut(_list_files(folder))
+    files, unnamed = _list_files(folder)
+    table, skipped = _cut(files)
+    skipped, count = unnamed | skipped, len(unnamed) + len(files)
+    if table.empty:
+        raise ValueError(f"{_unusable(skipped, count)}; repair or remove them")
+    if skipped and warn:
+        told = f"{_unusable(skipped, count)}, and are skipped; repair or remove them"
+        warnings.warn(told, SkippedFiles, stacklevel=2)
     if per_recording is not None:
         table = table[table.groupby("recording").cumcount() < per_recording].reset_index(drop=True)
     table.insert(0, "clip", _unique_ids(table))
-    return ClipSet(table, "bundled" if source == "bundled" else folder.name)
+    return ClipSet(table, "bundled" if source == "bundled" else folder.name, skipped=skipped)
 
 
-def _list_files(folder: Path) -> pd.DataFrame:
-    """Return one row a file, with the manifest's columns and `file` absolute."""
+def _list_files(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return one row a file, with the manifest's columns and `file` absolute; and what no table can name."""
     folder = folder.resolve()
     manifest = folder / "manifest.csv"
     if manifest.exists():
-        return _read_manifest(manifest)
-    found = [folder] if folder.is_file() else sorted(p for p in folder.rglob("*") if p.is_file())
-    found = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
+        return _read_manifest(manifest), {}
+    found = [folder] if folder.is_file() else sorted(folder.rglob("*"))
+    # Pipes and links that lead nowhere stay in, to be named with those that cannot be used.
+    found = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES and not path.is_dir()]
     if not found:
         raise ValueError(f"{folder} holds no audio; put {', '.join(AUDIO_SUFFIXES)} files into it")
     base = folder.parent if folder.is_file() else folder
-    recordings = [str(path.relative_to(base).with_suffix("")) for path in found]
-    return pd.DataFrame(
-        {"file": map(str, found), "instrument": "unknown", "recording": recordings, "licence": "unknown"}
-    )
+    named = [path for path in found if _shown(path) == str(path)]
+    unnamed = {_shown(path): "its name is not valid UTF-8; rename it" for path in found if path not in named}
+    recordings = [str(path.relative_to(base).with_suffix("")) for path in named]
+    table = {"file": map(str, named), "instrument": "unknown", "recording": recordings, "licence": "unknown"}
+    return pd.DataFrame(table), unnamed
+
+
+def _shown(path: Path) -> str:
+    """Return a path as text; bytes that are no UTF-8, which file systems take and text does not, as a sign for them."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _read_manifest(manifest: Path) -> pd.DataFrame:
@@ -173,29 +208,39 @@ def _read_manifest(manifest: Path) -> pd.DataFrame:
     return rows
 
 
-def _cut(files: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a clip, with `start` and `padded_samples`."""
-    lengths, broken = [], []
+def _cut(files: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return one row a clip, with `start` and `padded_samples`; and the files that give none, with the reason."""
+    lengths, skipped = [], {}
     for file in files["file"]:
         try:
-            info = soundfile.info(file)
-        except (soundfile.LibsndfileError, OSError) as error:
-            broken.append(f"{file} ({error})")
-            continue
-        lengths.append(audio.samples_at(info.frames, info.samplerate, SAMPLE_RATE_HZ))
-        if not lengths[-1]:
-            broken.append(f"{file} (empty)")
-        elif info.channels > 2:
-            broken.append(f"{file} ({info.channels} channels; mix it down to mono or stereo)")
-    if broken:
-        raise ValueError(f"{len(broken)} of {len(files)} files cannot be used: {_some(broken)}; repair or remove them")
-
+            lengths.append(_length(file))
+        except Unusable as error:
+            skipped[file] = str(error)
+    files = files[~files["file"].isin(list(skipped))]
+    if not lengths:
+        return files.assign(start=0, padded_samples=0), skipped
     counts = [-(-length // CLIP_SAMPLES) for length in lengths]
     table = files.loc[files.index.repeat(counts)].reset_index(drop=True)
     cuts = np.concatenate([np.arange(count) for count in counts])
     table["start"] = cuts * CLIP_SAMPLES
     table["padded_samples"] = np.maximum(0, table["start"] + CLIP_SAMPLES - np.repeat(lengths, counts))
-    return table
+    return table, skipped
+
+
+def _length(file: str) -> int:
+    """Return a file's samples at 48 kHz, by its header."""
+    with open_audio(file) as opened:
+        length = audio.samples_at(opened.frames, opened.samplerate, SAMPLE_RATE_HZ)
+        if not length:
+            raise Unusable("empty")
+        if opened.channels > 2:
+            raise Unusable(f"{opened.channels} channels; mix it down to mono or stereo")
+        return length
+
+
+def _unusable(skipped: Mapping[str, str], of: int) -> str:
+    described = [f"{file} ({reason})" for file, reason in skipped.items()]
+    return f"{len(skipped)} of {of} files cannot be used: {_some(described)}"
 
 
 def _unique_ids(table: pd.DataFrame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
@@ -204,11 +205,17 @@ def clip_colors(n: int) -> list[str]:
     return [f"hsl({360 * i / max(n, 1):.0f}, 70%, {(38, 52, 64)[i % 3]}%)" for i in range(n)]
 
 
+def plain(text: object) -> str:
+    """Return a name so that plotly shows it letter by letter: it takes <b>, <a href=...> and the like for markup."""
+    return html.escape(str(text), quote=False)
+
+
 def hover_texts(points: xr.DataArray) -> list[str]:
     """Return what a point says of itself: clip, instrument and effect, in the order the points are drawn."""
     names = [EFFECTS[str(label)].name for label in points["effect"].values]
     clips = zip(points["clip"].values, points["instrument"].values, strict=True)
-    return [f"<b>{clip}</b> ({instrument})<br>{name}" for clip, instrument in clips for name in names]
+    heads = [f"<b>{plain(clip)}</b> ({plain(instrument)})<br>" for clip, instrument in clips]
+    return [head + name for head in heads for name in names]
 
 
 def coordinates(points: xr.DataArray) -> dict[str, np.ndarray]:
@@ -341,7 +348,7 @@ def path_trace(paths: xr.DataArray | None) -> dict:
     gapped = xr.concat([paths, gap], "value", coords="minimal", compat="override", join="outer")
     turn = np.append(np.linspace(0, 1.0, paths.sizes["value"]), 0)
     texts = [
-        f"<b>{clip}</b><br>{_knob_text(paths, value)}"
+        f"<b>{plain(clip)}</b><br>{_knob_text(paths, value)}"
         for clip in paths["clip"].values
         for value in [*paths["value"].values, paths["value"].values[0]]
     ]
@@ -378,7 +385,7 @@ def knob_trace(paths: xr.DataArray, chosen: Sequence[xr.DataArray] | None = None
     here = paths.isel(value=0) if chosen is None else chosen
     marker = {"size": 13 if paths.sizes["component"] == 2 else 8, "symbol": "diamond", "color": MARK}
     marker["line"] = {"width": 1, "color": "#ffffff"}
-    return {**coordinates(here), "text": [f"<b>{clip}</b>" for clip in paths["clip"].values], "marker": marker}
+    return {**coordinates(here), "text": [f"<b>{plain(clip)}</b>" for clip in paths["clip"].values], "marker": marker}
 
 
 def _knob_text(paths: xr.DataArray, value: float) -> str:
@@ -430,7 +437,7 @@ def trajectory_trace(path: xr.DataArray | None, color: str, flat: bool = False) 
     if path is None:
         return {**{axis: [None] for axis in ("xy" if flat else "xyz")}, "name": "", "visible": False}
     times = path["time_s"].values
-    name = trajectory_name(path)
+    name = plain(trajectory_name(path))
     texts = [f"<b>{name}</b><br>{time_s:.2f} s" for time_s in times]
     shades = {"color": times, "colorscale": _shades(color), "cmin": 0.0, "cmax": float(times[-1]) or 1.0}
     look = (
@@ -443,7 +450,7 @@ def trajectory_trace(path: xr.DataArray | None, color: str, flat: bool = False) 
 
 def trajectory_legend(path: xr.DataArray | None) -> dict:
     """Return what the legend of `trajectories` says of one; lines of many shades have no colour there."""
-    return {"name": "" if path is None else trajectory_name(path), "showlegend": path is not None}
+    return {"name": "" if path is None else plain(trajectory_name(path)), "showlegend": path is not None}
 
 
 def trajectory_name(path: xr.DataArray) -> str:
@@ -572,7 +579,7 @@ def accuracy_bars(name: str | None, accuracy: pd.DataFrame | None) -> dict:
         return {"x": [], "y": [], "name": "", "visible": False}
     if accuracy is None:
         return {"x": [], "y": [], "name": name, "visible": True}
-    return {"x": list(accuracy.index), "name": name, "visible": True, **_with_interval(accuracy)}
+    return {"x": list(map(plain, accuracy.index)), "name": name, "visible": True, **_with_interval(accuracy)}
 
 
 def growing_bar(name: str, accuracy: float) -> dict:
@@ -582,7 +589,7 @@ def growing_bar(name: str, accuracy: float) -> dict:
 
 def chance_line(labels: Sequence[str]) -> dict:
     """Return where guessing ends up, across all labels."""
-    return {"x": [*labels, "overall"], "y": [100 / len(labels)] * (len(labels) + 1)}
+    return {"x": [*map(plain, labels), "overall"], "y": [100 / len(labels)] * (len(labels) + 1)}
 
 
 def confusion_cells(confusion: xr.DataArray) -> dict:
@@ -590,7 +597,7 @@ def confusion_cells(confusion: xr.DataArray) -> dict:
     percent = 100 * confusion.values
     texts = [[f"{cell:.0f}" if cell >= 0.5 else "" for cell in line] for line in percent]
     hover = "%{y} named %{x}: %{z:.0f} %<extra></extra>"
-    names = {"x": [str(n) for n in confusion["named"].values], "y": [str(n) for n in confusion["label"].values]}
+    names = {"x": [plain(n) for n in confusion["named"].values], "y": [plain(n) for n in confusion["label"].values]}
     return {**names, "z": _with_gaps(percent), "text": texts, "texttemplate": "%{text}", "hovertemplate": hover}
 
 

@@ -1,6 +1,7 @@
 """Files that a visitor hands in: checked one by one, kept in a folder of their own until the visitor goes.
 
-A bad file is reported and left out; it never stops the good ones.
+A bad file is reported and left out; it never stops the good ones. Files are decoded in a child process with limits
+first (`intake`). What passes there is read in this process later: the very bytes that were decoded whole before.
 """
 
 from __future__ import annotations
@@ -8,19 +9,16 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
+from latentfx_nb import intake
 from latentfx_nb.cache import atomic_write, check_space
 from latentfx_nb.clips import AUDIO_SUFFIXES, ClipSet, load_clips
+from latentfx_nb.intake import MOST_SECONDS as MOST_SECONDS
 
 MOST_FILES = 50
 """Files of one visitor: each gives up to a hundred clips, and each clip is a second's work."""
-
-MOST_SECONDS = 600
-"""Of one file: 110 clips."""
 
 NAME_LENGTH = 80
 
@@ -43,7 +41,7 @@ class Uploads:
     def check(self, name: str, size: int) -> None:
         """Raise ValueError with one sentence if a file of `size` bytes will not be taken, whatever it holds."""
         shown = _safe(name)
-        if len(self.files) >= MOST_FILES:
+        if len(self._paths()) >= MOST_FILES:
             raise ValueError(f"{shown} is one too many: {MOST_FILES} files are taken; remove the others first")
         taken = sum(path.stat().st_size for path in self._paths())
         if taken + size > most_bytes():
@@ -59,25 +57,53 @@ class Uploads:
 
         Raises ValueError with one sentence, and keeps nothing, if it is no audio that can be used, or too much.
         """
+        kept, refused = self.add_all([(name, content)])
+        if refused:
+            raise ValueError(refused[0])
+        return kept[0]
+
+    def add_all(self, files: Iterable[tuple[str, bytes]]) -> tuple[list[str], list[str]]:
+        """Keep the files `(name, content)` that can be used; return their names, and a sentence for each other one.
+
+        One child process looks at all of them.
+        """
+        written, refused = [], []
+        for name, content in files:
+            try:
+                written.append((self._write(name, content), _safe(name)))
+            except (ValueError, OSError) as error:
+                refused.append(str(error))
+        kept = []
+        try:
+            verdicts = intake.inspect([path for path, _ in written])
+        except BaseException:
+            for path, _ in written:
+                path.unlink()
+            raise
+        for (path, shown), (usable, words) in zip(written, verdicts, strict=True):
+            if usable:
+                self.files[path.name] = words
+                kept.append(path.name)
+            else:
+                path.unlink()
+                refused.append(f"{shown} {words}")
+        return kept, refused
+
+    def _write(self, name: str, content: bytes) -> Path:
         self.check(name, len(content))
-        shown, folder = _safe(name), Path(self._folder.name)
+        folder = Path(self._folder.name)
         check_space(folder, 2 * len(content), "this upload", "hand in a smaller file")
-        path = _unused(folder / shown)
+        path = _unused(folder / _safe(name))
         with atomic_write(path) as file:
             file.write(content)
-        try:
-            self.files[path.name] = _describe(path, shown)
-        except ValueError:
-            path.unlink()
-            raise
-        return path.name
+        return path
 
     def clips(self) -> ClipSet:
         """Return the clips of all files; raises ValueError if there are none yet."""
         if not self.files:
             raise ValueError("no file has been handed in yet: add some first")
-        found = load_clips(self._folder.name)
-        return ClipSet(found.table, "your own audio")
+        found = load_clips(self._folder.name, warn=False)
+        return ClipSet(found.table, "your own audio", skipped=found.skipped)
 
     def clear(self) -> None:
         """Remove all files."""
@@ -103,29 +129,3 @@ def _unused(path: Path) -> Path:
         number += 1
         path = path.with_name(f"{re.sub(r' [0-9]+$', '', path.stem)} {number}{path.suffix}")
     return path
-
-
-def _describe(path: Path, shown: str) -> str:
-    """Return length and form of a file, once all of it was read; raise ValueError with a sentence if it will not do."""
-    try:
-        with soundfile.SoundFile(path) as file:
-            seconds = len(file) / file.samplerate
-            if file.channels > 2:
-                raise ValueError(f"{shown} has {file.channels} channels: mix it down to mono or stereo")
-            if seconds > MOST_SECONDS:
-                raise ValueError(f"{shown} lasts {seconds:.0f} s, and {MOST_SECONDS} s are taken: cut it")
-            read, loudest = 0, 0.0
-            for block in file.blocks(1 << 16, dtype="float32"):
-                read += len(block)
-                if not np.isfinite(block).all():
-                    raise ValueError(f"{shown} holds samples that are no numbers: export it again")
-                loudest = max(loudest, float(np.abs(block).max()))
-            form = f"{file.samplerate} Hz, {'mono' if file.channels == 1 else 'stereo'}"
-            expected = len(file)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise ValueError(f"{shown} cannot be read as audio, so it is damaged or something else") from error
-    if not read:
-        raise ValueError(f"{shown} is empty: it holds no samples")
-    if read < 0.9 * expected:
-        raise ValueError(f"{shown} ends after {read / expected:.0%} of what its header says: copy or export it again")
-    return f"{seconds:.1f} s, {form}" + (", silent" if loudest < 1e-4 else "")

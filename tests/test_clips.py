@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import struct
 import tracemalloc
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from latentfx_nb import audio
-from latentfx_nb.clips import ClipSet, load_clips
+from latentfx_nb.clips import ClipSet, SkippedFiles, load_clips
 from latentfx_nb.paper import CLIP_SAMPLES
 
 RATE = 48_000
@@ -189,23 +190,51 @@ def test_a_folder_without_audio(tmp_path):
             load_clips(source)
 
 
-def test_every_file_that_cannot_be_used_is_named(tmp_path, tone, write_audio):
+def test_files_that_cannot_be_used_are_named_and_skipped(tmp_path, tone, write_audio):
     write_audio(tmp_path, {"good.wav": tone(), "six.wav": tone(channels=6), "empty.wav": np.zeros((2, 0))})
     (tmp_path / "text.mp3").write_text("not audio")
     (tmp_path / "nothing.flac").write_bytes(b"")
-    with pytest.raises(ValueError, match="4 of 5 files cannot be used") as caught:
-        load_clips(tmp_path)
-    message = str(caught.value)
+    with pytest.warns(SkippedFiles, match="4 of 5 files cannot be used.*and are skipped; repair or remove") as caught:
+        clips = load_clips(tmp_path)
+    message = str(caught[0].message)
+    assert caught[0].filename == __file__, "the warning points at whoever loads the clips"
     assert "six.wav (6 channels; mix it down to mono or stereo)" in message
     assert "empty.wav (empty)" in message
     assert "text.mp3" in message and "nothing.flac" in message and "good.wav" not in message
+    assert clips.table["clip"].tolist() == ["good"] and clips[0].any()
+    assert {os.path.basename(file): reason for file, reason in clips.skipped.items()} == {
+        "empty.wav": "empty",
+        "nothing.flac": "it is empty: 0 bytes",
+        "six.wav": "6 channels; mix it down to mono or stereo",
+        "text.mp3": "Format not recognised; it is damaged, or something else",
+    }
+    assert "4 files skipped" in repr(clips)
+    assert clips[:0].skipped == clips[[0]].skipped == clips.skipped
 
 
-def test_many_broken_files_are_counted_not_all_listed(tmp_path):
-    for i in range(9):
-        (tmp_path / f"bad{i}.wav").write_text("no")
-    with pytest.raises(ValueError, match=r"9 of 9 files.*bad4\.wav.* and 4 more"):
+def test_a_folder_of_good_files_skips_nothing_and_warns_of_nothing(tmp_path, tone, write_audio):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clips = load_clips(write_audio(tmp_path, {"a.wav": tone()}))
+        (tmp_path / "bad.wav").write_text("no")
+        assert list(load_clips(tmp_path, warn=False).skipped) == [str(tmp_path / "bad.wav")]
+    assert clips.skipped == {} and "skipped" not in repr(clips)
+
+
+def test_a_folder_of_nothing_but_broken_files_is_an_error(tmp_path, tone, write_audio):
+    write_audio(tmp_path, {"six.wav": tone(channels=6)})
+    (tmp_path / "text.mp3").write_text("not audio")
+    with pytest.raises(ValueError, match="2 of 2 files cannot be used.*repair or remove them") as caught:
         load_clips(tmp_path)
+    assert "six.wav" in str(caught.value) and "text.mp3" in str(caught.value)
+
+
+def test_a_broken_file_of_a_manifest_is_skipped(tmp_path, tone, write_audio):
+    (tmp_path / "bad.wav").write_text("no")
+    manifest = HEADER + "bad.wav,g,one,x\na.wav,p,two,x\n"
+    with pytest.warns(SkippedFiles, match="1 of 2 files cannot be used"):
+        clips = load_clips(write_audio(tmp_path, {"a.wav": tone()}, manifest=manifest))
+    assert clips.table[["clip", "instrument", "recording"]].to_numpy().tolist() == [["a", "p", "two"]]
 
 
 def test_samples_that_are_not_numbers_name_their_file_when_read(tmp_path, tone, write_audio):

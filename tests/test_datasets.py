@@ -286,6 +286,13 @@ def test_a_part_of_a_data_set_gives_no_other_choice(own_copy, load):
         load(maestro=own_copy / "maestro-v2.0.0", download=True)  # nothing was interrupted: it is left alone
 
 
+def test_a_broken_recording_is_not_skipped_as_clips_are_chosen_among_all(own_copy):
+    recording = next(own_copy.rglob("*_solo_mic.wav"))
+    recording.write_bytes(b"no sound")
+    with pytest.raises(ValueError, match=r"1 of 8 files cannot be used: .*_solo_mic\.wav.*; repair or remove them"):
+        load_clips("guitarset", guitarset=own_copy / "GuitarSet")
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"year": 3}', "[1, 2]", '[{"year": 2018}]', '[{"year": "x"}]'])
 def test_a_broken_list_of_performances_is_named(own_copy, load, content):
     (own_copy / "maestro-v2.0.0/maestro-v2.0.0.json").write_text(content)

@@ -160,6 +160,7 @@ def test_plots_import_nothing_that_computes():
     assert modules <= {
         "__future__",
         "collections.abc",
+        "html",
         "plotly.io",
         "sys",
         "numpy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -100,3 +101,55 @@ def test_the_folder_goes_with_its_visitor():
         mine.clips()
     del mine
     assert not folder.exists()
+
+
+def test_one_child_looks_at_all_files_that_come_together(monkeypatch):
+    asked = []
+    inspect = uploads.intake.inspect
+    monkeypatch.setattr(uploads.intake, "inspect", lambda paths: asked.append(len(paths)) or inspect(paths))
+    mine = Uploads()
+    kept, refused = mine.add_all([("a.wav", sound()), ("b.txt", b"x"), ("c.wav", b"RIFF"), ("d.wav", sound())])
+    assert asked == [3] and kept == ["a.wav", "d.wav"] == list(mine.files)
+    assert [sentence.partition(" ")[0] for sentence in refused] == ["b.txt", "c.wav"]
+
+
+def test_files_that_come_together_are_bounded_together(monkeypatch):
+    monkeypatch.setattr(uploads, "MOST_FILES", 2)
+    mine = Uploads()
+    kept, refused = mine.add_all([(f"{name}.wav", sound(1000)) for name in "abc"])
+    assert kept == ["a.wav", "b.wav"] and refused == [
+        "c.wav is one too many: 2 files are taken; remove the others first"
+    ]
+
+
+@pytest.mark.soak
+def test_files_that_bring_their_decoder_down_are_named_and_removed(monkeypatch, soak):
+    from tests.test_intake import child
+
+    if os.name != "posix":
+        pytest.skip("Windows knows no such signals")
+    monkeypatch.setattr(uploads.intake, "_command", child)
+    mine = Uploads()
+    monkeypatch.setattr(uploads, "_safe", lambda name: name)
+    monkeypatch.setattr(uploads, "AUDIO_SUFFIXES", ("",))
+    kept, refused = mine.add_all([(name, sound(1000)) for name in ("good", "abort", "memory", "fine")])
+    assert kept == ["good", "fine"] and {path.name for path in mine._paths()} == {"good", "fine"}
+    assert [sentence.partition(":")[0] for sentence in refused] == [
+        "abort brings its decoder down, so it is damaged", "memory needs too much memory to decode",
+    ]  # fmt: skip
+    soak.count("Input", "files handed in that brought their decoder down", len(refused))
+
+
+def test_nothing_stays_if_no_child_can_be_started(monkeypatch):
+    monkeypatch.setattr(uploads.intake, "_command", lambda: ["/not/there"])
+    mine = Uploads()
+    with pytest.raises(OSError):
+        mine.add("a.wav", sound())
+    assert mine._paths() == [] and mine.files == {}
+
+
+def test_a_file_cut_short_by_more_than_a_tenth_of_a_second_is_refused():
+    """It is in the page as in the folder: what is kept can be read."""
+    whole = sound(600_000, 2, kind="MP3")
+    with pytest.raises(ValueError, match="a.mp3 ends after 9[0-9]% of what its header says"):
+        Uploads().add("a.mp3", whole[: int(0.95 * len(whole))])

@@ -180,3 +180,16 @@ def test_a_folder_is_named_by_who_owns_the_kernel_alone(filled, tmp_path, write_
     assert "no file has been handed in yet" in said(visitor)
     monkeypatch.setenv("LATENTFX_ALLOW_FOLDERS", "1")
     assert your_own_audio.owns_kernel()
+
+
+def test_broken_files_of_a_folder_are_named_below_the_drop_zone(panel, tmp_path, write_audio, noise):
+    folder = write_audio(tmp_path / "mine", {"a.wav": noise(50_000)})
+    (folder / "bad.flac").write_text("no")
+    panel.folder.value = str(folder)
+    panel.encode_button.click()
+    ready(panel)
+    assert "1 clips through" in said(panel)
+    assert "Skipped: bad.flac (Format not recognised" in panel.own_files.listed.value
+    panel.clear.click()
+    ready(panel)
+    assert "Skipped" not in panel.own_files.listed.value

@@ -25,9 +25,11 @@ from latentfx_nb.audio import Clip
 from latentfx_nb.clips import ClipSet, load_clips
 from latentfx_nb.encoders import Encoder, list_encoders
 from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.panels.markup import public
 from latentfx_nb.panels.own_files import OwnFiles
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.player import Player
+from latentfx_nb.server import is_dashboard
 
 log = logging.getLogger(__name__)
 
@@ -116,15 +118,15 @@ class Status(widgets.HBox):
         return self._text.value
 
     def say(self, text: str) -> None:
-        """Show a plain sentence."""
-        self._text.value = html.escape(text)
+        """Show a plain sentence, on a dashboard without the server's folders (`markup.public`)."""
+        self._text.value = html.escape(public(text))
 
     def fail(self, error: Exception) -> None:
-        """Show an error as a sentence with its remedy, never as a traceback."""
+        """Show an error as a sentence with its remedy, never as a traceback; on a dashboard as `say` does."""
         known = isinstance(error, ValueError | OSError | ImportError | MemoryError)
         text = str(error) if known else f"something unexpected went wrong ({type(error).__name__}: {error})"
         red = "color: var(--jp-error-color1, #b3261e)"
-        self._text.value = f'<span style="{red}"><b>That did not work:</b> {html.escape(text)}</span>'
+        self._text.value = f'<span style="{red}"><b>That did not work:</b> {html.escape(public(text))}</span>'
 
     @contextmanager
     def progress(self, total: int, initial: int = 0, desc: str = "", unit: str = "", *, check) -> Iterator[Status]:
@@ -192,8 +194,8 @@ class Panel(widgets.VBox):
         if encoder is not None:
             self.encoder = widgets.Dropdown(description="Encoder", style=STYLE, layout={"width": "300px"})
             self.encoder.options, self.encoder.value = encoder_options(), encoder
-        self.clips = self._load(self.clip_set.value)
         self.own_files = OwnFiles(self.worker.submit, self.files_added, self.lists_files)
+        self.clips = self._load(self.clip_set.value)
         self.player.watch_over(self.own_files.zone)
         super().__init__(layout={"width": "100%"})
         self.add_class("latentfx-panel")
@@ -267,7 +269,9 @@ class Panel(widgets.VBox):
     def clips_code(self) -> str:
         """Return the first lines of every page's code: the package, and the clips that are chosen."""
         chosen = self.clip_set.value
-        source = f"{chosen!r}" if isinstance(chosen, str) else "FOLDER"
+        # Where a server keeps its clips is of no use to a visitor.
+        named = isinstance(chosen, str) and (chosen == "bundled" or not is_dashboard())
+        source = f"{chosen!r}" if named else "FOLDER"
         return f"import latentfx_nb as lfx\n\nclips = lfx.load_clips({source})\n"
 
     def _check(self) -> None:
@@ -275,7 +279,10 @@ class Panel(widgets.VBox):
             raise Cancelled
 
     def _load(self, source: str | ClipSet) -> ClipSet:
-        return source if isinstance(source, ClipSet) else load_clips(source)
+        """Return the clips of a source; what could not be used of a folder is told below the drop zone."""
+        clips = source if isinstance(source, ClipSet) else load_clips(source, warn=False)
+        self.own_files.tell_skipped(clips.skipped)
+        return clips
 
 
 def clip_label(clips: ClipSet, row: int) -> str:

@@ -249,7 +249,7 @@ class DimensionMasking(Panel):
         self.player.load(*sounds, SAMPLE_RATE_HZ, title)
         latents = dict(zip(("clean", effect), encoded(load_encoder(drawn.encoder), sounds), strict=True))
         lines = {f"dim {dim}, {name}": one.sel(dim=dim) for dim in dims for name, one in latents.items()}
-        return lines, f"Dim {' and '.join(map(str, dims))} over time, {title}"
+        return lines, f"Dim {' and '.join(map(str, dims))} over time, {plots.plain(title)}"
 
 
 # ---------------------------------------------------------------------------------------------------------- the studies

@@ -29,13 +29,14 @@ MOST_SOUNDS = 200
 Sounds = Mapping[int, Sequence[Callable[[], Clip]]]
 """Trace -> what makes the sound of each of its points."""
 
-# What is clicked plays, and what played stops; the sounds stand in the page.
+# What is clicked plays, and what played stops; the sounds stand in the page. A parsed document runs and loads nothing.
 PLAY = """<p id="heard">Click a point to hear it.</p><script>
 const sounds = {sounds}, traces = {traces}, heard = document.getElementById("heard"), audio = new Audio();
 document.querySelector(".js-plotly-plot").on("plotly_click", ({{ points: [point] }}) => {{
   const own = traces[point.curveNumber], sound = sounds[own?.[point.pointNumber]];
   const lacking = own && !sound ? " (its sound is not in this file)" : "";
-  heard.textContent = (point.text ?? "").replace(/<[^>]*>/g, " ") + lacking;
+  const words = (point.text ?? "").replace(/<[^>]*>/g, " ");
+  heard.textContent = new DOMParser().parseFromString(words, "text/html").body.textContent + lacking;
   audio.pause();
   if (sound) {{ audio.src = "data:audio/mpeg;base64," + sound; audio.play(); }}
 }});</script>"""
@@ -104,10 +105,18 @@ def figure_table(figure: go.Figure) -> pd.DataFrame:
         else:
             columns = {axis: trace[axis] for axis in "xyz" if axis in trace and trace[axis] is not None}
             if not isinstance(trace.text, str | None):
-                columns["says"] = [re.sub(r"(<[^>]*>)+", " ", text or "").strip() for text in trace.text]
-        frames.append(pd.DataFrame({"trace": trace.name or f"trace {number}", **columns}))
+                columns["says"] = [_words(text or "") for text in trace.text]
+        for axis in "xy":  # categories are names too
+            if any(isinstance(one, str) for one in columns.get(axis, ())):
+                columns[axis] = [html.unescape(str(one)) for one in columns[axis]]
+        frames.append(pd.DataFrame({"trace": html.unescape(trace.name or f"trace {number}"), **columns}))
     drawn = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["trace", "x", "y", "z"])
     return drawn.dropna(subset=[axis for axis in "xyz" if axis in drawn], how="all")
+
+
+def _words(text: str) -> str:
+    """Return a hover text without plotly's markup."""
+    return html.unescape(re.sub(r"(<[^>]*>)+", " ", text)).strip()
 
 
 def saved_page(figure: go.Figure, sounds: Sounds, bar: Callable[..., Any] = tqdm) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import NamedTuple
 
@@ -256,7 +257,7 @@ class LinearProbes(Panel):
 
     def _clicked(self, _trace, points, _state) -> None:
         if points.xs:
-            self.choose(str(points.ys[0]), str(points.xs[0]))
+            self.choose(html.unescape(str(points.ys[0])), html.unescape(str(points.xs[0])))
 
     def _load_sound(self) -> None:
         if self.confused.value is None:

@@ -4,9 +4,43 @@ from __future__ import annotations
 
 import base64
 import html
+import os
+import re
+import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
+
+from latentfx_nb.cache import cache_dir
+from latentfx_nb.server import is_dashboard
+
+_NAME = r"""[^\s/\\'"<>|:;,()](?:[^/\\'"<>|:;,()\n]*[^\s/\\'"<>|:;,()])?"""
+_FOLDERS = re.compile(rf"(?<![\w.%~/\\-])(?!(?<=:)//)(?:[A-Za-z]:)?[/\\]+(?:{_NAME}[/\\]+)*(?=[^\s/\\])")
+_SECRET = re.compile("TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
+
+
+def public(text: str) -> str:
+    """Return a message as a page may show it: on a dashboard without the server's folders and secrets.
+
+    Of absolute paths the last names stay. Values of environment variables that are called a token, a password and the
+    like, and what logs in within an address, are left out. On one's own machine all of it stays.
+    """
+    if not is_dashboard():
+        return text
+    for name, value in os.environ.items():
+        if _SECRET.search(name) and len(value) >= 6:
+            text = text.replace(value, "[hidden]")
+    for folder in _known_folders():  # those may have any characters in their names
+        text = text.replace(folder + os.sep, "").replace(folder, os.path.basename(folder))
+    return _FOLDERS.sub("", re.sub(r"(?<=://)[^/\s@]+@", "", re.sub(r"\bfile:/+", "/", text)))
+
+
+def _known_folders() -> list[str]:
+    """Return the folders that the pages read and write, the longest first."""
+    named = [os.environ.get("LATENTFX_WEIGHTS", ""), *os.environ.get("LATENTFX_CLIPS", "").split(os.pathsep)]
+    found = {*named, str(cache_dir()), tempfile.gettempdir(), os.getcwd(), os.path.expanduser("~"), sys.prefix}
+    return sorted((one.rstrip(os.sep) for one in found if len(one) > 3), key=len, reverse=True)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

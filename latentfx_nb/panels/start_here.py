@@ -11,7 +11,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.panels.markup import table
+from latentfx_nb.panels.markup import public, table
 from latentfx_nb.server import is_dashboard
 
 PAGES: Mapping[str, tuple[str, str]] = {
@@ -83,7 +83,7 @@ def encoder_table() -> str:
             f"{row['sample_rate_hz'] / 1000:g} kHz, {'stereo' if row['channels'] == 2 else 'mono'}",
             "yes" if row["has_decoder"] else "no",
             row["licence"],
-            "ready" if row["present"] else row["note"],
+            "ready" if row["present"] else public(row["note"]),
         )
         for name, row in list_encoders().iterrows()
     ]

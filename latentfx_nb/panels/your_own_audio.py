@@ -134,8 +134,11 @@ class YourOwnAudio(Panel):
 
     def _source(self) -> ClipSet:
         if owns_kernel() and self.folder.value.strip():
-            return load_clips(self.folder.value.strip())
-        return self.own_files.uploads.clips()
+            clips = load_clips(self.folder.value.strip(), warn=False)
+        else:
+            clips = self.own_files.uploads.clips()
+        self.own_files.tell_skipped(clips.skipped)
+        return clips
 
     # ---------------------------------------------------------------------------------------------- points and sound
 
