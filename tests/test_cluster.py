@@ -16,7 +16,7 @@ from latentfx_nb.clips import load_clips
 from latentfx_nb.cluster import Loaded, run_blocks
 from latentfx_nb.encoders import load_encoder, reloading
 from latentfx_nb.latents import encode_effects
-from tests.test_latents import KILLS, LABELS, Quiet, Tiny, content_of, encode, finished_rows, listed_once
+from tests.test_latents import LABELS, Quiet, Tiny, content_of, encode, finished_rows, listed_once
 
 distributed = pytest.importorskip("distributed")
 
@@ -180,10 +180,11 @@ class Slow(Tiny):
         return super().encode(audio)
 
 
-def test_workers_killed_at_random_moments_lose_nothing(client, clips, tmp_path):
-    """`LATENTFX_KILLS` workers are killed while they encode, and no block is lost, doubled or torn."""
+@pytest.mark.soak
+def test_workers_killed_at_random_moments_lose_nothing(client, clips, tmp_path, soak):
+    """Workers are killed while they encode, and no block is lost, doubled or torn."""
     expected = encode(clips, Slow(), tmp_path / "expected")
-    for number, moment in enumerate(np.random.default_rng(1).uniform(0.02, 0.5, KILLS)):
+    for number, moment in enumerate(np.random.default_rng(1).uniform(0.02, 0.5, soak.rounds(3, 20))):
         client.wait_for_workers(2)
         before = set(client.run(os.getpid).values())
         killer = threading.Timer(moment, os.kill, (min(before), signal.SIGKILL))
@@ -196,3 +197,4 @@ def test_workers_killed_at_random_moments_lose_nothing(client, clips, tmp_path):
         xr.testing.assert_identical(array.load(), expected.load())
         assert shards(store) == shards(tmp_path / "expected")
         assert listed_once(store)
+        soak.count("Store", "Dask workers killed at random")
