@@ -326,7 +326,8 @@ def algebra_scores(
             probes = train_probes(means, bar=partial(tqdm, disable=True))["probe"] if probes is None else probes
             study = _Study(clips, encoder, latents.sel(effect=["CLN", effect]), probes, effect, ridge, seed)
             found.append(study.scores(rows, methods, shots, progress.update))
-            keep(path, found[-1].to_netcdf(engine="scipy", format="NETCDF3_64BIT"), f"the score of {effect}")
+            content = bytes(found[-1].to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
+            keep(path, content, f"the score of {effect}")
     scores = xr.concat(found, "effect")
     return scores.assign_attrs(encoder=encoder.name, weights_hash=encoder.weights_hash, seed=seed)
 

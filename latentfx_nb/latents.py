@@ -295,8 +295,8 @@ def _check_unchanged(clips: ClipSet, row: int, digest: str) -> None:
     """Raise ValueError if a clip's file is not the one any more after which the store was named."""
     if clips[row : row + 1].hashes() != [digest]:
         raise ValueError(
-            f"{clips.table['file'].iat[row]} changed while it was encoded; the clips before it are kept: load the clips "
-            "anew and run it again"
+            f"{clips.table['file'].iat[row]} changed while it was encoded; the clips before it are kept: load the "
+            "clips anew and run it again"
         )
 
 

