@@ -38,7 +38,7 @@ def check_space(
 
 
 def keep(path: Path, content: bytes, what: str) -> None:
-    """Keep the bytes of what was computed, with a checksum; a folder that cannot be written to is announced and costs no result."""
+    """Keep what was computed, with a checksum; a folder that cannot be written to is announced and costs no result."""
     try:
         with atomic_write(path) as file:
             file.write(content + google_crc32c.Checksum(content).digest())
