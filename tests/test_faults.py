@@ -110,7 +110,7 @@ def tally(soak, what, right, refused, sign="clips"):
 @pytest.mark.parametrize("kind", ["shard", "ledger, with the averages", "description", "labels"])
 def test_flipped_bits_never_give_a_wrong_number(clips, truth, whole, tmp_path, kind, soak):
     random = np.random.default_rng(0)
-    for number in range(soak.rounds(5, 250)):
+    for number in range(soak.rounds(4, 150)):
         store = Path(shutil.copytree(whole, tmp_path / f"{number}.zarr"))
         path = random.choice(files_of(store, kind))
         flip(path, random)

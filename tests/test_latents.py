@@ -450,6 +450,30 @@ def test_two_processes_at_once_share_the_work(folder, clips, whole, tmp_path):
     assert_same_as(whole, clips, store)
 
 
+@pytest.mark.soak
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_of_two_at_once_either_may_be_killed_and_the_other_goes_on(folder, clips, whole, tmp_path, soak):
+    """The lock of a killed process keeps nobody out, and what it was writing is written again."""
+    context = multiprocessing.get_context(CONTEXT)
+    for number, moment in enumerate(np.random.default_rng(2).uniform(0, 0.6, soak.rounds(1, 20))):
+        store, logs = tmp_path / f"{number}.zarr", [tmp_path / f"log {number} {which}" for which in "ab"]
+        killed, other = (context.Process(target=_run, args=(folder, store, log)) for log in logs)
+        for process in (killed, other):
+            process.start()
+        while killed.is_alive() and not store.exists():
+            time.sleep(0.002)
+        killed.join(moment)
+        killed.kill()
+        killed.join()
+        other.join()
+        assert other.exitcode == 0
+        verdict = stores.verify(store)
+        assert verdict.is_sound and len(verdict.good) == 6
+        assert listed_once(store)
+        assert_same_as(whole, clips, store)
+        soak.count("Store", "two processes on one store, one of them killed")
+
+
 def test_an_error_keeps_the_clips_before_it(clips, whole, tmp_path):
     store, log = tmp_path / "s", tmp_path / "log"
     for fail_at in (4, 1, 2):
