@@ -455,7 +455,7 @@ def test_two_processes_at_once_share_the_work(folder, clips, whole, tmp_path):
 def test_of_two_at_once_either_may_be_killed_and_the_other_goes_on(folder, clips, whole, tmp_path, soak):
     """The lock of a killed process keeps nobody out, and what it was writing is written again."""
     context = multiprocessing.get_context(CONTEXT)
-    for number, moment in enumerate(np.random.default_rng(2).uniform(0, 0.6, soak.rounds(1, 20))):
+    for number, moment in enumerate(np.random.default_rng(2).uniform(0, 0.6, soak.rounds(1, 10))):
         store, logs = tmp_path / f"{number}.zarr", [tmp_path / f"log {number} {which}" for which in "ab"]
         killed, other = (context.Process(target=_run, args=(folder, store, log)) for log in logs)
         for process in (killed, other):
