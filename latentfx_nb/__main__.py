@@ -1,4 +1,4 @@
-"""The command `python -m latentfx_nb`: encode, warm, encoders, convert and serve."""
+"""The command `python -m latentfx_nb`: encode, verify, warm, encoders, convert and serve."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; an error that the reader can mend is one sentence on stderr and the exit status 1."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
         sys.stderr.write(f"latentfx_nb: {error}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("latentfx_nb: stopped; what was finished is kept\n")
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("--bf16", action="store_true", help="run large networks in bfloat16: faster, off by a percent")
     encode.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
     encode.set_defaults(run=_encode)
+
+    verify = commands.add_parser("verify", help="read stores of latents whole, and tell what is damaged in them")
+    verify.add_argument("stores", nargs="*", metavar="STORE", help="folders or URLs (default: all in the cache folder)")
+    verify.add_argument(
+        "--repair", action="store_true", help="drop what is bad, so that the next run encodes it again, and only it"
+    )
+    verify.set_defaults(run=_verify)
 
     warm = commands.add_parser(
         "warm", help="prepare the bundled clips' latents in the cache, and compile what trains probes"
@@ -111,6 +117,22 @@ def _encode(options: argparse.Namespace) -> None:
         latents = encode_effects(clips, encoder, options.effects, options.store, shard=options.shard)
     sizes = ", ".join(f"{dim} {size}" for dim, size in latents.sizes.items())
     sys.stdout.write(f"{sizes}: {latents.encoding['source']}\n")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from latentfx_nb.cache import cache_dir
+    from latentfx_nb.stores import verify
+
+    folder = cache_dir() / "latents"
+    places = options.stores or sorted(folder.glob("*.zarr"))
+    if not places:
+        sys.stdout.write(f"{folder} holds no store yet\n")
+    sound = True
+    for place in places:
+        verdict = verify(place, options.repair)
+        sys.stdout.write(f"{verdict}\n")
+        sound &= verdict.is_sound
+    return 0 if sound else 1
 
 
 def _warm(options: argparse.Namespace) -> None:

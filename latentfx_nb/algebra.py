@@ -34,7 +34,7 @@ from scipy.linalg import orthogonal_procrustes
 from tqdm.auto import tqdm
 
 from latentfx_nb.audio import Clip
-from latentfx_nb.cache import atomic_write, cache_dir
+from latentfx_nb.cache import cache_dir, keep, kept
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.decoding import reconstruction
 from latentfx_nb.effects import EFFECTS, render
@@ -318,15 +318,16 @@ def algebra_scores(
         for effect in effects:
             settings = [clips.hashes(), rows, effect, list(methods), list(shots), seed, ridge, str(device)]
             path = _kept(latents, settings)
-            if path.exists():
-                found.append(xr.load_dataset(io.BytesIO(path.read_bytes()), engine="scipy"))
+            content = kept(path)
+            if content is not None:
+                found.append(xr.load_dataset(io.BytesIO(content), engine="scipy"))
                 progress.update(each)
                 continue
             probes = train_probes(means, bar=partial(tqdm, disable=True))["probe"] if probes is None else probes
             study = _Study(clips, encoder, latents.sel(effect=["CLN", effect]), probes, effect, ridge, seed)
             found.append(study.scores(rows, methods, shots, progress.update))
-            with atomic_write(path) as file:
-                file.write(found[-1].to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
+            content = bytes(found[-1].to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
+            keep(path, content, f"the score of {effect}")
     scores = xr.concat(found, "effect")
     return scores.assign_attrs(encoder=encoder.name, weights_hash=encoder.weights_hash, seed=seed)
 

@@ -6,11 +6,13 @@ import errno
 import os
 import shutil
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import google_crc32c
 import platformdirs
 
 
@@ -33,6 +35,30 @@ def check_space(
             errno.ENOSPC,
             f"{folder} has {free / 1e9:.1f} GB free, but {what} need {needed / 1e9:.1f} GB; free space, or {remedy}",
         )
+
+
+def keep(path: Path, content: bytes, what: str) -> None:
+    """Keep what was computed, with a checksum; a folder that cannot be written to is announced and costs no result."""
+    try:
+        with atomic_write(path) as file:
+            file.write(content + google_crc32c.Checksum(content).digest())
+    except OSError as error:
+        warnings.warn(
+            f"{what} is not kept and will be computed again next time: {error}; point LATENTFX_CACHE at a folder that "
+            "can be written to",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def kept(path: Path) -> bytes | None:
+    """Return what was kept, if it is there and every bit as it was: else None, and it is computed again."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    content, checksum = content[:-4], content[-4:]
+    return content if checksum == google_crc32c.Checksum(content).digest() else None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -29,6 +30,10 @@ HEADER_TOLERANCE_SAMPLES = round(SAMPLE_RATE_HZ * HEADER_TOLERANCE_S)
 
 class SkippedFiles(UserWarning):
     """Files of a folder cannot be used; the others are."""
+
+
+SETTLED_S = 2
+"""How long ago a file must have changed for its times to tell it from the next change: FAT counts in two seconds."""
 
 
 class ClipSet(Sequence):
@@ -87,16 +92,29 @@ class ClipSet(Sequence):
         return audio.fit_length(audio.to_channels(clip, 2), CLIP_SAMPLES)
 
     def hashes(self) -> list[str]:
-        """Return one sha256 a clip, over its file's bytes and its place in the file: equal hashes, equal samples."""
+        """Return one sha256 a clip, over its file's bytes and its place in the file: equal hashes, equal samples.
+
+        A file is read again when its size, its inode or one of its times is another one, and whenever it changed in the
+        last seconds or in the future: clocks are too coarse, and those of file servers too wrong, to tell then. What
+        nobody can see is a change that leaves all four as they were, long ago by the clock of who made it.
+        """
         files, mixed = self.table["file"], " mono" if self.mono else ""
         return [
-            hashlib.sha256(f"{_file_hash(file, Path(file).stat().st_mtime_ns)} {start}{mixed}".encode()).hexdigest()
+            hashlib.sha256(f"{_file_hash(file)} {start}{mixed}".encode()).hexdigest()
             for file, start in zip(files, self.table["start"], strict=True)
         ]
 
 
+def _file_hash(file: str) -> str:
+    found = os.stat(file)
+    # st_ctime is the kernel's: whoever copies a file's times onto another cannot copy this one.
+    state = found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+    settled = max(found.st_mtime, found.st_ctime) < time.time() - SETTLED_S
+    return _settled_hash(file, state) if settled else _settled_hash.__wrapped__(file, state)
+
+
 @lru_cache(maxsize=4096)
-def _file_hash(file: str, _modified_ns: int) -> str:
+def _settled_hash(file: str, _state: tuple[int, ...]) -> str:
     with open(file, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

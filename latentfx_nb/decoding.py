@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import io
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from latentfx_nb.audio import Clip, normalise
-from latentfx_nb.cache import atomic_write, cache_dir
+from latentfx_nb.cache import cache_dir, keep, kept
 from latentfx_nb.encoders.base import Encoder, decode_latents
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 
@@ -66,20 +68,26 @@ def _path(encoder: Encoder, latents: NDArray[np.float32], length: int, seed: int
 
 
 def _read(path: Path, length: int) -> Clip | None:
-    """Return the kept sound; None if there is none, or if it is not whole, so that it is decoded again."""
+    """Return the kept sound; None if there is none, or if it is not as it was, so that it is decoded again."""
+    content = kept(path)
+    if content is None:
+        return None
     try:
-        sound = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        sound = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError):
         return None
     if sound.shape != (2, length) or sound.dtype != np.float32 or not np.isfinite(sound).all():
         return None
-    path.touch()  # the oldest go first, and this one is in use
+    with suppress(OSError):  # a cache that cannot be written can be read
+        path.touch()  # the oldest go first, and this one is in use
     return sound
 
 
 def _write(path: Path, sound: Clip) -> None:
-    with atomic_write(path) as file:
-        np.save(file, sound)
-    kept = sorted(path.parent.glob("*.npy"), key=lambda one: one.stat().st_mtime)
-    for old in kept[:-KEPT]:
-        old.unlink(missing_ok=True)
+    content = io.BytesIO()
+    np.save(content, sound)
+    keep(path, content.getvalue(), "the decoded sound")
+    with suppress(OSError):  # another process may be making room too
+        sounds = sorted(path.parent.glob("*.npy"), key=lambda one: one.stat().st_mtime)
+        for old in sounds[:-KEPT]:
+            old.unlink(missing_ok=True)

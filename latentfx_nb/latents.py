@@ -60,7 +60,8 @@ def encode_effects(
     sixteen jobs with one store fill it; both give the bits that one machine gives with the same number of threads.
 
     Raises ValueError for an unknown effect, zero clips, a store that holds another data set or was written by another
-    version, and OSError, with all finished clips kept, if the disk is full.
+    version, for a file that changes while it is encoded, and OSError, with all finished clips kept, if the disk is full
+    or cannot be written.
     """
     labels = [effects] if isinstance(effects, str) else list(EFFECTS if effects is None else effects)
     settings = [Setting(label) for label in labels]
@@ -189,6 +190,7 @@ def _encode(
         with store.lock(part):
             create()
             _fill(store, job, rows, part, client, bar)
+        store.check_finished(rows)
     if average:
         return store.means(rows)
     return store.latents().isel(clip=rows) if shard else store.latents()
@@ -264,7 +266,10 @@ def _encoded(
 def _fill_here(store: Store, job: _Job, way: _Way, rows: Sequence[int], part: str) -> Iterator[tuple[int, Stages]]:
     """Yield 1 and the time it took for each clip that is written; the next one is encoded meanwhile."""
 
+    hashes = job.clips.hashes()
+
     def write(row: int, latents: NDArray[np.float32]) -> None:
+        _check_unchanged(job.clips, row, hashes[row])
         write_clip(str(store), row, latents)
         store.record({row: latents.mean(axis=-1)}, part)
 
@@ -284,6 +289,15 @@ def _fill_here(store: Store, job: _Job, way: _Way, rows: Sequence[int], part: st
         with _timed(stages, "write"):
             written.result()
         yield 1, stages
+
+
+def _check_unchanged(clips: ClipSet, row: int, digest: str) -> None:
+    """Raise ValueError if a clip's file is not the one any more after which the store was named."""
+    if clips[row : row + 1].hashes() != [digest]:
+        raise ValueError(
+            f"{clips.table['file'].iat[row]} changed while it was encoded; the clips before it are kept: load the "
+            "clips anew and run it again"
+        )
 
 
 # ----------------------------------------------------------------------------------------------------- on a cluster
@@ -332,8 +346,9 @@ def _encode_block(loaded: Loaded, block: _Block) -> tuple[dict[int, NDArray[np.f
     # Tasks on one worker render side by side, and take turns at the encoder.
     latents = _encoded(block.clips, loaded, block.way, stages, workers=1)
     with closing(latents):
-        for row, one in zip(block.rows, latents, strict=True):
+        for place, (row, one) in enumerate(zip(block.rows, latents, strict=True)):
             with _timed(stages, "write"):
+                _check_unchanged(block.clips, place, block.hashes[place])
                 write_clip(block.place, row, one)
             means[row] = one.mean(axis=-1)
     return means, stages

@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import lzma
 import threading
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -464,6 +466,11 @@ def _fingerprint(rows: Samples, settings: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
+UNREADABLE = (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError)
+UNREADABLE += (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What reading a damaged zip archive may raise: one bit makes it an encrypted one, or one of another compression."""
+
+
 def _read_points(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
     """Return the cached points, or None if there are none; a damaged file is announced and counts as none."""
     if not path.exists():
@@ -473,7 +480,7 @@ def _read_points(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | No
             points = stored["points"]
         if points.shape != shape or points.dtype != np.float32 or not np.isfinite(points).all():
             raise ValueError(f"it holds {points.dtype} {points.shape}, not finite float32 {shape}")
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         warnings.warn(f"ignoring the cached UMAP {path} and fitting again: {error}", RuntimeWarning, stacklevel=4)
         return None
     return points

@@ -44,11 +44,14 @@ class Shards(BackendArray):
 
     def _shard(self, row: int, settings: NDArray[np.intp]) -> NDArray[np.float16]:
         """Return some of a clip's chunks, `[setting dim frame]`."""
-        found = np.empty((len(settings), *self.shape[2:]), "<f2")
         path = self.folder / shard_name(row)
         if not path.exists():
-            found.fill(np.nan)
-            return found
+            return np.full((len(settings), *self.shape[2:]), np.nan, "<f2")
+        return self.read_file(path, settings)
+
+    def read_file(self, path: Path, settings: NDArray[np.intp]) -> NDArray[np.float16]:
+        """Return some of the chunks in a clip's file, `[setting dim frame]`; raise ValueError if one was changed."""
+        found = np.empty((len(settings), *self.shape[2:]), "<f2")
         with open(path, "rb", buffering=0) as file:
             file.seek(max(0, file.seek(0, 2) - _index_bytes(self.shape)))
             index = np.frombuffer(_intact(file, _index_bytes(self.shape)), "<u8").reshape(-1, 2)
@@ -65,8 +68,23 @@ def _intact(file: BinaryIO, length: int) -> memoryview:
     """Return the next bytes of the file, less the checksum at their end."""
     content = file.read(length)
     if len(content) < length or google_crc32c.value(content) != INTACT:
-        raise ValueError(f"{file.name} fails its crc32c checksum: delete this file, and encode again what it held")
+        raise ValueError(
+            f"{file.name} fails its crc32c checksum: delete this file, or let `python -m latentfx_nb verify --repair` "
+            "find all that fail, and encode again what it held"
+        )
     return memoryview(content)[:-4]
+
+
+def is_intact(path: Path, shape: tuple[int, ...]) -> bool:
+    """Say whether a clip's file is whole, and its index and every chunk in it as they were written."""
+    if path.stat().st_size != shard_bytes(shape):
+        return False
+    shards = Shards(path.parent, shape)
+    try:
+        shards.read_file(path, np.arange(shape[1]))
+    except ValueError:
+        return False
+    return True
 
 
 def widen(half: NDArray[np.float16], out: NDArray[np.float32]) -> None:

@@ -285,6 +285,11 @@ def test_a_stopped_study_goes_on_with_the_effects_it_has_not_done(bundled, linea
     monkeypatch.setattr(algebra._Study, "scores", lambda *a: measured.append(a[0]._effect) or original(*a))
     xr.testing.assert_identical(study(["HPF", "LPF"]), whole)
     assert len(measured) == 1
+    content = bytearray(done[1].read_bytes())
+    content[-100] ^= 1
+    done[1].write_bytes(content)
+    xr.testing.assert_identical(study(["HPF", "LPF"]), whole)
+    assert len(measured) == 2
 
 
 def test_more_pairs_than_there_are_clips_are_left_out(bundled, linear_effect, own_cache):

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from latentfx_nb.clips import load_clips
 from latentfx_nb.cluster import Loaded, run_blocks
 from latentfx_nb.encoders import load_encoder, reloading
 from latentfx_nb.latents import encode_effects
-from tests.test_latents import KILLS, LABELS, Quiet, Tiny, content_of, encode, finished_rows, listed_once
+from tests.test_latents import LABELS, Quiet, Tiny, content_of, encode, finished_rows, listed_once
 
 distributed = pytest.importorskip("distributed")
 
@@ -28,6 +29,12 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def client():
+    with two_workers() as client:
+        yield client
+
+
+@contextmanager
+def two_workers():
     """Two workers in processes of their own, which are started again when they die."""
     # Dask itself gives up on a block after three deaths: here they are meant.
     with (
@@ -180,19 +187,25 @@ class Slow(Tiny):
         return super().encode(audio)
 
 
-def test_workers_killed_at_random_moments_lose_nothing(client, clips, tmp_path):
-    """`LATENTFX_KILLS` workers are killed while they encode, and no block is lost, doubled or torn."""
+@pytest.mark.soak
+def test_workers_killed_at_random_moments_lose_nothing(clips, tmp_path, soak):
+    """Workers are killed while they encode, and no block is lost, doubled or torn."""
     expected = encode(clips, Slow(), tmp_path / "expected")
-    for number, moment in enumerate(np.random.default_rng(1).uniform(0.02, 0.5, KILLS)):
-        client.wait_for_workers(2)
-        before = set(client.run(os.getpid).values())
-        killer = threading.Timer(moment, os.kill, (min(before), signal.SIGKILL))
-        killer.start()
-        store = tmp_path / f"{number}.zarr"
-        array = encode(clips, Slow(), store, client=client)
-        killer.join()
-        client.wait_for_workers(2)
-        assert min(before) not in client.run(os.getpid).values()
+    for number, moment in enumerate(np.random.default_rng(1).uniform(0.02, 0.5, soak.rounds(2, 20))):
+        store, killed = tmp_path / f"{number}.zarr", []
+
+        def kill(pid, killed=killed):
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+        # A cluster of its own for each: now and then Dask does not start a killed worker again.
+        with two_workers() as client:
+            killer = threading.Timer(moment, kill, [min(client.run(os.getpid).values())])
+            killer.start()
+            array = encode(clips, Slow(), store, client=client)
+            killer.join()
+        assert len(killed) == 1
         xr.testing.assert_identical(array.load(), expected.load())
         assert shards(store) == shards(tmp_path / "expected")
         assert listed_once(store)
+        soak.count("Store", "Dask workers killed at random")

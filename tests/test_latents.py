@@ -281,7 +281,6 @@ def assert_values_equal(one, other):
 
 # Killed and started again.
 
-KILLS = int(os.environ.get("LATENTFX_KILLS", "3"))
 CONTEXT = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
@@ -342,11 +341,13 @@ def test_killed_at_any_moment_and_started_again(folder, clips, whole, tmp_path):
     assert_same_as(whole, clips, store)
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_killed_at_random_moments(folder, clips, whole, tmp_path):
-    """No block is lost, doubled or torn, however often a run is killed; `LATENTFX_KILLS` says how often."""
+def test_killed_at_random_moments(folder, clips, whole, tmp_path, soak):
+    """No block is lost, doubled or torn, however often a run is killed."""
+    kills = soak.rounds(3, 100)
     context = multiprocessing.get_context(CONTEXT)
-    moments = np.random.default_rng(0).uniform(0, 0.6, KILLS)
+    moments = np.random.default_rng(0).uniform(0, 0.6, kills)
     store = None
     for number, moment in enumerate(moments):
         if store is None:  # the last one was whole
@@ -359,12 +360,17 @@ def test_killed_at_random_moments(folder, clips, whole, tmp_path):
         process.join(moment)
         process.kill()
         process.join()
+        soak.count("Store", "runs killed at random" if process.exitcode else "runs that ended before their kill")
         before, finished = finished, finished_rows(store)
         assert_goes_on(before, finished, [whole[1].index(batch) for batch in encoded(log)])
         if len(finished) == 6 or number == len(moments) - 1:
             encode(clips, Tiny(), store)
             assert listed_once(store)
             assert_same_as(whole, clips, store)
+            verdict = stores.verify(store)
+            assert verdict.is_sound and len(verdict.good) == 6
+            soak.count("Store", "blocks verified after kills", len(verdict.good))
+            soak.count("Store", "bad blocks after kills", len(verdict.bad))
             store = None
 
 
@@ -442,6 +448,30 @@ def test_two_processes_at_once_share_the_work(folder, clips, whole, tmp_path):
     assert [process.exitcode for process in processes] == [0, 0]
     assert encoded(log) == whole[1]
     assert_same_as(whole, clips, store)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_of_two_at_once_either_may_be_killed_and_the_other_goes_on(folder, clips, whole, tmp_path, soak):
+    """The lock of a killed process keeps nobody out, and what it was writing is written again."""
+    context = multiprocessing.get_context(CONTEXT)
+    for number, moment in enumerate(np.random.default_rng(2).uniform(0, 0.6, soak.rounds(1, 10))):
+        store, logs = tmp_path / f"{number}.zarr", [tmp_path / f"log {number} {which}" for which in "ab"]
+        killed, other = (context.Process(target=_run, args=(folder, store, log)) for log in logs)
+        for process in (killed, other):
+            process.start()
+        while killed.is_alive() and not store.exists():
+            time.sleep(0.002)
+        killed.join(moment)
+        killed.kill()
+        killed.join()
+        other.join()
+        assert other.exitcode == 0
+        verdict = stores.verify(store)
+        assert verdict.is_sound and len(verdict.good) == 6
+        assert listed_once(store)
+        assert_same_as(whole, clips, store)
+        soak.count("Store", "two processes on one store, one of them killed")
 
 
 def test_an_error_keeps_the_clips_before_it(clips, whole, tmp_path):
