@@ -161,7 +161,9 @@ def effect_clusters(
         figure.update_xaxes(title="averaged over (s)", type="log", row=rows + 1, col=1)
         figure.update_yaxes(title="neighbours (%)", range=[0, 119], row=rows + 1, col=1)
     finished = _finish(figure, height=420 * rows + 90 + 300 * len(below))
-    return finished.update_layout(legend_y=-0.06) if below else finished
+    # At the figure's foot: how far below the curves their axis' title ends depends on the width.
+    foot = {"yref": "container", "y": 0, "yanchor": "bottom"}
+    return finished.update_layout(legend=foot, margin={"b": 120}) if below else finished
 
 
 WINDOWS_TITLE = "Flattened, averaged, and between: neighbours that share the label, by the averaging window"

@@ -20,6 +20,11 @@ tests that it names a section for. `make test` runs a small share of each.
 """
 
 
+def shown(value: float) -> str:
+    """Return a count whole, and anything else to three digits."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
 class Soak:
     """Says how many rounds to run, and keeps the counts: section -> what -> number or text."""
 
@@ -46,6 +51,6 @@ class Soak:
         )
         parts = [head]
         for section, counts in sorted(self.counts.items()):
-            rows = [f"| {what} | {value:.4g} |" for what, value in counts.items()]
+            rows = [f"| {what} | {shown(value)} |" for what, value in counts.items()]
             parts.append(f"## {section}\n\n| what | count |\n|---|---|\n" + "\n".join(rows) + "\n")
         path.write_text("\n".join(parts), encoding="utf-8")

@@ -45,6 +45,18 @@ CUT_OFF = """() => [...document.querySelectorAll(".js-plotly-plot svg text")].fi
   return own.width && (own.left < plot.left - 1 || own.right > plot.right + 1 || own.top < plot.top - 1
     || own.bottom > plot.bottom + 1);
 }).map((text) => text.textContent)"""
+# Words of a figure that lie on others.
+OVERLAPPING = """() => [...document.querySelectorAll(".js-plotly-plot")].flatMap((plot) => {
+  const kinds = ".legendtext, .xtitle, .ytitle, .xtick text, .ytick text, .annotation-text, .gtitle, .cbtitle text";
+  const words = [...plot.querySelectorAll(kinds)].filter((one) => one.textContent.trim() && one.checkVisibility());
+  const boxes = words.map((one) => one.getBoundingClientRect()), found = [];
+  boxes.forEach((a, i) => boxes.slice(0, i).forEach((b, j) => {
+    const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (wide > 3 && high > 3) found.push(`${words[i].textContent} on ${words[j].textContent}`);
+  }));
+  return found;
+})"""
 # Words on the page, but for those in figures, that differ too little from what lies behind them (WCAG 2.2, 1.4.3).
 HARD_TO_READ = """() => {
   const rgba = (text) => { const [r, g, b, a = 1] = text.match(/[0-9.]+/g).map(Number); return [r, g, b, a]; };
@@ -96,6 +108,7 @@ def opened(open_page, tmp_path):
         page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
         assert page.evaluate(UNFILLED) == []
         assert page.evaluate(CUT_OFF) == []
+        assert page.evaluate(OVERLAPPING) == []
         assert page.evaluate(HARD_TO_READ) == []
         if name not in dropped and page.locator(".latentfx-drop").count():
             dropped.add(name)
