@@ -27,6 +27,13 @@ RESAMPLING_MARGIN_S = 0.05
 """Context read on both sides of a resampled excerpt, far longer than soxr's filter, so that cuts leave no trace."""
 
 
+GATE_LUFS = -70.0
+"""The absolute gate of ITU-R BS.1770-4: blocks below it do not count."""
+
+GATE_STEPS = 20
+"""Gains to try where scaling brings blocks over the gate; two or three do."""
+
+
 def read(path: str | Path, sample_rate: int, start: int = 0, length: int | None = None) -> Clip:
     """Return `[channel sample]` of an audio file at `sample_rate` Hz.
 
@@ -147,7 +154,32 @@ def normalise(clip: Clip, sample_rate: int, lufs: float = TARGET_LUFS) -> Clip:
     measured = loudness_lufs(clip, sample_rate)
     if measured == -math.inf:
         return clip.copy()
-    return clip * np.float32(10.0 ** ((lufs - measured) / 20.0))
+    gain_db = lufs - measured
+    scaled = _amplified(clip, gain_db)
+    if not _gate_may_move(clip.shape[-1] / sample_rate, min(measured, lufs)):
+        return scaled
+    # A louder clip has more blocks above the gate, and so a lower mean: the gain grows until it is their mean that fits.
+    for _ in range(GATE_STEPS):
+        off_db = lufs - loudness_lufs(scaled, sample_rate)
+        if abs(off_db) < 0.01 or off_db == math.inf:
+            break
+        gain_db += off_db
+        scaled = _amplified(clip, gain_db)
+    return scaled
+
+
+def _amplified(clip: Clip, gain_db: float) -> Clip:
+    return clip * np.float32(10.0 ** (gain_db / 20.0))
+
+
+def _gate_may_move(length_s: float, lufs: float) -> bool:
+    """Return whether blocks at the absolute gate could count beside others of mean loudness `lufs`.
+
+    The relative gate lies 10 LU below the mean of all that pass, in which a single loud block of many may be thinned
+    out as far as their number.
+    """
+    blocks = max(1.0, length_s / 0.1)
+    return lufs - 10.0 - 10.0 * math.log10(blocks) < GATE_LUFS
 
 
 def spectrogram_db(clip: Clip, sample_rate: int, bands: int = 160, window: int = 4096, hop: int = 1024) -> xr.DataArray:
