@@ -268,9 +268,17 @@ def test_a_target_below_the_gate_is_one_gain(noise):
     assert audio.loudness_lufs(quiet * np.float32(100), RATE) == pytest.approx(-35, abs=0.01)
 
 
-def test_what_no_gate_could_change_is_measured_once(noise, monkeypatch):
+def test_the_gates_cost_no_second_measurement(noise, monkeypatch):
     measured = []
-    meter = audio.loudness_lufs
-    monkeypatch.setattr(audio, "loudness_lufs", lambda *args: measured.append(1) or meter(*args))
-    audio.normalise(noise(5 * RATE), RATE)
+    meter = audio._measured
+    monkeypatch.setattr(audio, "_measured", lambda *args: measured.append(1) or meter(*args))
+    audio.normalise(just_below_the_gate(noise, 5 * RATE), RATE)
     assert len(measured) == 1
+
+
+@pytest.mark.parametrize("level", [1e-4, 1.2e-4, 3e-4, 0.1])
+def test_the_gates_are_the_meters(noise, level):
+    sound = noise(3 * RATE, level=level)
+    sound[:, :RATE] *= np.float32(5)
+    measured, blocks = audio._measured(sound, RATE)
+    assert audio._gated_mean(blocks) == pytest.approx(measured, abs=1e-9)

@@ -166,7 +166,7 @@ def test_many_threads_at_once_give_the_same_bits(soak):
         alone = [rendered(*job) for job in jobs]
         order = generator.permutation(len(jobs))
         with ThreadPoolExecutor(8) as pool:
-            beside = list(pool.map(lambda i: rendered(*jobs[i]), order.tolist()))
+            beside = list(pool.map(rendered, *zip(*(jobs[i] for i in order))))
         for i, wet in zip(order, beside, strict=True):
             assert np.array_equal(wet, alone[i]), jobs[i][1]
         soak.count(SECTION, "renders on eight threads, same bits", len(jobs))
