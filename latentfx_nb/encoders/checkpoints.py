@@ -194,8 +194,8 @@ def _check_size(networks: Mapping[str, Mapping[str, torch.Tensor]], path: Path) 
     held = path.stat().st_size
     if claimed > held:
         raise ValueError(
-            f"{path} is {held / 1e6:.1f} MB, but its weights would be {claimed / 1e6:.1f} MB; save its state_dict again "
-            "with torch.save, each tensor contiguous"
+            f"{path} is {held / 1e6:.1f} MB, but its weights would be {claimed / 1e6:.1f} MB; save its state_dict "
+            "again with torch.save, each tensor contiguous"
         )
 
 

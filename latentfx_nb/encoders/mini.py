@@ -163,7 +163,8 @@ def _load_network(path: Path) -> torch.nn.Module:
         network.load_state_dict(weights)
     except Exception as error:
         raise ValueError(
-            f"{path} holds no weights that this version can use ({type(error).__name__}: {shorten(str(error), 400)}); write it with "
+            f"{path} holds no weights that this version can use ({type(error).__name__}: "
+            f"{shorten(str(error), 400)}); write it with "
             "python -m tools.train_mini, or leave `weights` out for the shipped ones"
         ) from error
     return network
