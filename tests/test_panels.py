@@ -741,9 +741,17 @@ def test_the_four_scenes_hold_the_shipped_points(bundled):
         np.testing.assert_allclose(drawn(trace), points.views[view].values.reshape(-1, 3), rtol=1e-6)
     assert panel.compute_umap.layout.display == "none"
     shown = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>", panel.numbers.value)
-    assert shown == [
-        (label, *(f"{row[kind]:.0%}" for kind in ("mean", "flat", "chance"))) for label, row in points.purity.iterrows()
-    ]
+    expected = []
+    for label, row in points.purity.iterrows():
+        ends = points.windows.loc[label].iloc[[-1, 0]]  # the whole clip is time-averaged, one frame flattened
+        np.testing.assert_allclose(ends["purity"], row[["mean", "flat"]], atol=1e-6)
+        between = [f" ({100 * one.low:.0f} to {100 * one.high:.0f})" for one in ends.itertuples()]
+        cells = [f"{row[kind]:.0%}{interval}" for kind, interval in zip(("mean", "flat"), between, strict=True)]
+        expected.append((label, *cells, f"{row['chance']:.0%}"))
+    assert shown == expected
+    assert "n = 640 renders, of 64 clips from 48 recordings" in panel.numbers.value
+    for part in ("640 renders x 64 features", "not standardised", "n_neighbors 15", "min_dist 0.1", "seed 0"):
+        assert part in panel.numbers.value
 
 
 @pytest.mark.parametrize("number", [0, 5, 321, 639])
