@@ -71,7 +71,7 @@ ELSEWHERE = {
 
 NOTES = {
     "httpx2-jsfetch": "for Python in a browser alone, where nothing of ours runs; never installed",
-    "regex": "in part under CNRI's old Python licence; drawn in by optional extras alone, never part of what we distribute",
+    "regex": "in part under CNRI's old Python licence; drawn in by optional extras alone, never part of what we ship",
     **dict.fromkeys(
         ("cuda-bindings", "cuda-toolkit"),
         "comes with torch's CUDA build, from your index to your machine; never part of what we distribute",
