@@ -1,10 +1,11 @@
-"""The command `python -m latentfx_nb`: encode, verify, warm, encoders, convert and serve."""
+"""The command `python -m latentfx_nb`: encode, verify, warm, encoders, convert, serve and report."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import sys
+from pathlib import Path
 
 from latentfx_nb import __version__, server
 
@@ -85,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
         help="keep a kernel ready for each of these, such as 04_knob_paths: it opens in half the time, for 0.5 GB more",
     )  # fmt: skip
     serve.set_defaults(run=lambda options: server.serve(options.port, options.open_browser, preheat=options.preheat))
+
+    report = commands.add_parser("report", help="say what results depend on here: versions, hashes, settings and seeds")
+    report.add_argument("--out", metavar="FILE", help="write it as JSON, too")
+    report.set_defaults(run=_report)
     return parser
 
 
@@ -164,6 +169,19 @@ def _convert(options: argparse.Namespace) -> None:
         return
     for path in convert(options.family, options.checkpoint, options.out, options.sha256):
         sys.stdout.write(f"{path}: {path.stat().st_size / 1e6:.1f} MB\n")
+
+
+def _report(options: argparse.Namespace) -> None:
+    import json
+
+    from latentfx_nb.cache import atomic_write
+    from latentfx_nb.report import report_text, run_report
+
+    found = run_report()
+    sys.stdout.write(report_text(found) + "\n")
+    if options.out:
+        with atomic_write(Path(options.out).expanduser()) as file:
+            file.write(json.dumps(found, indent=2).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ A clip is float32 `[channel sample]`. pyloudnorm wants `[sample channel]`; only 
 from __future__ import annotations
 
 import math
+from copy import copy
 from functools import lru_cache, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,15 @@ RESAMPLING_MARGIN_S = 0.05
 
 MOST_AT_ONCE = 1 << 22
 """Samples a channel that are read in one go: more than any clip takes."""
+
+GATE_LUFS = -70.0
+"""The absolute gate of ITU-R BS.1770-4: blocks below it do not count."""
+
+GATE_STEPS = 20
+"""Gains to try where scaling brings blocks over the gate; two or three do."""
+
+TOLERANCE_LU = 0.05
+"""How far a scaled clip may be off its target: half of what the standard's meters may be off."""
 
 
 def read(path: str | Path, sample_rate: int, start: int = 0, length: int | None = None) -> Clip:
@@ -154,22 +164,46 @@ def loudness_lufs(clip: Clip, sample_rate: int) -> float:
 
     Raises ValueError for an empty clip or samples that are not finite.
     """
+    return _measured(clip, sample_rate)[0]
+
+
+def _measured(clip: Clip, sample_rate: int) -> tuple[float, NDArray[np.float64]]:
+    """Return the loudness, and that of each block `[block]` that it was averaged from."""
     if not clip.size or not np.isfinite(clip).all():
         raise ValueError("loudness needs at least one sample, all of them finite; repair or leave out this clip")
     samples = clip[:1].T.astype(np.float64) * math.sqrt(2.0) if is_doubled(clip) else clip.T.astype(np.float64)
     block_s = min(0.4, clip.shape[-1] / sample_rate)
     if block_s * sample_rate > clip.shape[-1]:  # rounded up, which pyloudnorm refuses as longer than the clip
         block_s = math.nextafter(block_s, 0.0)
+    meter = copy(_meter(sample_rate, block_s))  # it keeps the blocks, and other threads measure with it too
     with np.errstate(invalid="ignore"):  # pyloudnorm averages an empty list of blocks where all are gated out
-        return float(_meter(sample_rate, block_s).integrated_loudness(samples))
+        loudness = float(meter.integrated_loudness(samples))
+    return loudness, np.array(meter.blockwise_loudness)
 
 
 def normalise(clip: Clip, sample_rate: int, lufs: float = TARGET_LUFS) -> Clip:
     """Return `clip [channel sample]` scaled to `lufs`; a clip of loudness -inf comes back as it is (see above)."""
-    measured = loudness_lufs(clip, sample_rate)
+    measured, blocks = _measured(clip, sample_rate)
     if measured == -math.inf:
         return clip.copy()
-    return clip * np.float32(10.0 ** ((lufs - measured) / 20.0))
+    gain_db = lufs - measured
+    # A gain brings quiet blocks over the gate, or below it: they count then, and the mean that has to fit is another.
+    for _ in range(GATE_STEPS):
+        off_db = lufs - _gated_mean(blocks + gain_db)
+        if abs(off_db) < TOLERANCE_LU or off_db == math.inf:
+            break
+        gain_db += off_db
+    return clip * np.float32(10.0 ** (gain_db / 20.0))
+
+
+def _gated_mean(blocks: NDArray[np.float64]) -> float:
+    """Return the integrated loudness of blocks `[block]` of these loudnesses, as the standard's two gates leave it."""
+
+    def mean(passed: NDArray[np.float64]) -> float:
+        return 10.0 * math.log10(np.mean(10.0 ** (passed / 10.0))) if passed.size else -math.inf
+
+    heard = blocks[blocks >= GATE_LUFS]
+    return mean(heard[heard > max(mean(heard) - 10.0, GATE_LUFS)])
 
 
 def spectrogram_db(clip: Clip, sample_rate: int, bands: int = 160, window: int = 4096, hop: int = 1024) -> xr.DataArray:

@@ -92,8 +92,16 @@ class EffectSpec:
         """
         effect = self.process(**self.settings(value, knob))
         if self.keeps_doubled and audio.is_doubled(clip):
-            return np.repeat(effect(clip[:1], sample_rate), 2, axis=0)
+            return np.repeat(_applied(effect, clip[:1], sample_rate), 2, axis=0)
+        return _applied(effect, clip, sample_rate)
+
+
+def _applied(effect: Callable[[Clip, int], Clip], clip: Clip, sample_rate: int) -> Clip:
+    """Return `effect` of `clip [channel sample]`; pedalboard takes the longer side for time, so that has to be so."""
+    channels, samples = clip.shape
+    if samples > channels or not isinstance(effect, pedalboard.Plugin):
         return effect(clip, sample_rate)
+    return effect(audio.fit_length(clip, channels + 1), sample_rate)[:, :samples]
 
 
 # Pedalboard's defaults stand written out, so that a new release of it cannot change a data set unnoticed. Knobs that

@@ -31,7 +31,7 @@ from latentfx_nb.effects import EFFECTS, Setting, get_effect, settings_hash
 from latentfx_nb.encoders import load_encoder, weights_hash
 from latentfx_nb.latents import encode_effects, encode_sweep
 from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
-from latentfx_nb.projections import PCA, fit_pca, fit_umap, purity_table
+from latentfx_nb.projections import PCA, UMAP_NEIGHBOURS, fit_pca, fit_umap, purity_table
 
 POINTS = BUNDLED / "points"
 
@@ -55,8 +55,6 @@ CLOUD_FRAMES = 1500
 """Frames of a data set that stand for all of them behind trajectories: enough to see where they lie."""
 
 ALGEBRA = "algebra_"  # what stands before its variables and dims in a file
-
-UMAP_NEIGHBOURS = 15  # umap-learn's default; a folder with a single clip has fewer renders to be near to
 
 
 def effect_means(clips: ClipSet, encoder: str, bar: Callable[..., Any] = tqdm) -> xr.DataArray:
@@ -294,13 +292,18 @@ def _project(latents: xr.DataArray, means: xr.DataArray, umap_dimensions: Sequen
         dataset[f"pca_{kind}"] = _unnamed(pca.points, "component_3d")
         dataset[f"explained_{kind}"] = "component_3d", np.asarray(pca.explained)
         for n in umap_dimensions:
-            near = min(UMAP_NEIGHBOURS, means.sizes["clip"] * means.sizes["effect"] - 1)
+            near = umap_neighbours(means)
             points = fit_umap(x, n, n_neighbors=near, features=features).points
             dataset[f"umap_{kind}_{n}d"] = _unnamed(points, f"component_{n}d")
         purity[kind] = purity_table(x, features=features)
     dataset["purity"] = ("label", "kind"), np.stack([table["purity"] for table in purity.values()], axis=1)
     dataset["chance"] = "label", purity["mean"]["chance"].to_numpy()
     return dataset.assign_coords(label=list(purity["mean"].index), kind=list(purity))
+
+
+def umap_neighbours(means: xr.DataArray) -> int:
+    """Return how many neighbours UMAP is given: a folder with a single clip has fewer renders to be near to."""
+    return min(UMAP_NEIGHBOURS, means.sizes["clip"] * means.sizes["effect"] - 1)
 
 
 def _unnamed(points: xr.DataArray, dim: str) -> xr.DataArray:

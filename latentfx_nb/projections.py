@@ -49,6 +49,12 @@ KRYLOV_PASSES = 24  # spectra that need more have no direction worth drawing
 ANGLE = 3e-4  # the sine that a component may be off: its cosine is then above 1 - 5e-8
 SKETCH_WIDTH = 32
 
+# What UMAP is drawn with unless it is told otherwise; pages print it beside the picture.
+UMAP_NEIGHBOURS = 15
+UMAP_MIN_DIST = 0.1
+UMAP_METRIC = "Euclidean"
+UMAP_SEED = 0
+
 
 # --------------------------------------------------------------------------------------------------------------- PCA
 
@@ -411,10 +417,10 @@ class _FoundNeighbours:
 def fit_umap(
     x: Array,
     n: int = 3,
-    seed: int = 0,
+    seed: int = UMAP_SEED,
     *,
-    n_neighbors: int = 15,
-    min_dist: float = 0.1,
+    n_neighbors: int = UMAP_NEIGHBOURS,
+    min_dist: float = UMAP_MIN_DIST,
     features: str | Sequence[Hashable] | None = None,
     cache: bool = True,
 ) -> UMAP:

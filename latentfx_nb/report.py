@@ -31,14 +31,17 @@ from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, settings_hash
 from latentfx_nb.encoders import present_hashes
 from latentfx_nb.encoders.base import compute_devices
 from latentfx_nb.masking import MASKING
-from latentfx_nb.prepared import CLOUD_FRAMES, POINTS, UMAP_NEIGHBOURS
+from latentfx_nb.prepared import CLOUD_FRAMES, POINTS
 from latentfx_nb.probes import DRAWS, ProbeConfig, accuracy_interval
 from latentfx_nb.projections import RENDERS_BESIDE, UMAP_METRIC, fit_umap
-from latentfx_nb.server import PROCESS_SETTINGS
 
 OWN_SETTINGS = ("LATENTFX_CACHE", "LATENTFX_WEIGHTS", "LATENTFX_CLIPS", "LATENTFX_UPLOAD_MB", "LATENTFX_ALLOW_FOLDERS")
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "HF_HOME")
+
+PROCESS_ENV = Path(__file__).with_name("process.env")
+
+PROCESS_SETTINGS = tuple(re.findall(r"^(\w+)=", PROCESS_ENV.read_text(encoding="utf-8"), re.MULTILINE))
 
 SETTINGS = (*PROCESS_SETTINGS, *OWN_SETTINGS, *THREAD_SETTINGS)
 """The only environment variables that a report names, where they are set."""
@@ -49,9 +52,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 def run_report() -> dict[str, Any]:
     """Return what results of this installation depend on, ready for JSON.
 
-    Sections: `package`, `system`, `versions` (of all that the package and its extras ask for), `settings`, `encoders`
-    (weights of those that are ready), `clips`, `effects`, `parameters`, `points` (that ship) and `stores` (in the
-    cache). Digests are sha256. Weights and clips are read for them: a second, and more with large models.
+    Sections: `made`, `package`, `system`, `versions` (of all that the package and its extras ask for), `settings`,
+    `encoders` (weights of those that are ready), `clips`, `effects`, `parameters`, `points` (that ship) and `stores`
+    (in the cache). Digests are sha256. Weights and clips are read for them: a second, or more with large models.
     """
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -154,12 +157,11 @@ def _parameters() -> dict[str, Any]:
     umap, scores = _defaults(fit_umap), _defaults(algebra_scores)
     return {
         "choice of clips": {"seed": paper.CHOICE_SEED},
-        "pca": {"method": "exact", "standardised": False, "seed": 0, "frames drawn behind trajectories": CLOUD_FRAMES},
+        "pca": {"method": "exact", "standardised": False, "frames drawn behind trajectories": CLOUD_FRAMES},
         "umap": {
             **{name: umap[name] for name in ("seed", "n_neighbors", "min_dist")},
             "metric": UMAP_METRIC,
             "standardised": False,
-            "n_neighbors at most": UMAP_NEIGHBOURS,
         },
         "neighbours": {"k": RENDERS_BESIDE, "metric": UMAP_METRIC},
         "probes": asdict(ProbeConfig()),

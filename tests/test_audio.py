@@ -238,3 +238,47 @@ def test_spectrogram_shows_a_full_scale_tone_at_0_db_and_silence_at_the_floor(to
 def test_the_format_list_can_be_written_and_read_here():
     """The folder tests rely on libsndfile's MP3 and Ogg support, which every wheel of soundfile brings."""
     assert {"WAV", "FLAC", "MP3", "OGG", "AIFF"} <= set(soundfile.available_formats())
+
+
+def just_below_the_gate(noise, samples):
+    """A tenth of it 11 dB louder than the rest, which is just below -70 LUFS."""
+    sound = noise(samples, level=1.2e-4)
+    sound[:, : samples // 12] *= np.float32(3.5)
+    return sound
+
+
+@pytest.mark.parametrize("seconds", [5.5, 20])
+def test_blocks_that_a_gain_lifts_over_the_gate_count(noise, seconds):
+    """One gain by the loudness before leaves such a sound 7 LU too low: its quiet part did not count then."""
+    sound = just_below_the_gate(noise, int(seconds * RATE))
+    naive = sound * np.float32(10 ** ((-28 - audio.loudness_lufs(sound, RATE)) / 20))
+    assert audio.loudness_lufs(naive, RATE) < -33
+    assert audio.loudness_lufs(audio.normalise(sound, RATE), RATE) == pytest.approx(-28, abs=0.01)
+
+
+def test_blocks_that_fall_below_the_gate_count_no_longer(noise):
+    loud = just_below_the_gate(noise, 5 * RATE) * np.float32(100)
+    for lufs in (-62.0, -66.0):
+        assert audio.loudness_lufs(audio.normalise(loud, RATE, lufs), RATE) == pytest.approx(lufs, abs=0.01)
+
+
+def test_a_target_below_the_gate_is_one_gain(noise):
+    sound = noise(RATE)
+    quiet = audio.normalise(sound, RATE, -75.0)
+    assert audio.loudness_lufs(quiet * np.float32(100), RATE) == pytest.approx(-35, abs=0.01)
+
+
+def test_the_gates_cost_no_second_measurement(noise, monkeypatch):
+    measured = []
+    meter = audio._measured
+    monkeypatch.setattr(audio, "_measured", lambda *args: measured.append(1) or meter(*args))
+    audio.normalise(just_below_the_gate(noise, 5 * RATE), RATE)
+    assert len(measured) == 1
+
+
+@pytest.mark.parametrize("level", [1e-4, 1.2e-4, 3e-4, 0.1])
+def test_the_gates_are_the_meters(noise, level):
+    sound = noise(3 * RATE, level=level)
+    sound[:, :RATE] *= np.float32(5)
+    measured, blocks = audio._measured(sound, RATE)
+    assert audio._gated_mean(blocks) == pytest.approx(measured, abs=1e-9)

@@ -101,6 +101,7 @@ def test_clips_effects_and_window_can_be_chosen(bundled):
 def test_speed_and_extent_are_those_of_the_smoothed_latents():
     panel = ready(Trajectories())
     rows = cells(panel.numbers.value)[1:]
+    assert "PCA: exact, of all frames x 64 features, centred, not standardised" in panel.numbers.value
     for row, own in zip(rows, panel._drawn.latents, strict=True):
         assert row == [plots.trajectory_name(own), f"{float(speed(own)):.3g}", f"{float(extent(own)):.3g}"]
 
@@ -149,6 +150,9 @@ def test_algebra_opens_with_scores_of_every_effect_and_their_intervals(bundled):
     assert all(re.fullmatch(r"-?\d+ \(-?\d+ to -?\d+\) of -?\d+", cell) for row in rows for cell in row[1:-1])
     assert {row[-1] for row in rows} <= {"yes", "no"}
     assert "Each of 12 held-out clips" in panel.scored.value
+    assert (
+        "The points are drawn in their own PCA. PCA: exact, of the time averages of 640 renders" in panel.scored.value
+    )
     assert list(panel.figure.data[6].x) == list(WET)
     assert [trace.name for trace in panel.figure.data[8:]] == list(METHODS.values())
     assert list(panel.figure.data[8].x) == ["1", "2", "4", "8", "16"]

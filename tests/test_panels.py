@@ -551,6 +551,7 @@ def test_choosing_clips_draws_their_paths_and_their_straightness(bundled):
     assert panel.figure.data[2].text == tuple(f"<b>{bundled.table['clip'].iat[row]}</b>" for row in rows)
     expected = straightness(prepared.sweep_means(bundled[rows], "logmel", "HPF"))
     shown = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>.*?</tr>", panel.numbers.value)
+    assert "PCA: exact, of the time averages of 640 renders (64 clips, 10 effects) x 64 features" in panel.numbers.value
     assert shown == [(clip, f"{one:.2f}") for clip, one in zip(expected["clip"].values, expected.values)]
 
 
@@ -741,9 +742,17 @@ def test_the_four_scenes_hold_the_shipped_points(bundled):
         np.testing.assert_allclose(drawn(trace), points.views[view].values.reshape(-1, 3), rtol=1e-6)
     assert panel.compute_umap.layout.display == "none"
     shown = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>", panel.numbers.value)
-    assert shown == [
-        (label, *(f"{row[kind]:.0%}" for kind in ("mean", "flat", "chance"))) for label, row in points.purity.iterrows()
-    ]
+    expected = []
+    for label, row in points.purity.iterrows():
+        ends = points.windows.loc[label].iloc[[-1, 0]]  # the whole clip is time-averaged, one frame flattened
+        np.testing.assert_allclose(ends["purity"], row[["mean", "flat"]], atol=1e-6)
+        between = [f" ({100 * one.low:.0f} to {100 * one.high:.0f})" for one in ends.itertuples()]
+        cells = [f"{row[kind]:.0%}{interval}" for kind, interval in zip(("mean", "flat"), between, strict=True)]
+        expected.append((label, *cells, f"{row['chance']:.0%}"))
+    assert shown == expected
+    assert "n = 640 renders, of 64 clips from 48 recordings" in panel.numbers.value
+    for part in ("640 renders x 64 features", "not standardised", "n_neighbors 15", "min_dist 0.1", "seed 0"):
+        assert part in panel.numbers.value
 
 
 @pytest.mark.parametrize("number", [0, 5, 321, 639])
@@ -1326,6 +1335,7 @@ def test_probes_are_trained_before_the_page_is_there(probing, bundled):
     assert rows["logmel-T"][1:3] == ["64", "0.6 k"]
     assert rows["paper: VGGish-F"][1:4] == ["2176", "21.8 k", "98.0"]
     assert "compare orderings, not sizes" in probing.numbers.value
+    assert re.search(r"n = 640 renders of 48 recordings, \d seed\(s\)\.", probing.numbers.value)
     assert [row[2] for row in table_rows(probing.claims.value)] == ["holds", "holds"]
 
 
@@ -1472,6 +1482,7 @@ def test_single_dims_are_masked_before_the_page_is_there(masking_panel, bundled)
     assert masking_panel.player.title == f"gtr_00_a: {EFFECTS[effect].name}"
     assert [line.name for line in masking_panel.figure.data[3:5]] == [f"dim {dim}, clean", f"dim {dim}, {effect}"]
     assert "No single dim is decisive" in masking_panel.numbers.value
+    assert "n = 64 clips, each clean and wet, of 48 recordings." in masking_panel.numbers.value
 
 
 def test_a_click_on_the_map_is_heard_and_its_dim_is_drawn(masking_panel, bundled):

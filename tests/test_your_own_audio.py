@@ -54,6 +54,7 @@ def saved(panel, name):
 
 def test_before_anything_is_handed_in_the_bundled_clips_are_there(panel):
     assert len(drawn(panel.figure.data[0])) == 640 and len(drawn(panel.figure.data[1])) == 0
+    assert "of the time averages of 640 renders (64 clips, 10 effects) x 64 features" in panel.drawn_in.value
     assert "Up to 50 files of 10 minutes, 200 MB in all" in panel.own_files.listed.value
     for button in (panel.encode_button, panel.open_button):
         button.click()

@@ -22,7 +22,7 @@ from latentfx_nb.encoders.lyra import LyraV2
 from latentfx_nb.encoders.mini import DiffAEMini, StackedMini1, StackedMini1Encoder, StackedMini2
 from latentfx_nb.encoders.module import ModuleEncoder
 from latentfx_nb.encoders.oobleck import OobleckAceStep, OobleckStableAudio
-from latentfx_nb.encoders.weights import ConvertedWeights, HubWeights, ShippedWeights, Weights
+from latentfx_nb.encoders.weights import ConvertedWeights, HubWeights, ShippedWeights, Weights, files_hash
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,23 @@ def weights_hash(name: str) -> str | None:
     return getattr(_known(name), "weights_hash", None)
 
 
+def present_hashes() -> dict[str, str]:
+    """Return name -> sha256 of the weights of every encoder that is ready; files are read where that takes it."""
+    ready = list_encoders()
+    found = {name: _present_hash(name) for name in ready.index[ready["present"]]}
+    return {name: digest for name, digest in found.items() if digest}
+
+
+def _present_hash(name: str) -> str | None:
+    weights = _BUILT_IN[name].weights if name in _BUILT_IN else None
+    if isinstance(weights, HubWeights):
+        folder = weights.find()
+        return None if folder is None else weights.hash(folder)
+    if isinstance(weights, ConvertedWeights):
+        return files_hash((weights.find() or {}).values())
+    return weights_hash(name)
+
+
 def _known(name: str) -> type | Encoder:
     if name not in _BUILT_IN and name not in _registered:
         raise ValueError(f"no encoder is called {name!r}; known are {', '.join([*_BUILT_IN, *_registered])}")
@@ -202,6 +219,7 @@ __all__ = [
     "check_encoder",
     "list_encoders",
     "load_encoder",
+    "present_hashes",
     "register_encoder",
     "reloading",
     "weights_hash",

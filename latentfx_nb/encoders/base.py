@@ -63,6 +63,13 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def compute_devices() -> dict[str, Any]:
+    """Return what encoders may run on here: `device` as "auto" chooses it, CPU `threads`, and the `gpus` by name."""
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    found = {"device": str(choose_device()), "threads": cpu_threads(), "gpus": gpus}
+    return found | ({"cuda": torch.version.cuda} if torch.version.cuda else {})
+
+
 def _checked_device(name: str | torch.device) -> torch.device:
     """Return the device; raise ValueError if this machine's torch cannot use it."""
     try:

@@ -22,7 +22,7 @@ from latentfx_nb.cache import atomic_path, atomic_write
 from latentfx_nb.encoders.encoder1d import Encoder1d
 from latentfx_nb.encoders.soundstream import SoundStreamDecoder, SoundStreamEncoder
 from latentfx_nb.encoders.unet import DiffusionUNet
-from latentfx_nb.encoders.weights import SUMS, ConvertedWeights, digest, weights_folder
+from latentfx_nb.encoders.weights import SUMS, ConvertedWeights, check_archive, digest, weights_folder
 
 
 @dataclass(frozen=True)
@@ -150,13 +150,15 @@ def _verify(path: Path, wanted: str | None) -> None:
 def _read(path: Path) -> Mapping[str, torch.Tensor]:
     """Return the state dict of a checkpoint, mapped where its format, a zip archive, allows."""
     try:
+        check_archive(path)
         # A Lightning checkpoint keeps its options beside the weights, often in this plain record.
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # a torn pickle raises whatever its bytes happen to mean
         # Not torch's own text, which advises to read the file without care.
         wanted = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"it would need {wanted[1]}" if wanted else f"{type(error).__name__} on reading"
+        packed = str(error) if "would unpack" in str(error) else f"{type(error).__name__} on reading"
+        reason = f"it would need {wanted[1]}" if wanted else packed
         raise ValueError(
             f"{path} is no checkpoint that can be read without running what it holds ({reason}); download it again, or "
             "save its state_dict alone with torch.save"
@@ -180,13 +182,27 @@ def _networks(
         elif not part.optional:
             found = ", ".join(sorted({key.split(".")[0] for key in state})[:12])
             raise ValueError(f"{path} holds no {part.prefix}*, but {found}; is it another model's checkpoint?")
+    _check_size(networks, path)
     return networks
+
+
+def _check_size(networks: Mapping[str, Mapping[str, torch.Tensor]], path: Path) -> None:
+    """Refuse tensors that are larger written than read: one number can be made to stand for a terabyte of them."""
+    claimed = sum(
+        tensor.numel() * tensor.element_size() for weights in networks.values() for tensor in weights.values()
+    )
+    held = path.stat().st_size
+    if claimed > held:
+        raise ValueError(
+            f"{path} is {held / 1e6:.1f} MB, but its weights would be {claimed / 1e6:.1f} MB; save its state_dict "
+            "again with torch.save, each tensor contiguous"
+        )
 
 
 def _check(part: Part, weights: Mapping[str, torch.Tensor], path: Path) -> None:
     try:
         _filled(part.network, weights)
-    except (KeyError, IndexError, ValueError, RuntimeError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ValueError(f"{path}: {part.prefix}* is no {part.network.__name__} ({_line(error)})") from error
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from safetensors import safe_open
@@ -155,11 +156,15 @@ def _load_network(path: Path) -> torch.nn.Module:
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
         if header["model"] != path.stem:
             raise ValueError(f"it holds {header['model']}")
-        network = _NETWORKS[header["network"]](Layout(**json.loads(header["layout"])))
+        kind, layout = _NETWORKS[header["network"]], Layout(**json.loads(header["layout"]))
+        with torch.device("meta"):  # where a layout that lies takes no memory
+            kind(layout).load_state_dict(weights, assign=True)
+        network = kind(layout)
         network.load_state_dict(weights)
     except Exception as error:
         raise ValueError(
-            f"{path} holds no weights that this version can use ({type(error).__name__}: {error}); write it with "
+            f"{path} holds no weights that this version can use ({type(error).__name__}: "
+            f"{shorten(str(error), 400)}); write it with "
             "python -m tools.train_mini, or leave `weights` out for the shipped ones"
         ) from error
     return network

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -39,7 +40,8 @@ class PretrainedEncoder(TorchEncoder):
             if out_of_memory(error):
                 raise
             raise ValueError(
-                f"{folder} holds no {self.name} that can be used ({type(error).__name__}: {str(error)[:400]}); the "
+                f"{folder} holds no {self.name} that can be used ({type(error).__name__}: "
+                f"{shorten(str(error), 400)}); the "
                 f"published files are at {self.published.url}"
             ) from error
         self._network = frozen(network, self.device)

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from latentfx_nb.encoders.base import TorchEncoder, frozen
-from latentfx_nb.encoders.weights import Weights
+from latentfx_nb.encoders.weights import Weights, check_archive
 
 NETWORK_FILE, PCA_FILE = "vggish-10086976.pth", "vggish_pca_params-970ea276.pth"
 
@@ -217,6 +217,7 @@ def _read_pca(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
 def _read(path: Path) -> Mapping[str, torch.Tensor | np.ndarray]:
     """Return what a .pth file holds, without running anything of it; raise ValueError if that cannot be done."""
     try:
+        check_archive(path)
         with torch.serialization.safe_globals(_ARRAY_PARTS):
             # Only the newer of torch's two formats, a zip archive, can be mapped; the published files may be older.
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))

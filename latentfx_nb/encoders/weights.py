@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -312,13 +313,30 @@ def _first_with(names: Iterable[str], family: str, folder: str | Path | None) ->
 def digest(path: Path) -> str:
     """Return the sha256 of a file of any size, in hexadecimal; one that did not change is read once."""
     status = path.stat()
-    return _digest(path, status.st_size, status.st_mtime_ns, status.st_ino)
+    # Whoever changes a file can set its time of modification back, but not that of its last change of any kind.
+    return _digest(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 @lru_cache(maxsize=64)
 def _digest(path: Path, *_: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_archive(path: Path) -> None:
+    """Raise ValueError if `path` is a zip archive of torch's that would unpack to more than it holds.
+
+    torch stores and never compresses, so one that was packed, or whose entries overlap, is made to fill the memory.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    unpacked, held = sum(entry.file_size for entry in entries), path.stat().st_size
+    if unpacked > held or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError(
+            f"it is {held / 1e6:.1f} MB that would unpack to {unpacked / 1e6:.1f} MB, and torch packs nothing"
+        )
 
 
 def files_hash(paths: Iterable[Path]) -> str:

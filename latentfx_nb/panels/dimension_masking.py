@@ -217,9 +217,11 @@ class DimensionMasking(Panel):
         ]
         saved = pd.concat(bars, axis=1).drop(columns="text", level=1, errors="ignore")
         saved.columns = [f"{name}: {part}" for name, part in saved.columns]
+        recordings = drawn.clips.table["recording"].nunique()
+        n = note(f"n = {right.sizes['clip']} clips, each clean and wet, of {recordings} recordings.")
         links = table_downloads(saved, "masking_bars")
         links += table_downloads(drawn.lost.to_pandas(), "masking_map", "the map")
-        return "<h3>What hiding dims costs</h3>" + table(("effect", "nothing hidden", *head), rows) + links
+        return "<h3>What hiding dims costs</h3>" + table(("effect", "nothing hidden", *head), rows) + n + links
 
     # --------------------------------------------------------------------------------------------------- sound and time
 

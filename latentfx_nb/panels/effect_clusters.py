@@ -19,9 +19,9 @@ from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.base import STYLE, Panel
 from latentfx_nb.panels.figure_tools import FigureTools
-from latentfx_nb.panels.markup import note, table
+from latentfx_nb.panels.markup import note, pca_words, table, umap_words
 from latentfx_nb.paper import SAMPLE_RATE_HZ
-from latentfx_nb.prepared import VIEWS, cluster_claims, cluster_points, window_purity
+from latentfx_nb.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
 
 FIRST = (0, list(EFFECTS).index("CLN"))  # clip and effect of the point that is chosen at first
 
@@ -150,6 +150,7 @@ class EffectClusters(Panel):
             drawn = self._drawn, self._drawn_encoder  # what the tables above are of
             windows = window_purity(*drawn, self.busy)
             self._points = replace(self._points, claims=cluster_claims(*drawn, self.busy), windows=windows)
+            self._show_numbers()
             self._show_claims()
             self._draw_windows()
             self.status.say("")
@@ -201,19 +202,34 @@ class EffectClusters(Panel):
                 ring.update(plots.coordinates(self._points.views[view][clip, effect]))
 
     def _show_numbers(self) -> None:
-        rows = [(label, *(f"{row[kind]:.0%}" for kind in KINDS)) for label, row in self._points.purity.iterrows()]
+        rows = [(label, *(self._share(label, kind) for kind in KINDS)) for label in self._points.purity.index]
+        points = self._points.views["pca_mean"]
+        clips = points.sizes["clip"]
+        renders = clips * points.sizes["effect"]
         self.numbers.value = table(("neighbours of the same ...", *KINDS.values()), rows) + note(
             "How pure the neighbourhoods are: the share of a point's nine nearest neighbours, measured in the latents "
             "and not in their picture, that have its effect, instrument or clip. The curves below the pictures say the "
             "same for latents averaged in windows and then flattened, from one frame (flattened) to the whole clip "
-            "(time-averaged), with 95 % intervals over recordings."
+            "(time-averaged). In brackets, and as their bands, the 95 % interval over recordings; "
+            f"n = {renders} renders, of {clips} clips from {self._drawn.table['recording'].nunique()} recordings."
         )
+        dim = list_encoders().at[self._drawn_encoder, "dim"]
+        made = pca_words(f"{renders} renders", dim).removesuffix(".") + "; flattened: as many of every frame. "
+        self.numbers.value += note(made + umap_words(umap_neighbours(points)))
         if np.isnan(list_encoders().at[self._drawn_encoder, "frame_rate_hz"]):
             self.numbers.value += note(
                 f"{self._drawn_encoder} gives one vector a clip: there is no time to average or to flatten, so the "
                 "lower pictures are the upper ones once more."
             )
         self.compute_umap.layout.display = "none" if "umap_mean" in self._points.views else "flex"
+
+    def _share(self, label: str, kind: str) -> str:
+        """Return how pure neighbourhoods are, with the interval where the curves have it."""
+        share, windows = f"{self._points.purity.at[label, kind]:.0%}", self._windows()
+        if kind == "chance" or not len(windows):
+            return share
+        ends = windows.loc[label].iloc[-1 if kind == "mean" else 0]
+        return f"{share} ({100 * ends['low']:.0f} to {100 * ends['high']:.0f})"
 
     def _show_claims(self) -> None:
         found = self._points.claims

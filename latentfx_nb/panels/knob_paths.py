@@ -24,7 +24,7 @@ from latentfx_nb.geometry import straightness
 from latentfx_nb.panels.base import STYLE, Panel, clip_label
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.knob import KnobControl
-from latentfx_nb.panels.markup import note, table, table_downloads
+from latentfx_nb.panels.markup import averages_pca_words, note, table, table_downloads
 from latentfx_nb.paper import KNOB_RANGES, SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means, path_clips, shipped_paths, sweep_means
 from latentfx_nb.projections import PCA, fit_pca
@@ -250,8 +250,10 @@ class KnobPaths(Panel):
             (clip, *(f"{one:.2f}" for one in line))
             for clip, line in zip(own["clip"].values, np.stack(columns, axis=-1), strict=True)
         ]
-        share = np.sum(drawn.basis.explained)
-        self.numbers.value = table(head, rows) + note(f"The picture holds {share:.0%} of the data set's variance.")
+        share, dims = np.sum(drawn.basis.explained), drawn.means.sizes["dim"]
+        self.numbers.value = table(head, rows) + note(
+            f"The picture holds {share:.0%} of the data set's variance. {averages_pca_words(drawn.basis.points, dims)}"
+        )
         paths = {_knob_name(**_knob_of(means)): means for means in (drawn.means, *drawn.others)}
         measured = path_table(paths)
         lines = [(knob, *(_with_interval(measured.loc[knob, name]) for name in PATH_MEASURES)) for knob in paths]

@@ -39,7 +39,7 @@ from latentfx_nb.encoders import Decoder, Encoder, load_encoder
 from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.latent_images import STILL_S
-from latentfx_nb.panels.markup import note, table, table_downloads
+from latentfx_nb.panels.markup import averages_pca_words, note, table, table_downloads
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_algebra, effect_means
 from latentfx_nb.probes import named_by, train_probes
@@ -460,7 +460,8 @@ class LatentAlgebra(Panel):
                 trace.update(plots.score_bars(name, frame))
             for trace, (name, frame) in zip(self._curves, self._curve_frames().items(), strict=True):
                 trace.update(plots.score_curve(name, frame))
-        self.scored.value = self._score_text()
+        drawn = averages_pca_words(self._basis.points, self._means.sizes["dim"])
+        self.scored.value = self._score_text() + note(f"The points are drawn in their own PCA. {drawn}")
         self.score_button.layout.display = "none" if self._scores is not None else "flex"
 
     def _score_text(self) -> str:

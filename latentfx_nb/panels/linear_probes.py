@@ -284,7 +284,14 @@ class LinearProbes(Panel):
             claims = [(c.claim, c.number, VERDICTS[c.holds]) for c in probe_claims(results).itertuples()]
             self.claims.value = table(("claim (section 3.2, section 4)", "number here", "here it ..."), claims)
         title = "<h3>Table 3, ours and the paper's</h3>" if self._drawn.label == "effect" else "<h3>Accuracy</h3>"
-        self.numbers.value = title + table(head, rows) + note(CAVEAT) + table_downloads(shown, "linear_probes")
+        caption = note(CAVEAT + self._numbers_of())
+        self.numbers.value = title + table(head, rows) + caption + table_downloads(shown, "linear_probes")
+
+    def _numbers_of(self) -> str:
+        """Return what the percentages are of."""
+        result = next(iter(self._drawn.results.values()))
+        recordings = self._drawn.clips.table["recording"].nunique()
+        return f" n = {result['truth'].size} renders of {recordings} recordings, {result.sizes['seed']} seed(s)."
 
 
 def _cells(name: str, line: pd.Series, overall: str, mean: str) -> list[str]:

@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
+import xarray as xr
 
 from latentfx_nb.cache import cache_dir
+from latentfx_nb.projections import UMAP_METRIC, UMAP_MIN_DIST, UMAP_SEED
 from latentfx_nb.server import is_dashboard
 
 _NAME = r"""[^\s/\\'"<>|:;,()](?:[^/\\'"<>|:;,()\n]*[^\s/\\'"<>|:;,()])?"""
@@ -57,6 +59,25 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def note(text: str) -> str:
     """Return a caption in small print, HTML."""
     return f'<p style="font-size: 0.85em; line-height: 1.45; max-width: 60em">{html.escape(text)}</p>'
+
+
+def pca_words(samples: str, features: int) -> str:
+    """Return how a PCA was made, for a caption; `samples` says how many rows of what."""
+    return f"PCA: exact, of {samples} x {features} features, centred, not standardised, no seed."
+
+
+def averages_pca_words(points: xr.DataArray, features: int) -> str:
+    """Return how a PCA of time averages was made that drew `points (clip, effect, component)`, for a caption."""
+    clips, effects = points.sizes["clip"], points.sizes["effect"]
+    return pca_words(f"the time averages of {clips * effects} renders ({clips} clips, {effects} effects)", features)
+
+
+def umap_words(neighbours: int) -> str:
+    """Return how a UMAP of the same rows was made, for a caption."""
+    return (
+        f"UMAP: of the same, n_neighbors {neighbours}, min_dist {UMAP_MIN_DIST:g}, {UMAP_METRIC}, not standardised, "
+        f"seed {UMAP_SEED}."
+    )
 
 
 def download(label: str, name: str, content: str | bytes, kind: str) -> str:

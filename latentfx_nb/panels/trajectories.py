@@ -17,7 +17,7 @@ from latentfx_nb.encoders import load_encoder
 from latentfx_nb.geometry import extent, smooth, speed
 from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded
 from latentfx_nb.panels.figure_tools import FigureTools
-from latentfx_nb.panels.markup import note, table
+from latentfx_nb.panels.markup import note, pca_words, table
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import trajectory_basis
 from latentfx_nb.projections import PCA
@@ -211,7 +211,8 @@ class Trajectories(Panel):
         text = (
             "In latent units: how far it goes in a second, and how far it strays from its middle (rms), in all "
             f"dimensions, smoothed over {self.window_s.value:.3g} s. The picture holds {share:.0%} of the variance of "
-            f"all {drawn.encoder} frames of this data set."
+            f"all {drawn.encoder} frames of this data set. {pca_words('all frames', drawn.latents[0].sizes['dim'])} "
+            "Each line is one clip through one effect (n = 1), no average."
         )
         if drawn.latents[0].sizes["frame"] == 1:
             text += f" {drawn.encoder} gives one vector a clip, so nothing moves."

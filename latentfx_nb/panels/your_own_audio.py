@@ -24,7 +24,7 @@ from latentfx_nb.exports import points_table, write_latents, write_parquet
 from latentfx_nb.latents import encode_effects
 from latentfx_nb.panels.base import STYLE, Panel
 from latentfx_nb.panels.figure_tools import FigureTools
-from latentfx_nb.panels.markup import download, note
+from latentfx_nb.panels.markup import averages_pca_words, download, note
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.projections import PCA, fit_pca, fit_umap
@@ -76,7 +76,7 @@ class YourOwnAudio(Panel):
         self.space = widgets.Dropdown(options=SPACES, description="Draw in", style=STYLE, layout={"width": "270px"})
         self.page = widgets.Dropdown(options=OTHERS, description="Open them in", style=STYLE, layout={"width": "320px"})
         self.open_button = widgets.Button(description="Open", tooltip="the page appears below, with these clips")
-        self.links, self.place = widgets.HTML(), widgets.VBox()
+        self.links, self.drawn_in, self.place = widgets.HTML(), widgets.HTML(), widgets.VBox()
         self._bundled: PCA = fit_pca(effect_means(self.clips, encoder), dimensions)
         cloud = self._bundled.points
         self.figure = self.figure_widget(
@@ -101,9 +101,21 @@ class YourOwnAudio(Panel):
             self._export_button("Latents (netCDF)", self._export_latents),
         ]
         export = widgets.HBox([widgets.Label("Take away"), *exports, self.links], layout=row)
+        self._show_basis()
         tools = FigureTools(self, "your_own_audio", self._sounds)
         further = widgets.HBox([self.page, self.open_button], layout=row)
-        return [self.own_files, first, self.status, self.player, self.figure, tools, export, further, self.place]
+        return [
+            self.own_files,
+            first,
+            self.status,
+            self.player,
+            self.figure,
+            tools,
+            self.drawn_in,
+            export,
+            further,
+            self.place,
+        ]
 
     def _export_button(self, words: str, job: Callable[[], None]) -> widgets.Button:
         button = widgets.Button(description=words, layout={"width": "150px"})
@@ -163,6 +175,7 @@ class YourOwnAudio(Panel):
         if self._means is None:
             return
         basis = self._basis()
+        self._show_basis(basis)
         self._points = basis.transform(self._means)
         cloud = basis.transform(effect_means(self.clips, self.encoder.value, self.busy))
         looks = plots.point_looks(self._points, "effect")
@@ -171,6 +184,10 @@ class YourOwnAudio(Panel):
             self.figure.data[1].update(plots.coordinates(self._points), text=plots.hover_texts(self._points))
             self.figure.data[1].marker.update(looks)
             self.figure.data[2].update(plots.coordinates(self._points[self._chosen]))
+
+    def _show_basis(self, basis: PCA | None = None) -> None:
+        basis = basis or self._bundled
+        self.drawn_in.value = note(averages_pca_words(basis.points, basis.mean.sizes["dim"]))
 
     def choose(self, clip: int, effect: int) -> None:
         """Ring a point and load its sound; it is not started."""
