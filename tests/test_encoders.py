@@ -8,7 +8,7 @@ import torch
 
 from latentfx_nb import audio, encoders
 from latentfx_nb.encoders import Decoder, Encoder, base, diffae, list_encoders, load_encoder, register_encoder, stacked
-from latentfx_nb.encoders.base import batch_size, choose_device, decode_latents, encode_clips, model_input
+from latentfx_nb.encoders.base import batch_size, check_bf16, choose_device, decode_latents, encode_clips, model_input
 from latentfx_nb.encoders.logmel import BANDS, HOP, LogMel, mel_filters
 from latentfx_nb.paper import CLIP_SAMPLES
 
@@ -447,3 +447,16 @@ def test_a_device_that_torch_cannot_use_is_named():
         pytest.skip("this machine has CUDA")
     with pytest.raises(ValueError, match="device 'cuda' here .*use 'auto' or 'cpu'"):
         load_encoder("logmel", device="cuda")
+
+
+def test_wrong_bfloat16_is_refused(monkeypatch):
+    check_bf16()
+    conv1d = torch.nn.functional.conv1d
+
+    def wrong(sound, kernel, **options):
+        found = conv1d(sound, kernel, **options)
+        return found.flip(1) if found.dtype == torch.bfloat16 else found
+
+    monkeypatch.setattr(torch.nn.functional, "conv1d", wrong)
+    with pytest.raises(ValueError, match="wrong results on this processor.*ONEDNN_MAX_CPU_ISA"):
+        check_bf16()

@@ -89,6 +89,19 @@ def check_audio(encoder: Encoder, audio: torch.Tensor) -> None:
         raise ValueError(f"{encoder.name} takes floating-point audio, not {audio.dtype}; scale it to -1..1")
 
 
+def check_bf16() -> None:
+    """Raise ValueError if this processor's bfloat16 convolutions are wrong, as with AMX and oneDNN in torch 2.13."""
+    generator = torch.Generator().manual_seed(0)
+    sound, kernel = (torch.randn(shape, generator=generator) for shape in ((1, 16, 1000), (16, 16, 8)))
+    exact = torch.nn.functional.conv1d(sound, kernel, stride=4)
+    near = torch.nn.functional.conv1d(sound.bfloat16(), kernel.bfloat16(), stride=4).float()
+    if (near - exact).norm() > 0.05 * exact.norm():
+        raise ValueError(
+            "bfloat16 gives wrong results on this processor, by an error of its math library: leave bf16 out, or set "
+            "ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 before Python starts, as process.env does"
+        )
+
+
 class TorchEncoder:
     """What encoders made of torch networks share: they check and place their input, count frames and set precision.
 
@@ -108,10 +121,12 @@ class TorchEncoder:
     def __init__(self, device: str = "auto", weights: str | Path | None = None, *, bf16: bool = False) -> None:
         """Load the model's files from the folder `weights`, else find or fetch them; `bf16` runs under autocast.
 
-        Raises ValueError if torch cannot use `device`, ImportError if an extra is missing, and what finding, fetching
-        and reading the weights raise.
+        Raises ValueError if torch cannot use `device`, or bfloat16 on it, ImportError if an extra is missing, and what
+        finding, fetching and reading the weights raise.
         """
         self.device = choose_device(device)
+        if bf16 and self.device.type == "cpu":
+            check_bf16()
         self.bf16 = bf16
         self._load(weights)
         if bf16:
