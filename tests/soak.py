@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,9 +16,11 @@ RELIABILITY = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
 
 HEAD = """# What it withstood
 
-Written by `make soak` on {day}, on {cores} cores under {system}, Python {python}: every number here was counted by the
-tests that it names a section for. `make test` runs a small share of each.
+Written by `make soak`: every number here was counted by the tests that injected the faults. `make test` runs a small
+share of each.
 """
+
+MADE = "On {day}, on {cores} cores under {system}, Python {python}."
 
 
 def shown(value: float) -> str:
@@ -45,12 +48,14 @@ class Soak:
         self.counts[section][what] = max(self.counts[section].get(what, value), value)
 
     def write(self, path: Path = RELIABILITY) -> None:
-        """Write all counts."""
-        head = HEAD.format(
+        """Write the sections that were counted; those of other tests stay as they are."""
+        made = MADE.format(
             day=datetime.date.today(), cores=os.cpu_count(), system=platform.system(), python=platform.python_version()
         )
-        parts = [head]
-        for section, counts in sorted(self.counts.items()):
-            rows = [f"| {what} | {shown(value)} |" for what, value in counts.items()]
-            parts.append(f"## {section}\n\n| what | count |\n|---|---|\n" + "\n".join(rows) + "\n")
+        there = re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:] if path.exists() else []
+        sections = {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in there}
+        for section, counts in self.counts.items():
+            rows = "\n".join(f"| {what} | {shown(value)} |" for what, value in counts.items())
+            sections[section] = f"{made}\n\n| what | count |\n|---|---|\n{rows}"
+        parts = [HEAD, *(f"## {name}\n\n{text}\n" for name, text in sorted(sections.items()))]
         path.write_text("\n".join(parts), encoding="utf-8")
