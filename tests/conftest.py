@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,17 @@ def soak():
 def pytest_sessionfinish(exitstatus):
     if SOAK.long and exitstatus == 0:
         SOAK.write()
+
+
+@pytest.fixture
+def run_async():
+    """Run a coroutine to its end, on a thread of its own: the browser's driver keeps an event loop in this one."""
+
+    def run(coroutine):
+        with ThreadPoolExecutor(1) as apart:
+            return apart.submit(asyncio.run, coroutine).result()
+
+    return run
 
 
 @pytest.fixture(scope="session")

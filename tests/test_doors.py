@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import re
 import uuid
@@ -90,7 +89,7 @@ def test_headers_keep_other_sites_out(address):
     assert headers["Referrer-Policy"] == "same-origin"
 
 
-def test_another_sites_page_cannot_talk_to_a_kernel(address, soak):
+def test_another_sites_page_cannot_talk_to_a_kernel(address, soak, run_async):
     async def scenario():
         visitor = await Visitor(0).open(address)
         url = f"{address.replace('http', 'ws', 1)}/api/kernels/{visitor.kernel}/channels"
@@ -100,10 +99,10 @@ def test_another_sites_page_cannot_talk_to_a_kernel(address, soak):
             soak.count(SECTION, "doors tried")
         visitor._socket.close()
 
-    asyncio.run(scenario())
+    run_async(scenario())
 
 
-def test_a_visitors_page_can_turn_knobs_but_not_run_code(address, tmp_path, soak):
+def test_a_visitors_page_can_turn_knobs_but_not_run_code(address, tmp_path, soak, run_async):
     written = tmp_path / "written"
 
     async def scenario():
@@ -126,5 +125,5 @@ def test_a_visitors_page_can_turn_knobs_but_not_run_code(address, tmp_path, soak
         visitor._socket.close()
         return answered
 
-    assert asyncio.run(scenario()) == {"kernel_info_reply"}
+    assert run_async(scenario()) == {"kernel_info_reply"}
     assert not written.exists()

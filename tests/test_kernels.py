@@ -56,7 +56,7 @@ def forked(monkeypatch):
 
 
 @forks
-def test_a_kernel_has_all_imports_and_its_own_environment_folder_and_signals(forked, tmp_path):
+def test_a_kernel_has_all_imports_and_its_own_environment_folder_and_signals(forked, tmp_path, run_async):
     async def scenario():
         environment = {**os.environ, "LATENTFX_TRIED": "yes"}
         environment.pop("PYTEST_CURRENT_TEST")
@@ -72,12 +72,12 @@ def test_a_kernel_has_all_imports_and_its_own_environment_folder_and_signals(for
             assert {"jupyter.widget", "jupyter.widget.control"} <= set(targets)
             return pid
 
-    pid = asyncio.run(scenario())
+    pid = run_async(scenario())
     assert not psutil.pid_exists(pid)
 
 
 @forks
-def test_a_kernel_is_interrupted_restarted_and_noticed_when_it_dies(forked):
+def test_a_kernel_is_interrupted_restarted_and_noticed_when_it_dies(forked, run_async):
     async def scenario():
         async with kernel() as (manager, client):
             running = asyncio.ensure_future(client.execute_interactive("import time; time.sleep(60)", timeout=START_S))
@@ -96,7 +96,7 @@ def test_a_kernel_is_interrupted_restarted_and_noticed_when_it_dies(forked):
                 await asyncio.sleep(0.05)
             pytest.fail("a killed kernel still counts as alive")
 
-    asyncio.run(scenario())
+    run_async(scenario())
 
 
 @forks
@@ -132,7 +132,7 @@ def test_kernels_end_when_their_server_does(how, tmp_path):
     assert left == []
 
 
-def test_other_commands_start_as_they_always_do(monkeypatch):
+def test_other_commands_start_as_they_always_do(monkeypatch, run_async):
     asked = []
 
     async def launch(self, cmd, **options):
@@ -142,8 +142,8 @@ def test_other_commands_start_as_they_always_do(monkeypatch):
     monkeypatch.setattr(LocalProvisioner, "launch_kernel", launch)
     provisioner = kernels.ForkedProvisioner(kernel_id="one", kernel_spec=None)
     for command in (["R", "--slave"], ["python-of-another-environment", "-m", "ipykernel_launcher"]):
-        asyncio.run(provisioner.launch_kernel(command, env={}))
+        run_async(provisioner.launch_kernel(command, env={}))
         assert asked.pop() == command
     monkeypatch.setattr(kernels, "CAN_FORK", False)
-    asyncio.run(provisioner.launch_kernel([*kernels.LAUNCHER, "-f", "x"], env={}))
+    run_async(provisioner.launch_kernel([*kernels.LAUNCHER, "-f", "x"], env={}))
     assert asked == [[*kernels.LAUNCHER, "-f", "x"]]

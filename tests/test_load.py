@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import numpy as np
 import psutil
 import pytest
@@ -16,11 +14,11 @@ SECTION = "Load"
 
 
 @pytest.mark.soak
-def test_visitors_at_once_all_see_and_hear_what_they_ask_for(soak):
+def test_visitors_at_once_all_see_and_hear_what_they_ask_for(soak, run_async):
     visitors, seconds = soak.rounds(2, 5), soak.rounds(3, 60)
     with server.running(port=server.free_port(20400)) as (address, process):
-        [alone] = asyncio.run(visit(address, 1, seconds))
-        there = asyncio.run(visit(address, visitors, seconds))  # raises SystemExit if a page shows an error
+        [alone] = run_async(visit(address, 1, seconds))
+        there = run_async(visit(address, visitors, seconds))  # raises SystemExit if a page shows an error
         assert len(kernels_of(process.pid)) == 1 + visitors
         held = sum(kernel_bytes(process)) / 1e9
         below = psutil.Process(process.pid).children(recursive=True)

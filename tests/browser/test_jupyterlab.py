@@ -61,6 +61,10 @@ def test_a_page_works_in_jupyterlab(lab, browser, scene, tmp_path):
     page.on("request", lambda request: _is_local(request.url) or outside.append(request.url))
     page.goto(f"{lab}/lab/tree/{NAME}.ipynb", timeout=WAIT_MS)
     page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=WAIT_MS)
+    # What is run before the kernel answers may be forgotten.
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for(
+        state="attached", timeout=WAIT_MS
+    )
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name=re.compile("^Run All Cells")).click()
     player = page.locator(".latentfx-player[data-ready=true]:not([data-wet=''])")
