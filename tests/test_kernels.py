@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import multiprocessing.forkserver
 import os
 import subprocess
 import sys
@@ -47,11 +48,10 @@ async def value(client, expression: str):
 
 @pytest.fixture
 def forked(monkeypatch):
+    """Let Jupyter fork its kernels, from a process of this test's own: one that other tests left has nothing imported."""
     monkeypatch.setenv("JUPYTER_DEFAULT_PROVISIONER_NAME", kernels.PROVISIONER)
+    multiprocessing.forkserver._forkserver._stop()
     yield
-    # What kernels are forked from ends too, so that later tests find the process as it was.
-    import multiprocessing.forkserver
-
     multiprocessing.forkserver._forkserver._stop()
 
 

@@ -68,7 +68,10 @@ def test_a_page_works_in_jupyterlab(lab, browser, scene, tmp_path):
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name=re.compile("^Run All Cells")).click()
     player = page.locator(".latentfx-player[data-ready=true]:not([data-wet=''])")
-    player.wait_for(state="attached", timeout=WAIT_MS)
+    try:
+        player.wait_for(state="attached", timeout=WAIT_MS)
+    finally:
+        page.screenshot(path=tmp_path / "run.png")
     panel = ".latentfx-panel .js-plotly-plot"
     page.locator(panel).scroll_into_view_if_needed()
     painted = f"{panel} .gl-container canvas"
