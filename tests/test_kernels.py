@@ -48,7 +48,7 @@ async def value(client, expression: str):
 
 @pytest.fixture
 def forked(monkeypatch):
-    """Let Jupyter fork its kernels, from a process of this test's own: one that other tests left has nothing imported."""
+    """Let Jupyter fork kernels, from a process of this test's own: one that other tests left has nothing imported."""
     monkeypatch.setenv("JUPYTER_DEFAULT_PROVISIONER_NAME", kernels.PROVISIONER)
     multiprocessing.forkserver._forkserver._stop()
     yield

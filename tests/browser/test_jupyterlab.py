@@ -21,7 +21,11 @@ pytestmark = pytest.mark.browser
 
 NAME = "04_knob_paths"
 WAIT_MS = 180_000
-QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+QUIET = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    # Else a cell is drawn once it is scrolled to, and whether the panel's is in sight depends on when figures grow.
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+}
 
 
 @pytest.fixture
