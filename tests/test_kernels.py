@@ -14,7 +14,7 @@ import textwrap
 import psutil
 import pytest
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 from latentfx_nb import kernels
 
@@ -48,11 +48,16 @@ async def value(client, expression: str):
 
 @pytest.fixture
 def forked(monkeypatch):
-    """Let Jupyter fork kernels, from a process of this test's own: one that other tests left has nothing imported."""
+    """Let Jupyter fork kernels, from a process of this test's own, whatever other tests left of either."""
+
+    def forget():
+        KernelProvisionerFactory.clear_instance()  # it has read the variable, once
+        multiprocessing.forkserver._forkserver._stop()
+
     monkeypatch.setenv("JUPYTER_DEFAULT_PROVISIONER_NAME", kernels.PROVISIONER)
-    multiprocessing.forkserver._forkserver._stop()
+    forget()
     yield
-    multiprocessing.forkserver._forkserver._stop()
+    forget()
 
 
 @forks
