@@ -117,7 +117,21 @@ def voila(tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser, voila):
-    """Return a function that opens a notebook (a path, or a name in `notebooks/`) and returns its Playwright page.
+    """Return `_opening`'s function; its pages are closed after the test."""
+    with _opening(browser, voila) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def session_page(browser, voila):
+    """As `open_page`, for pages that stay open."""
+    with _opening(browser, voila) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def _opening(browser, voila):
+    """Yield a function that opens a notebook (a path, or a name in `notebooks/`) and returns its Playwright page.
 
     The page is 1280 x 900; its kernel has run and its widgets are drawn. `page.console_errors` lists what went wrong in
     it and `page.outside_requests` each request for another host, which none gets; both grow while the page is used.

@@ -23,7 +23,6 @@ def tone(frequency_hz):
 
 points = np.random.default_rng(0).uniform(-1, 1, (3, 60))
 player, heard = Player(), ipywidgets.Label("nothing")
-player.load(tone(220), tone(330), title="Guitar 1, bars 1-2: high-pass at 400 Hz")
 player.observe(lambda change: setattr(heard, "value", f"{player.time_s:.3f}"), "time_s")
 heard.add_class("heard")
 marker = dict(size=6, color=points[2], colorscale="Turbo")
@@ -53,7 +52,15 @@ decode = ipywidgets.Button(description="Decode")
 decode.on_click(lambda _: player.load(tone(220), tone(330), title="With its reconstruction", decoded=tone(440)))
 busy = ipywidgets.Button(description="Busy")
 busy.on_click(lambda _: time.sleep(1.5))
-display(ipywidgets.VBox([figure, slider, player, ipywidgets.HBox([swap, decode, busy, heard, clicked])]))
+again = ipywidgets.Button(description="Again")
+
+def start(_):
+    player.load(tone(220), tone(330), title="Guitar 1, bars 1-2: high-pass at 400 Hz")
+    slider.value, clicked.value = 0, "nothing"
+
+again.on_click(start)
+start(None)
+display(ipywidgets.VBox([figure, slider, player, ipywidgets.HBox([swap, decode, busy, again, heard, clicked])]))
 """
 
 SLOW_PAGE = """
@@ -127,12 +134,40 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def page(open_page, folder):
-    """Yield the page, and then check what every page must keep to."""
+def fresh_page(open_page, folder):
+    """Yield the page as it opens, and then check what every page must keep to."""
     opened = open_page(folder / "player.ipynb")
     yield opened
     assert opened.console_errors == []
     assert opened.outside_requests == []
+
+
+@pytest.fixture(scope="module")
+def used_page(session_page, folder):
+    """The page, with all that sounds tapped: opened once, as that takes longer than most tests."""
+    opened = session_page(folder / "player.ipynb")
+    opened.evaluate(TAP)
+    return opened
+
+
+@pytest.fixture
+def page(used_page):
+    """Yield a page that others have used, brought back to how it opens, and check it as a fresh one."""
+    if state(used_page)["playing"] == "true":
+        used_page.get_by_role("button", name="Pause").click()
+    wait_for(used_page, playing="false")
+    side(used_page, "wet").click()
+    loop = used_page.get_by_role("button", name="Loop")
+    if loop.get_attribute("aria-pressed") == "false":
+        loop.click()
+    used_page.get_by_role("slider", name="Position in seconds").fill("0")
+    used_page.get_by_role("button", name="Again").click()
+    used_page.get_by_text("Guitar 1, bars 1-2: high-pass at 400 Hz").wait_for()
+    wait_for(used_page, time="0.000", listening="wet", decoded="")
+    used_page.wait_for_function("document.querySelector('.clicked').innerText === 'nothing'")
+    yield used_page
+    assert used_page.console_errors == []
+    assert used_page.outside_requests == []
 
 
 def state(page):
@@ -149,7 +184,8 @@ def wait_for(page, **expected):
     )
 
 
-def test_the_page_is_ready_and_silent(page):
+def test_the_page_is_ready_and_silent(fresh_page):
+    page = fresh_page
     assert state(page)["ready"] == "true"
     assert float(state(page)["duration"]) == pytest.approx(3.0)
     assert state(page)["dry"] != state(page)["wet"]
@@ -213,7 +249,6 @@ def test_decoded_is_offered_where_there_is_one(page):
 
 
 def test_switching_to_decoded_keeps_the_position_and_sounds(page):
-    page.evaluate(TAP)
     page.get_by_role("button", name="Play").click()
     page.wait_for_function(SOUNDS_AT, arg=330)
     page.get_by_role("button", name="Decode", exact=True).click()
@@ -229,7 +264,6 @@ def test_switching_to_decoded_keeps_the_position_and_sounds(page):
 
 
 def test_who_listens_to_decoded_hears_wet_when_it_goes(page):
-    page.evaluate(TAP)
     page.get_by_role("button", name="Decode", exact=True).click()
     side(page, "decoded").click()
     page.get_by_role("button", name="Play").click()
@@ -273,7 +307,8 @@ def test_seeking_and_the_end_without_a_loop(page):
     wait_for(page, playing="false", time="3.000")
 
 
-def test_the_controls_work_before_the_first_play(page):
+def test_the_controls_work_before_the_first_play(fresh_page):
+    page = fresh_page
     page.get_by_role("button", name="Dry").click()
     wait_for(page, listening="dry")
     page.get_by_role("slider", name="Volume").fill("0.25")
