@@ -102,24 +102,6 @@ def test_the_environment_holds_the_process_settings():
     assert environment["OMP_WAIT_POLICY"] == "ACTIVE"  # the user's own choice stays
 
 
-def test_voila_serves_a_page_whose_kernel_has_the_settings_and_stops_with_it(one_page, monkeypatch):
-    for name in server.PROCESS_SETTINGS:
-        monkeypatch.delenv(name, raising=False)
-    with server.running(one_page, 20200) as (address, process):
-        status, tree = get(address, "/")
-        assert status == 200
-        status, page = get(address, f"/voila/render/{server.START_PAGE}")
-        assert status == 200
-        assert "policy is PASSIVE layer is workqueue" in page
-        kernel = int(page.split("kernel is ")[1].split()[0].split("<")[0])
-        assert psutil.pid_exists(kernel)
-    assert process.returncode is not None
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(kernel) and psutil.Process(kernel).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, "the kernel outlived the server"
-        time.sleep(0.1)
-
-
 def kernels(process):
     """Return the processes of a server's kernels."""
     return {one.pid for one in kernels_of(process.pid)}
@@ -133,15 +115,29 @@ def becomes(state, wanted, wait_s=60):
         time.sleep(0.1)
 
 
-def test_a_page_that_is_closed_takes_its_kernel_with_it(one_page):
-    with server.running(one_page, 20210) as (address, process):
-        _, page = get(address, f"/voila/render/{server.START_PAGE}")
+def test_a_kernel_has_the_settings_and_ends_with_its_page_or_the_server(one_page, monkeypatch):
+    for name in server.PROCESS_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    with server.running(one_page, 20200) as (address, process):
+        status, tree = get(address, "/")
+        assert status == 200
+        status, page = get(address, f"/voila/render/{server.START_PAGE}")
+        assert status == 200
+        assert "policy is PASSIVE layer is workqueue" in page
         assert len(kernels(process)) == 1
         # What Voila's page sends when it is left.
-        kernel = re.search(r'"kernelId": "([-0-9a-f]+)"', page)[1]
-        request = urllib.request.Request(f"{address}/voila/api/shutdown/{kernel}", data=b"_xsrf=", method="POST")
+        left = re.search(r'"kernelId": "([-0-9a-f]+)"', page)[1]
+        request = urllib.request.Request(f"{address}/voila/api/shutdown/{left}", data=b"_xsrf=", method="POST")
         assert urllib.request.urlopen(request, timeout=30).status == 204
         becomes(lambda: kernels(process), set())
+        _, page = get(address, f"/voila/render/{server.START_PAGE}")
+        kernel = int(re.search(r"kernel is (\d+)", page)[1])
+        assert psutil.pid_exists(kernel)
+    assert process.returncode is not None
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(kernel) and psutil.Process(kernel).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the kernel outlived the server"
+        time.sleep(0.1)
 
 
 def test_a_preheated_page_is_answered_by_a_kernel_that_was_there(one_page):

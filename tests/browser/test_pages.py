@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import urllib.parse
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from PIL import Image
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.start_here import PAGES
 
-from .conftest import PROJECT, REPOSITORY
+from .conftest import PROJECT, REPOSITORY, TWO_FRAMES
 
 pytestmark = pytest.mark.browser
 
@@ -101,6 +100,8 @@ def opened(open_page, tmp_path):
     def open_one(name, **options):
         page = open_page(f"{name}.ipynb", **options)
         pages.append((name, page))
+        if options.get("color_scheme") == "dark":
+            assert_dark(page)
         return page
 
     yield open_one
@@ -185,6 +186,15 @@ def assert_plain(page):
         assert unwanted not in text.replace('lfx.load_clips("/a/folder")', "")
 
 
+def assert_dark(page):
+    """The page and its figure are dark all over."""
+    page.wait_for_function(
+        "document.querySelector('.js-plotly-plot')._fullLayout.paper_bgcolor === '#1e1e1e'", timeout=WAIT_MS
+    )
+    page.evaluate(TWO_FRAMES)
+    assert np.median(Image.open(io.BytesIO(page.screenshot())).convert("L")) < 60
+
+
 def same_size(one, other):
     """Return both shots cut to the smaller: the scale beside an image may take a pixel of its width."""
     rows, columns = np.minimum(one.shape, other.shape)[:2]
@@ -197,7 +207,7 @@ def pixels_like(shot, *colours):
     return [int((np.abs(shot.astype(int) - rgb).max(axis=-1) < 48).sum()) for rgb in wanted]
 
 
-def test_the_front_page_leads_to_pages_that_answer(opened):
+def test_the_front_page_leads_to_the_other_pages(opened):
     page = opened("00_start_here")
     assert_plain(page)
     cards = page.locator(".latentfx-cards a").all()
@@ -208,10 +218,6 @@ def test_the_front_page_leads_to_pages_that_answer(opened):
         assert text in card.inner_text()
         assert card.bounding_box()["width"] > 200
         assert (REPOSITORY / "notebooks" / card.get_attribute("href")).is_file()
-    # An answer is a page that has run: one of them will do, as the other tests open them all.
-    answer = page.request.get(urllib.parse.urljoin(page.url, card.get_attribute("href")), timeout=3 * WAIT_MS)
-    assert answer.status == 200
-    assert heading in answer.text()
     assert "ready" in page.locator(".latentfx-table tr", has_text="logmel").inner_text()
 
 
@@ -243,7 +249,7 @@ def test_latent_images_offer_the_reconstruction_where_the_encoder_has_a_decoder(
     ready = encoders.index[encoders["present"] & encoders["has_decoder"]]
     if ready.empty:
         pytest.skip("no encoder with a decoder has its weights here: LATENTFX_WEIGHTS names their folder")
-    page = opened("01_latent_images")
+    page = opened("01_latent_images", color_scheme="dark")
     decoded, chooser = page.locator("[data-side=decoded]"), page.get_by_label("Encoder", exact=True)
     chooser.select_option("logmel")
     page.get_by_text("logmel has no decoder").wait_for(timeout=WAIT_MS)
@@ -279,7 +285,7 @@ def test_effect_clusters_fill_four_scenes_and_sound_when_clicked(opened, scene):
 
 
 def test_effect_clusters_take_another_colour(opened, scene):
-    page = opened("03_effect_clusters")
+    page = opened("03_effect_clusters", color_scheme="dark")
     assert min(pixels_like(scene.shot(page), "#9546b9", "#8d35ff")) > 100  # two of the ten effects
     page.get_by_role("button", name="instrument").click()
     page.wait_for_function(
@@ -391,7 +397,7 @@ def test_dimension_masking_is_clicked_heard_and_drawn(opened):
 
 
 def test_a_click_on_a_path_is_heard_and_another_effect_is_drawn(opened, scene):
-    page = opened("04_knob_paths")
+    page = opened("04_knob_paths", color_scheme="dark")
     # Its paths keep clear of each other and of the cloud, so that a point of theirs can be hit.
     before = page.evaluate(ALL_PLACES, 1)
     page.get_by_label("Encoder", exact=True).select_option("logmel")
@@ -491,15 +497,10 @@ def test_encoders_are_compared_and_sorted(opened):
     assert drawn.all_text_contents()[: len(ordered)] == ordered
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_dark_page_is_dark_all_over(opened, scene, name):
+@pytest.mark.parametrize("name", [name for name in PAGES if name[:2] not in ("01", "03", "04")])
+def test_other_pages_are_dark_all_over_too(opened, name):
     """That its words can be read is checked of every page."""
-    page = opened(name, color_scheme="dark")
-    page.wait_for_function(
-        "document.querySelector('.js-plotly-plot')._fullLayout.paper_bgcolor === '#1e1e1e'", timeout=WAIT_MS
-    )
-    scene.settle(page)
-    assert np.median(Image.open(io.BytesIO(page.screenshot())).convert("L")) < 60
+    opened(name, color_scheme="dark")
 
 
 def test_files_of_ones_own_are_handed_in_seen_and_heard(opened, scene, tmp_path):
