@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -449,8 +451,12 @@ def test_a_device_that_torch_cannot_use_is_named():
         load_encoder("logmel", device="cuda")
 
 
-def test_wrong_bfloat16_is_refused(monkeypatch):
+@pytest.mark.skipif("ONEDNN_MAX_CPU_ISA" not in os.environ, reason="needs process.env's settings: use make test")
+def test_bfloat16_is_right_with_the_process_settings():
     check_bf16()
+
+
+def test_wrong_bfloat16_is_refused(monkeypatch):
     conv1d = torch.nn.functional.conv1d
 
     def wrong(sound, kernel, **options):

@@ -134,6 +134,7 @@ WHY = {
     "pillow": "compares pictures in tests",
     "playwright": "drives the browser in tests",
     "pytest": "runs the tests",
+    "pytest-xdist": "runs the tests in two processes",
     "pyyaml": "reads environment.yml in tests",
     "ruff": "lint and format",
 }
