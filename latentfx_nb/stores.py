@@ -197,11 +197,18 @@ def write_clip(place: str, row: int, latents: NDArray[np.float32]) -> None:
     """Write one clip's latents `[setting dim frame]` into the store at `place`, whole or not at all."""
     array = zarr.open_group(place, mode="r+")["latents"]
     with _writing(place):
-        # zarr reads a shard's index before it writes one, and one torn or changed would stop it.
-        shard = Path(place, "latents", shard_name(row))
-        if _is_local(place) and shard.exists() and not is_intact(shard, array.shape):
-            shard.unlink()
+        if _is_local(place):
+            _clear(Path(place, "latents", shard_name(row)), array.shape)
         array[row] = latents
+
+
+def _clear(shard: Path, shape: tuple[int, ...]) -> None:
+    """Remove what killed runs left where a shard is to be written."""
+    for unfinished in shard.parent.glob(f"{shard.stem}.*.partial"):  # as zarr names what it has not yet written whole
+        unfinished.unlink(missing_ok=True)
+    # zarr reads a shard's index before it writes one, and one torn or changed would stop it.
+    if shard.exists() and not is_intact(shard, shape):
+        shard.unlink()
 
 
 @contextmanager

@@ -16,8 +16,9 @@ RELIABILITY = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
 
 HEAD = """# What it withstood
 
-Written by `make soak`: every number here was counted by the tests that injected the faults. `make test` runs a small
-share of each.
+Written by `make soak`: every number here was counted by the tests that injected the faults. One wrong latent read, one
+error shown to a visitor or one door that opens fails them, and then nothing is written. `make test` runs a small share
+of each.
 """
 
 MADE = "On {day}, on {cores} cores under {system}, Python {python}."

@@ -284,6 +284,14 @@ def assert_values_equal(one, other):
 CONTEXT = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
+def _processes():
+    """Return the way to processes that have imported all this, and so begin at once."""
+    context = multiprocessing.get_context(CONTEXT)
+    if CONTEXT == "forkserver":
+        context.set_forkserver_preload(["latentfx_nb.latents", "pytest"])
+    return context
+
+
 def _die(*_args, **_kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -318,9 +326,7 @@ def assert_goes_on(before, after, rows):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_killed_at_any_moment_and_started_again(folder, clips, whole, tmp_path):
     """One store, killed five times: each time it goes on, and no finished clip is encoded again."""
-    context = multiprocessing.get_context(CONTEXT)
-    if CONTEXT == "forkserver":
-        context.set_forkserver_preload(["latentfx_nb.latents", "pytest"])
+    context = _processes()
     store, finished = tmp_path / "killed.zarr", []
     for moment in ("creating", "encoding", "shard written", "record written", "waiting"):
         log = tmp_path / moment
@@ -345,33 +351,33 @@ def test_killed_at_any_moment_and_started_again(folder, clips, whole, tmp_path):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_killed_at_random_moments(folder, clips, whole, tmp_path, soak):
     """No block is lost, doubled or torn, however often a run is killed."""
-    kills = soak.rounds(3, 100)
-    context = multiprocessing.get_context(CONTEXT)
-    moments = np.random.default_rng(0).uniform(0, 0.6, kills)
-    store = None
-    for number, moment in enumerate(moments):
-        if store is None:  # the last one was whole
-            store, finished = tmp_path / f"{number}.zarr", []
-        log = tmp_path / f"log {number}"
+    context, random, wanted = _processes(), np.random.default_rng(0), soak.rounds(3, 100)
+    store, log = tmp_path / "killed.zarr", tmp_path / "log"
+    kills, finished = 0, []
+    while kills < wanted:
         process = context.Process(target=_run, args=(folder, store, log))
         process.start()
-        while process.is_alive() and not store.exists():
+        while process.is_alive() and not log.exists():  # it encodes
             time.sleep(0.002)
-        process.join(moment)
+        process.join(random.uniform(0, 0.2))  # three of the six clips take so long
         process.kill()
         process.join()
-        soak.count("Store", "runs killed at random" if process.exitcode else "runs that ended before their kill")
+        kills += process.exitcode == -signal.SIGKILL
         before, finished = finished, finished_rows(store)
         assert_goes_on(before, finished, [whole[1].index(batch) for batch in encoded(log)])
-        if len(finished) == 6 or number == len(moments) - 1:
+        log.unlink(missing_ok=True)
+        verdict = stores.verify(store)
+        soak.count("Store", "blocks verified after kills", len(verdict.good))
+        soak.count("Store", "bad blocks after kills", len(verdict.bad))
+        assert verdict.is_sound and verdict.good == finished
+        if len(finished) == 6 or kills == wanted:
             encode(clips, Tiny(), store)
             assert listed_once(store)
             assert_same_as(whole, clips, store)
-            verdict = stores.verify(store)
-            assert verdict.is_sound and len(verdict.good) == 6
-            soak.count("Store", "blocks verified after kills", len(verdict.good))
-            soak.count("Store", "bad blocks after kills", len(verdict.bad))
-            store = None
+            soak.count("Store", "stores filled in spite of kills, as if there had been none")
+            shutil.rmtree(store)
+            finished = []
+    soak.count("Store", "runs killed at random", kills)
 
 
 # Shares of the clips, for job arrays.

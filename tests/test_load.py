@@ -29,7 +29,6 @@ def test_visitors_at_once_all_see_and_hear_what_they_ask_for(soak, run_async):
     soak.highest(SECTION, "visitors held at once", visitors)
     soak.highest(SECTION, "seconds that they stayed", seconds)
     soak.count(SECTION, "knobs turned", sum(len(one.exact_s) for one in [alone, *there]))
-    soak.count(SECTION, "errors shown", 0)
     soak.highest(
         SECTION,
         "median time to the exact point and sound, over that of one visitor",
