@@ -24,7 +24,7 @@ from collections.abc import Iterator
 
 from latentfx_nb import server
 
-PAGES = ("04_knob_paths", "03_effect_clusters")
+PAGES = ("04_knob_paths", "01_latent_images", "03_effect_clusters", "07_latent_algebra")
 ROUNDS = 3
 REFILLED_S = server.REFILL_S + 15  # until another kernel is preheated
 CHROMIUM_ARGS = [
@@ -80,17 +80,17 @@ def median_times(playwright, address: str, name: str, known: bool, wait_s: float
     """Return medians over some rounds; `known` if the browser has been at the start page."""
     times = []
     for _ in range(ROUNDS):
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        with tempfile.TemporaryDirectory() as profile:
             chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
             browser = playwright.chromium.launch_persistent_context(
                 profile, executable_path=chromium, args=CHROMIUM_ARGS, viewport={"width": 1280, "height": 900}
             )
-            if known:
-                page = browser.new_page()
-                page.goto(f"{address}/voila/render/{server.START_PAGE}")
-                page.wait_for_timeout(8000)
-            times.append(opened(browser, f"{address}/voila/render/{name}.ipynb"))
-            browser.close()
+            with contextlib.closing(browser):
+                if known:
+                    page = browser.new_page()
+                    page.goto(f"{address}/voila/render/{server.START_PAGE}")
+                    page.wait_for_timeout(8000)
+                times.append(opened(browser, f"{address}/voila/render/{name}.ipynb"))
         time.sleep(wait_s)
     return tuple(statistics.median(column) for column in zip(*times, strict=True))
 

@@ -340,13 +340,14 @@ def test_what_of_the_corpus_is_handed_in_is_kept_or_named(corpus, soak):
 def test_a_file_that_may_not_be_read_is_named(tmp_path_factory, noise, write_audio):
     """As root one may read everything, so root becomes nobody for this."""
     folder = write_audio(tmp_path_factory.mktemp("shown"), {"good.wav": noise(), "closed.wav": noise()})
-    above = [folder, *(one for one in folder.parents if not one.stat().st_mode & 0o001)]
+    root = os.geteuid() == 0
+    above = [one for one in folder.parents if root and one.stat().st_mode & 0o011 != 0o011]
     modes = [one.stat().st_mode for one in above]
-    for one in above:
-        one.chmod(0o755)
+    for one, mode in zip(above, modes):
+        one.chmod(mode | 0o011)  # nobody keeps the group
+    folder.chmod(0o755)
     (folder / "good.wav").chmod(0o644)
     (folder / "closed.wav").chmod(0)
-    root = os.geteuid() == 0
     try:
         if root:
             os.seteuid(65_534)

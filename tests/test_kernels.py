@@ -124,7 +124,6 @@ def test_kernels_end_when_their_server_does(how, tmp_path):
                 await asyncio.sleep(600)
 
             if __name__ == "__main__":
-                kernels.IMPORTED.remove("latentfx_nb.panels.preload")  # which takes seconds, and ends as the rest does
                 os.environ["JUPYTER_DEFAULT_PROVISIONER_NAME"] = kernels.PROVISIONER
                 asyncio.run(main())
         """)

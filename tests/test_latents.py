@@ -21,7 +21,7 @@ import torch
 import xarray as xr
 import zarr
 
-from latentfx_nb import effects, latents, stores
+from latentfx_nb import effects, latents, shards, stores
 from latentfx_nb.clips import load_clips
 from latentfx_nb.effects import EFFECTS, Setting, render
 from latentfx_nb.encoders.base import encode_clips
@@ -378,6 +378,16 @@ def test_killed_at_random_moments(folder, clips, whole, tmp_path, soak):
             shutil.rmtree(store)
             finished = []
     soak.count("Store", "runs killed at random", kills)
+
+
+def test_what_a_killed_run_left_unfinished_goes_when_its_clip_is_written(clips, tmp_path):
+    store = tmp_path / "s.zarr"
+    with pytest.raises(RuntimeError):
+        encode(clips, Tiny(fail_at=3), store)
+    left = store / "latents" / f"{Path(shards.shard_name(5)).stem}.0123.partial"
+    left.write_bytes(b"torn")
+    encode(clips, Tiny(), store)
+    assert not left.exists()
 
 
 # Shares of the clips, for job arrays.

@@ -31,13 +31,6 @@ def test_own_files_become_a_clip_set_that_is_chosen(name):
     panel.clip_set.value = "bundled"
     ready(panel)
     assert len(panel.clips) == 64
-
-
-def test_files_that_follow_join_the_set():
-    panel = opened("LatentImages")
-    hand_in(panel, {"riff.wav": wav(1), "pluck.wav": wav(2)})
-    panel.clip_set.value = "bundled"
-    ready(panel)
     hand_in(panel, {"third.wav": wav(3)})
     assert [label for label, _ in panel.clip_set.options][-1] == "your own audio (6 clips)"
     assert sum(label.startswith("your own") for label, _ in panel.clip_set.options) == 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -207,7 +208,7 @@ def pixels_like(shot, *colours):
     return [int((np.abs(shot.astype(int) - rgb).max(axis=-1) < 48).sum()) for rgb in wanted]
 
 
-def test_the_front_page_leads_to_the_other_pages(opened):
+def test_the_front_page_leads_to_pages_that_answer(opened):
     page = opened("00_start_here")
     assert_plain(page)
     cards = page.locator(".latentfx-cards a").all()
@@ -218,6 +219,10 @@ def test_the_front_page_leads_to_the_other_pages(opened):
         assert text in card.inner_text()
         assert card.bounding_box()["width"] > 200
         assert (REPOSITORY / "notebooks" / card.get_attribute("href")).is_file()
+    # An answer is a page that has run: one of them will do, as the other tests open them all.
+    answer = page.request.get(urllib.parse.urljoin(page.url, card.get_attribute("href")), timeout=3 * WAIT_MS)
+    assert answer.status == 200
+    assert heading in answer.text()
     assert "ready" in page.locator(".latentfx-table tr", has_text="logmel").inner_text()
 
 
