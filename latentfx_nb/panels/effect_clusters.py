@@ -46,7 +46,7 @@ class EffectClusters(Panel):
     ) -> None:
         super().__init__(source, encoder)
         self.coloring = widgets.ToggleButtons(
-            options=plots.COLORINGS, style={"button_width": "90px"}, layout={"width": "300px"}
+            options=plots.COLORINGS, style={"button_width": "100px"}, layout={"width": "330px"}
         )
         self.effect = widgets.Dropdown(
             options=[("all ten effects", ""), *((f"{spec.name} ({label})", label) for label, spec in EFFECTS.items())],

@@ -75,7 +75,7 @@ class LinearProbes(Panel):
 
     def __init__(self, source: str | Path | ClipSet = "bundled", encoders: tuple[str, ...] = ("diffae-mini",)) -> None:
         super().__init__(source)
-        self.encoders = widgets.SelectMultiple(rows=5, layout={"width": "330px"})
+        self.encoders = widgets.SelectMultiple(rows=5, layout={"width": "400px"})
         self.encoders.options, self.encoders.value = encoder_options(), encoders
         self.kinds = widgets.SelectMultiple(options=KINDS, value=("T",), rows=2, layout={"width": "190px"})
         self.label = widgets.Dropdown(description="Label", style=STYLE, layout={"width": "230px"})
