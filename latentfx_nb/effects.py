@@ -21,6 +21,11 @@ from latentfx_nb.audio import Clip
 from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
 
 
+def typed(value: float) -> float:
+    """Return the number that one would type for `value`: its six significant digits, the same on every processor."""
+    return float(f"{value:.6g}")
+
+
 @dataclass(frozen=True)
 class Knob:
     """The one parameter a sweep turns, in the unit its name ends with (Table 2)."""
@@ -41,11 +46,14 @@ class Knob:
         return f"{self.words} {value:.4g} {self.unit}".rstrip()
 
     def values(self, n: int) -> NDArray[np.float64]:
-        """Return `n` settings `[value]` from `low` to `high`: equal ratios if `log`, else equal steps."""
+        """Return `n` settings `[value]` from `low` to `high`: equal ratios if `log`, else equal steps.
+
+        They have six significant digits, as one types them: the last bits of `geomspace` differ between processors.
+        """
         if n < 2:
             raise ValueError(f"a knob path needs at least 2 values, not {n}")
         space = np.geomspace if self.log else np.linspace
-        return space(self.low, self.high, n)
+        return np.array([typed(value) for value in space(self.low, self.high, n)])
 
     def check(self, value: float) -> float:
         """Return `value`; raise ValueError with the knob's range if it lies outside."""
@@ -161,6 +169,9 @@ _SPECS = (
 
 EFFECTS: dict[str, EffectSpec] = {spec.label: spec for spec in _SPECS}
 """Label -> `EffectSpec`, in the order of Table 1."""
+
+TABLE_1 = tuple(EFFECTS)
+"""Labels of the ten effects of the paper's Table 1: what every experiment renders unless told otherwise."""
 
 TURNABLE = tuple(label for label, spec in EFFECTS.items() if spec.knobs)
 """Labels of the effects that have a knob."""
