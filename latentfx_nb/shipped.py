@@ -34,7 +34,7 @@ from latentfx_nb.cache import atomic_write
 from latentfx_nb.clips import BUNDLED, ClipSet, load_clips
 from latentfx_nb.effects import TABLE_1, Setting, get_effect, recipe, render_settings, render_versions, sweep_settings
 from latentfx_nb.encoders import weights_hash
-from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES, SAMPLE_RATE_HZ
+from latentfx_nb.paper import KNOB_VALUES, SAMPLE_RATE_HZ
 
 POINTS = BUNDLED / "points"
 
@@ -174,7 +174,7 @@ def _load(path: Path) -> xr.Dataset | None:
     return xr.load_dataset(io.BytesIO(path.read_bytes()), engine="scipy") if path.exists() else None
 
 
-# -------------------------------------------------------------------------------------------------------- other versions
+# ------------------------------------------------------------------------------------------------------ other versions
 
 _OFF_DB: dict[tuple[str, str], float] = {}  # versions and name -> how far renders of this process are off
 
@@ -215,12 +215,12 @@ def made_with(encoder: str) -> str:
     made = here if dataset is None else json.loads(dataset.attrs["made_with"])
     if made == here or not compared:
         return ""
-    said = f"The points that ship were made with {_words(made)}; here are {_words(here)}. "
-    bad = {name: off for name, off in compared.items() if off > tolerance_db(name)}
+    said = f"The points that ship were made with {_words(made)}; here are {_words(here)}."
+    bad = [f"{name} by {off:.2g} dB" for name, off in compared.items() if off > tolerance_db(name)]
     if bad:
-        off = ", ".join(f"{name} by {off:.2g} dB" for name, off in bad.items())
-        return f"{said}Renders sound otherwise here ({off}), so what rests on them does not ship and is computed here."
-    return f"{said}Renders of {len(compared)} settings were compared and differ by {max(compared.values()):.2g} dB at most."
+        return f"{said} Renders differ ({', '.join(bad)}), so what rests on these is not shown but computed here."
+    most = max(compared.values())
+    return f"{said} Renders of {len(compared)} settings were compared: they differ by {most:.2g} dB at most."
 
 
 def _words(versions: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latentfx_nb import __version__, latents, prepared
+from latentfx_nb import __version__, latents
 from latentfx_nb import clips as clips_module
 from latentfx_nb.__main__ import main
 from latentfx_nb.encoders import list_encoders, load_encoder
@@ -242,15 +242,6 @@ def test_warm_prepares_the_default_encoder_once(two_bundled, no_weights, encoded
 def test_warm_takes_names(two_bundled, lyra_weights, encoded, capsys):
     assert answer(["warm", "lyra-v2"], capsys) == (0, "lyra-v2: ready\n", "")
     assert encoded == [10, 10]
-
-
-def test_warm_does_not_publish_unasked(two_bundled, no_weights, monkeypatch, capsys):
-    written = []
-    monkeypatch.setattr(prepared, "write_points", lambda name: written.append(name) or Path(f"{name}.nc"))
-    answer(["warm", "logmel"], capsys)
-    assert written == []
-    assert answer(["warm", "logmel", "--publish"], capsys)[1] == "logmel: wrote logmel.nc\nlogmel: ready\n"
-    assert written == ["logmel"]
 
 
 def test_warm_of_an_unknown_encoder_is_one_sentence(capsys):

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from latentfx_nb import prepared, shipped
 from latentfx_nb.clips import ClipSet, load_clips
@@ -36,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
 
 
-def publish(encoders: tuple[str, ...], kinds: tuple[str, ...]) -> Iterator:
+def publish(encoders: Sequence[str], kinds: Sequence[str]) -> Iterator[Path]:
     """Yield the path of each file that was written."""
     clips = load_clips("bundled")
     yield from _renders()
@@ -50,7 +52,7 @@ def publish(encoders: tuple[str, ...], kinds: tuple[str, ...]) -> Iterator:
                 yield from _measure(encoder, name, clips)
 
 
-def _renders() -> Iterator:
+def _renders() -> Iterator[Path]:
     """Write the levels of renders that are not there; those that are must be what this machine renders."""
     for name, (piece, _) in shipped.reference_pieces().items():
         if shipped.read(piece) is None:
@@ -62,43 +64,51 @@ def _renders() -> Iterator:
             )
 
 
-def _settings(encoder: str, clips: ClipSet) -> Iterator:
-    pieces = {effect: shipped.setting_piece(encoder, effect) for effect in TABLE_1}
-    found = {effect: shipped.entries(piece, clips.hashes()) for effect, piece in pieces.items()}
-    missing = [effect for effect in TABLE_1 if len(found[effect]) < len(clips)]
-    if not missing:
-        return
-    computed = encode_effects(clips, load_encoder(encoder), missing, average=True)
-    for effect in missing:
-        yield _write_rows(pieces[effect], clips, dict(enumerate(computed.sel(effect=effect).values)) | found[effect])
+def _settings(encoder: str, clips: ClipSet) -> Iterator[Path]:
+    found = {effect: shipped.entries(shipped.setting_piece(encoder, effect), clips.hashes()) for effect in TABLE_1}
+    missing = {effect: _missing(rows, clips) for effect, rows in found.items()}
+    for rows in sorted(set(missing.values()) - {()}):  # effects that lack the same clips are encoded together
+        effects = [effect for effect in TABLE_1 if missing[effect] == rows]
+        computed = encode_effects(clips[list(rows)], load_encoder(encoder), effects, average=True)
+        for effect in effects:
+            found[effect] |= dict(zip(rows, computed.sel(effect=effect).values, strict=True))
+            yield _write_means(shipped.setting_piece(encoder, effect), clips, found[effect], ("clip_hash", "dim"))
 
 
-def _knobs(encoder: str, clips: ClipSet) -> Iterator:
+def _knobs(encoder: str, clips: ClipSet) -> Iterator[Path]:
     for effect in TABLE_1:
         for knob in get_effect(effect).knobs:
             piece = shipped.knob_piece(encoder, effect, knob.name)
             found = shipped.entries(piece, clips.hashes())
-            missing = [row for row in range(len(clips)) if row not in found]
-            if missing:
-                computed = encode_sweep(clips[missing], load_encoder(encoder), effect, knob=knob.name, average=True)
-                yield _write_rows(piece, clips, found | dict(zip(missing, computed.values, strict=True)))
+            rows = _missing(found, clips)
+            if rows:
+                some = clips[list(rows)]
+                computed = encode_sweep(some, load_encoder(encoder), effect, knob=knob.name, average=True)
+                found |= dict(zip(rows, computed.values, strict=True))
+                yield _write_means(piece, clips, found, ("clip_hash", "value", "dim"))
 
 
-def _measure(encoder: str, name: str, clips: ClipSet) -> Iterator:
+def _missing(found: Mapping[int, NDArray], clips: ClipSet) -> tuple[int, ...]:
+    return tuple(row for row in range(len(clips)) if row not in found)
+
+
+def _write_means(
+    piece: shipped.Piece, clips: ClipSet, found: Mapping[int, NDArray[np.float32]], dims: tuple[str, ...]
+) -> Path:
+    means = np.stack([found[row] for row in range(len(clips))])
+    return _write(piece, clips, xr.Dataset({"means": (dims, means)}))
+
+
+def _measure(encoder: str, name: str, clips: ClipSet) -> Iterator[Path]:
     piece = shipped.measure_piece(encoder, name, prepared.MEASURES[name].knobs)
-    if shipped.measure(piece, clips.hashes()) is not None:
-        return
-    dataset = prepared.MEASURES[name].make(clips, encoder, prepared.tqdm)
-    dataset = dataset.drop_vars(["clip", "instrument", "recording"], errors="ignore")
-    if "clip" in dataset.dims:
-        dataset = dataset.rename(clip="clip_hash")
-    yield shipped.write(piece, dataset.assign_coords(clip_hash=np.array(clips.hashes(), object)))
+    if shipped.measure(piece, clips.hashes()) is None:
+        dataset = prepared.MEASURES[name].make(clips, encoder, tqdm)
+        dataset = dataset.drop_vars(["clip", "instrument", "recording"], errors="ignore")
+        yield _write(piece, clips, dataset.rename(clip="clip_hash") if "clip" in dataset.dims else dataset)
 
 
-def _write_rows(piece: shipped.Piece, clips: ClipSet, found: dict[int, NDArray]):
-    means = np.stack([found[row] for row in range(len(clips))]).astype(np.float32)
-    dims = ("clip_hash", "value", "dim")[: means.ndim] if means.ndim == 3 else ("clip_hash", "dim")
-    return shipped.write(piece, xr.Dataset({"means": (dims, means)}, {"clip_hash": np.array(clips.hashes(), object)}))
+def _write(piece: shipped.Piece, clips: ClipSet, dataset: xr.Dataset) -> Path:
+    return shipped.write(piece, dataset.assign_coords(clip_hash=np.array(clips.hashes(), object)))
 
 
 if __name__ == "__main__":
