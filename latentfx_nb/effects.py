@@ -24,9 +24,10 @@ from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
 def typed(value: float) -> float:
     """Return the number that one would type for `value`: its six significant digits, the same on every processor.
 
-    What lies halfway between two of them, but for its last bits, goes by its first twelve digits.
+    What is 0, or halfway between two such numbers, but for its last bits is so altogether.
     """
-    return float(f"{float(f'{value:.12g}'):.6g}")
+    clear = float(f"{round(value, 12) + 0.0:.12g}")  # + 0.0 as -0.0 is written in another way
+    return float(f"{clear:.6g}")
 
 
 @dataclass(frozen=True)

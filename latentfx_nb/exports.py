@@ -76,7 +76,8 @@ def write_latents(latents: xr.DataArray, path: str | Path, *, overwrite: bool = 
     """Write latents `(clip, ...)` with all labels as `.zarr` (a folder) or `.nc` (netCDF4), and return the path.
 
     The dim `clip` comes first in the file, wherever it stands in the array. Latents are read and written some clips at
-    a time, so a store larger than memory passes; the file takes its name only when it is whole. `xarray.open_zarr` and `xarray.open_dataset` read them back, as float32.
+    a time, so a store larger than memory passes; the file takes its name only when it is whole. `xarray.open_zarr` and
+    `xarray.open_dataset` read them back, as float32.
 
     Raises ValueError for another suffix and for latents without the dim `clip`, FileExistsError unless `overwrite`,
     OSError if the disk is too small, and ImportError for netCDF without the extra `export`.
