@@ -20,6 +20,7 @@ _HOME = {
     "ModuleEncoder": "encoders",
     "encode_effects": "latents",
     "encode_sweep": "latents",
+    "encoded_clips": "latents",
     "fit_pca": "projections",
     "fit_umap": "projections",
     "neighbour_purity": "projections",

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from latentfx_nb import __version__, server
 
+LEFT_OUT = 3
+"""Exit status of `encode` where some files or clips could not be used and all others are done."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; an error that the reader can mend is one sentence on stderr and the exit status 1."""
@@ -45,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument(
         "--shard", metavar="I/N", type=_shard, help="encode the I-th of N shares of the clips, in a job array: 3/16"
     )
+    encode.add_argument(
+        "--on-error", choices=("skip", "raise"), default="skip",
+        help="a clip that cannot be read or encoded: go on without it, name it at the end, and exit with 3; or stop "
+        "there, and exit with 1 (default: %(default)s)",
+    )  # fmt: skip
     encode.add_argument("--bf16", action="store_true", help="run large networks in bfloat16: faster, off by a percent")
     encode.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
     encode.set_defaults(run=_encode)
@@ -97,7 +105,9 @@ def _shard(text: str) -> tuple[int, int]:
     return int(share[1]), int(share[2])
 
 
-def _encode(options: argparse.Namespace) -> None:
+def _encode(options: argparse.Namespace) -> int:
+    from tqdm.auto import tqdm
+
     from latentfx_nb.clips import load_clips
     from latentfx_nb.encoders import load_encoder
     from latentfx_nb.latents import encode_effects, encode_sweep
@@ -108,17 +118,26 @@ def _encode(options: argparse.Namespace) -> None:
         raise ValueError(f"--knob {options.knob} names what --sweep turns; give --sweep with the effect's label too")
     clips = load_clips(
         options.source, options.per_recording,
-        guitarset=options.guitarset, maestro=options.maestro, download=options.download,
+        guitarset=options.guitarset, maestro=options.maestro, download=options.download, warn=False,
     )  # fmt: skip
+    left_out = [f"{file}: {reason}" for file, reason in clips.skipped.items()]
+
+    def bar(**told) -> tqdm:
+        progress = tqdm(**told)
+        progress.skipped = lambda skipped: left_out.extend(skipped.values())
+        return progress
+
+    way = {"shard": options.shard, "bar": bar, "on_error": options.on_error}
     encoder = load_encoder(options.encoder, options.device, bf16=options.bf16)
     if options.sweep:
-        latents = encode_sweep(
-            clips, encoder, options.sweep, options.n, options.knob, options.store, shard=options.shard
-        )
+        latents = encode_sweep(clips, encoder, options.sweep, options.n, options.knob, options.store, **way)
     else:
-        latents = encode_effects(clips, encoder, options.effects, options.store, shard=options.shard)
+        latents = encode_effects(clips, encoder, options.effects, options.store, **way)
     sizes = ", ".join(f"{dim} {size}" for dim, size in latents.sizes.items())
     sys.stdout.write(f"{sizes}: {latents.encoding['source']}\n")
+    for sentence in left_out:
+        sys.stderr.write(f"latentfx_nb: left out {sentence}\n")
+    return LEFT_OUT if left_out else 0
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -145,7 +164,7 @@ def _warm(options: argparse.Namespace) -> None:
 
     compile_kernels()
     for name in options.encoders or DEFAULT_ENCODERS[:1]:
-        encode_effects(load_clips("bundled"), load_encoder(name))
+        encode_effects(load_clips("bundled"), load_encoder(name), on_error="raise")
         sys.stdout.write(f"{name}: ready\n")
 
 

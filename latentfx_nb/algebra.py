@@ -40,7 +40,7 @@ from latentfx_nb.decoding import reconstruction
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders.base import Decoder, Encoder, encode_clips
 from latentfx_nb.encoders.logmel import LogMel
-from latentfx_nb.latents import encode_effects
+from latentfx_nb.latents import encode_effects, encoded_clips
 from latentfx_nb.probes import accuracy_interval, named_by, ratio_interval, train_probes
 
 Latents = xr.DataArray | NDArray[np.floating]
@@ -307,9 +307,11 @@ def algebra_scores(
     Raises ValueError for unknown effects and methods, and as `held_out_rows` and `train_probes` do.
     """
     _check_study(effects, methods)
-    rows, device = held_out_rows(clips, held_out), getattr(encoder, "device", "cpu")
+    held_out_rows(clips, held_out)  # before anything is encoded
     means = encode_effects(clips, encoder, average=True, bar=bar)
     latents = encode_effects(clips, encoder, bar=bar)
+    clips = encoded_clips(clips, latents)
+    rows, device = held_out_rows(clips, held_out), getattr(encoder, "device", "cpu")
     shots = [k for k in shots if all(len(learning_rows(clips, row, k, seed)) == k for row in rows)]
     probes = None
     found = []

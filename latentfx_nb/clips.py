@@ -96,7 +96,9 @@ class ClipSet(Sequence):
 
         A file is read again when its size, its inode or one of its times is another one, and whenever it changed in the
         last seconds or in the future: clocks are too coarse, and those of file servers too wrong, to tell then. What
-        nobody can see is a change that leaves all four as they were, long ago by the clock of who made it.
+        nobody can see is a change that leaves all four as they were, long ago by the clock of who made it. A file that
+        is gone, or may not be read any more, is what it was when this process last saw it; one that it never saw is
+        told from others by its path. Reading the clip says what is wrong.
         """
         files, mixed = self.table["file"], " mono" if self.mono else ""
         return [
@@ -105,7 +107,18 @@ class ClipSet(Sequence):
         ]
 
 
+_last_seen: dict[str, str] = {}
+
+
 def _file_hash(file: str) -> str:
+    try:
+        _last_seen[file] = _hash_now(file)
+    except OSError:
+        return _last_seen.get(file, f"unseen {file}")
+    return _last_seen[file]
+
+
+def _hash_now(file: str) -> str:
     found = os.stat(file)
     # st_ctime is the kernel's: whoever copies a file's times onto another cannot copy this one.
     state = found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns

@@ -29,6 +29,19 @@ class Loaded:
             return self._made
 
 
+def check_client(client: Any) -> None:
+    """Raise ValueError unless `client` is a Dask client, ImportError without Dask."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError("a cluster is reached through Dask: pip install 'latentfx-nb[dask]'") from error
+    if not isinstance(client, Client):
+        raise ValueError(
+            f"client = {client!r} is no Dask client: give dask.distributed.Client(...) of the scheduler's address, or "
+            "of the cluster"
+        )
+
+
 def run_blocks(
     client: Any, task: Callable[[Loaded, Any], T], blocks: Sequence[Any], load: Callable[[], Any]
 ) -> Iterator[T]:

@@ -22,8 +22,12 @@ from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
 
 
 def typed(value: float) -> float:
-    """Return the number that one would type for `value`: its six significant digits, the same on every processor."""
-    return float(f"{value:.6g}")
+    """Return the number that one would type for `value`: its six significant digits, the same on every processor.
+
+    What is 0, or halfway between two such numbers, but for its last bits is so altogether.
+    """
+    clear = float(f"{round(value, 12) + 0.0:.12g}")  # + 0.0 as -0.0 is written in another way
+    return float(f"{clear:.6g}")
 
 
 @dataclass(frozen=True)
@@ -238,19 +242,23 @@ def render_many(
     sample_rate: int = SAMPLE_RATE_HZ,
     workers: int | None = None,
     then: Callable[[list[Clip]], Any] = list,
+    faults: tuple[type[Exception], ...] = (),
 ) -> Generator[Any, None, None]:
     """Yield the renders of each clip in order, made ahead on `workers` threads (by default one a core).
 
     Every plugin and meter releases the interpreter's lock, so threads serve and nothing is copied. At most two clips
     a worker are held ahead of the reader. Clips are read on the threads too, and one that cannot be read or rendered
-    raises only when its turn comes, after all clips before it. What has to be done to a clip's renders next, `then`,
-    is done there as well.
+    raises only when its turn comes, after all clips before it; errors of the types `faults` are yielded in the place of
+    its renders instead. What has to be done to a clip's renders next, `then`, is done there as well.
     """
     workers = workers or os.cpu_count() or 1
     rows = iter(range(len(clips)))
 
     def render_row(row: int) -> Any:
-        return then(render_settings(clips[row], settings, lufs, sample_rate))
+        try:
+            return then(render_settings(clips[row], settings, lufs, sample_rate))
+        except faults as error:
+            return error
 
     with ThreadPoolExecutor(workers, thread_name_prefix="render") as pool:
         waiting = [pool.submit(render_row, row) for row in islice(rows, 2 * workers)]

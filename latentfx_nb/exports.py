@@ -75,15 +75,21 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> Path:
 def write_latents(latents: xr.DataArray, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write latents `(clip, ...)` with all labels as `.zarr` (a folder) or `.nc` (netCDF4), and return the path.
 
-    They are read and written some clips at a time, so a store larger than memory passes; the file takes its name only
-    when it is whole. `xarray.open_zarr` and `xarray.open_dataset` read them back, as float32.
+    The dim `clip` comes first in the file, wherever it stands in the array. Latents are read and written some clips at
+    a time, so a store larger than memory passes; the file takes its name only when it is whole. `xarray.open_zarr` and
+    `xarray.open_dataset` read them back, as float32.
 
-    Raises ValueError for another suffix, FileExistsError unless `overwrite`, OSError if the disk is too small, and
-    ImportError for netCDF without the extra `export`.
+    Raises ValueError for another suffix and for latents without the dim `clip`, FileExistsError unless `overwrite`,
+    OSError if the disk is too small, and ImportError for netCDF without the extra `export`.
     """
     path = Path(path).expanduser()
     if path.suffix not in _WRITERS:
         raise ValueError(f"{path.name} ends in neither {' nor '.join(_WRITERS)}: choose one of these two")
+    if "clip" not in latents.dims:
+        raise ValueError(
+            f"latents are written clip by clip, and these ({', '.join(map(str, latents.dims))}) have no dim 'clip': "
+            "choose a clip with a list, latents[[3]], or add the dim, latents.expand_dims('clip')"
+        )
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} is there already: give another name, or overwrite=True")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,12 +108,16 @@ def write_latents(latents: xr.DataArray, path: str | Path, *, overwrite: bool = 
 def _blocks(latents: xr.DataArray) -> list[slice]:
     clips = latents.sizes["clip"]
     step = max(1, BLOCK_BYTES // max(1, 4 * latents.size // max(clips, 1)))
-    return [slice(start, min(start + step, clips)) for start in range(0, clips, step)]
+    return [slice(start, min(start + step, clips)) for start in range(0, max(clips, 1), step)]
+
+
+def _block(latents: xr.DataArray, rows: slice) -> xr.DataArray:
+    return latents.isel(clip=rows).transpose("clip", ...).load()
 
 
 def _write_zarr(latents: xr.DataArray, path: Path) -> None:
     for number, rows in enumerate(_blocks(latents)):
-        block = latents[rows].load().drop_attrs(deep=False).assign_attrs(_plain(latents.attrs)).to_dataset()
+        block = _block(latents, rows).drop_attrs(deep=False).assign_attrs(_plain(latents.attrs)).to_dataset()
         if number:
             block.to_zarr(path, append_dim="clip", consolidated=False)
         else:
@@ -126,9 +136,10 @@ def _write_netcdf(latents: xr.DataArray, path: Path) -> None:
         for dim, size in latents.sizes.items():
             if dim not in file.dimensions:
                 file.dimensions[dim] = size
-        variable = file.create_variable("latents", latents.dims, np.float32)
+        others = (dim for dim in latents.dims if dim != "clip")
+        variable = file.create_variable("latents", ("clip", *others), np.float32)
         for rows in _blocks(latents):
-            variable[rows] = latents[rows].values
+            variable[rows] = _block(latents, rows).values
         named = [str(name) for name in latents.coords if name not in latents.dims]
         for name, value in (_plain(latents.attrs) | {"coordinates": " ".join(named)}).items():
             variable.attrs[name] = value

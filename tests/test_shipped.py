@@ -19,6 +19,7 @@ from latentfx_nb.effects import EFFECTS, TABLE_1, EffectSpec, Knob, render
 from latentfx_nb.encoders import DEFAULT_ENCODERS
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.paper import KNOB_RANGES
+from tests.test_last_bits import last_bits as last_bits
 from tools import publish
 
 MEASURED = tuple(prepared.MEASURES)
@@ -326,3 +327,18 @@ def test_levels_are_those_of_tones(tone):
     assert levels.shape == (9, 8)
     np.testing.assert_allclose(levels[4], -23.0, atol=0.1)  # 640 to 1280 Hz: 20 log10(0.1 / sqrt 2)
     assert (np.delete(levels, 4, axis=0) < -55).all()  # what leaks from a window without taper
+
+
+# ---------------------------------------------------------------------------------------------- another processor's bits
+
+
+def test_what_ships_is_served_on_every_processor(bundled, misses, last_bits):
+    """The recipes and all that is served are the same where numpy's last bits are others."""
+    clips = prepared.path_clips(bundled)
+    turned = [(effect, knob.name) for effect in TABLE_1 for knob in EFFECTS[effect].knobs]
+    here = {knob: prepared.sweep_means(clips, "logmel", *knob) for knob in turned}
+    with last_bits():
+        assert prepared.cluster_points(bundled, "diffae-mini", compute=False).claims is not None
+        assert prepared.compare_encoders(bundled, ["logmel"], compute=False)
+        for knob in turned:
+            xr.testing.assert_identical(prepared.sweep_means(clips, "logmel", *knob, compute=False), here[knob])
