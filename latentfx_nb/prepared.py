@@ -25,6 +25,7 @@ from latentfx_nb.encoders import load_encoder
 from latentfx_nb.latents import encode_effects, encode_sweep
 from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
 from latentfx_nb.projections import PCA, UMAP_NEIGHBOURS, fit_pca, fit_umap, purity_table
+from latentfx_nb.samples import spread
 from latentfx_nb.shipped import NotShipped as NotShipped
 from latentfx_nb.shipped import entries, knob_piece, made_with, measure, measure_piece, setting_piece
 
@@ -116,8 +117,7 @@ def path_clips(clips: ClipSet) -> ClipSet:
     table = clips.table.drop_duplicates("recording")
     rows = []
     for _, group in table.groupby("instrument", sort=True):
-        spread = np.linspace(0, len(group) - 1, min(len(group), PATH_CLIPS_PER_INSTRUMENT)).astype(int)
-        rows += list(group.index[spread])
+        rows += list(group.index[spread(len(group), PATH_CLIPS_PER_INSTRUMENT)])
     return clips[sorted(rows)]
 
 
@@ -170,8 +170,8 @@ def trajectory_basis(clips: ClipSet, encoder: str, bar: Bar = tqdm, *, compute: 
 def _frame_basis(latents: xr.DataArray) -> PCA:
     basis = fit_pca(latents, 3, "dim")
     points = basis.points.transpose("clip", "effect", "frame", "component").values.reshape(-1, 3)
-    some = np.linspace(0, len(points) - 1, min(len(points), CLOUD_FRAMES)).astype(int)
-    return replace(basis, points=xr.DataArray(points[some], {"component": basis.points["component"]}, _CLOUD_DIMS))
+    some = points[spread(len(points), CLOUD_FRAMES)]
+    return replace(basis, points=xr.DataArray(some, {"component": basis.points["component"]}, _CLOUD_DIMS))
 
 
 _CLOUD_DIMS = ("frame", "component")

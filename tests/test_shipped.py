@@ -329,7 +329,7 @@ def test_levels_are_those_of_tones(tone):
     assert (np.delete(levels, 4, axis=0) < -55).all()  # what leaks from a window without taper
 
 
-# ---------------------------------------------------------------------------------------------- another processor's bits
+# --------------------------------------------------------------------------------------------- another processor's bits
 
 
 def test_what_ships_is_served_on_every_processor(bundled, misses, last_bits):
