@@ -30,7 +30,7 @@ def cores() -> int:
 
 
 def spread(length: int, n: int) -> list[int]:
-    """Return `n` places from 0 to `length` - 1, evenly spread, or all there are: in whole numbers, the same anywhere."""
+    """Return `n` places spread evenly from 0 to `length` - 1, or all there are: by whole numbers, the same anywhere."""
     n = min(length, n)
     return [place * (length - 1) // max(n - 1, 1) for place in range(n)]
 
