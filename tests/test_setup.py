@@ -18,6 +18,7 @@ from packaging.version import Version
 
 import latentfx_nb
 from latentfx_nb.server import PROCESS_SETTINGS
+from tests.speed import PATIENCE_S
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -53,7 +54,11 @@ def executable(path: Path, text: str) -> Path:
 
 def run_script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [shutil.which("bash"), ROOT / name, *arguments], env=environment, capture_output=True, text=True, timeout=60
+        [shutil.which("bash"), ROOT / name, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
 
 
@@ -176,7 +181,7 @@ def test_repo2docker_uses_the_binder_folder(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE_S,
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
@@ -335,7 +340,7 @@ def make(folder: Path, *arguments: str) -> list[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return asked.read_text().splitlines() if asked.exists() else []
@@ -393,7 +398,7 @@ def test_the_wheel_holds_the_bundled_files(tmp_path):
         [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source],
         check=True,
         capture_output=True,
-        timeout=300,
+        timeout=PATIENCE_S,
     )
     (wheel,) = tmp_path.glob("latentfx_nb-*.whl")
     shutil.unpack_archive(wheel, tmp_path / "unpacked", "zip")

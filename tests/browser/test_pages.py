@@ -17,12 +17,11 @@ from PIL import Image
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.start_here import PAGES
 
-from .conftest import PROJECT, REPOSITORY, TWO_FRAMES
+from .conftest import PROJECT, REPOSITORY, TWO_FRAMES, WAIT_MS
 
 pytestmark = pytest.mark.browser
 
 IMAGE = ".js-plotly-plot .heatmaplayer image"
-WAIT_MS = 60_000
 PATIENCE_MS = 300  # a sound that starts by itself has started by then
 # Screen places of all points of a trace, by the harness's own projection.
 ALL_PLACES = f"""(curve, selector = ".js-plotly-plot") => {{
