@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from latentfx_nb.server import process_environment
+from tests.speed import PATIENCE_S
 
 from .conftest import REPOSITORY, WAIT_MS, _end, _is_local, _wait_for
 from .test_pages import ALL_PLACES, lone_point
@@ -20,6 +21,14 @@ from .test_pages import ALL_PLACES, lone_point
 pytestmark = pytest.mark.browser
 
 NAME = "04_knob_paths"
+# Ends when the cells have.
+RUN_ALL = """async () => {
+  const { commands, shell } = window.jupyterapp, { sessionContext } = shell.currentWidget;
+  await sessionContext.ready;
+  await sessionContext.session.kernel.info;
+  return commands.execute("notebook:run-all-cells").then(
+    (well) => ({ ended: true, well }), (error) => ({ ended: !/^Canceled/.test(error.message), error: error.message }));
+}"""
 QUIET = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     # Else a cell is drawn once it is scrolled to, and whether the panel's is in sight depends on when figures grow.
@@ -43,6 +52,7 @@ def lab(tmp_path):
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", "--no-browser", "--allow-root"]
     command += [f"--port={port}", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=", "--LabApp.news_url="]
+    command += ["--LabApp.expose_app_in_browser=True"]
     command += [f"--LabApp.user_settings_dir={settings}", f"--LabApp.workspaces_dir={tmp_path / 'workspaces'}"]
     log = tmp_path / "log.txt"
     environment = process_environment({**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path / "config")})
@@ -58,10 +68,11 @@ def lab(tmp_path):
 
 
 def run_all(page):
-    """Run all cells, once the kernel is connected: what is run before, JupyterLab forgets."""
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(state="attached")
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name=re.compile("^Run All Cells")).click()
+    """Run all cells, and again where the kernel was connected anew meanwhile: what it was asked is forgotten then."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (ran := page.evaluate(RUN_ALL))["ended"] and time.monotonic() < deadline:
+        pass
+    assert ran == {"ended": True, "well": True}, ran
 
 
 def test_a_page_works_in_jupyterlab(lab, browser, scene, tmp_path):
