@@ -46,24 +46,25 @@ run: $(STAMPS)/run
 	@$(SETTINGS); $(PY) -m latentfx_nb warm
 	@$(PY) -m latentfx_nb serve --open-browser $(if $(PORT),--port $(PORT))
 
+# Two processes with a thread each take two thirds of the time that one with two takes. The tests in browsers, the
+# longest, come first.
+PYTEST_OPTIONS := -n 2 --dist loadfile --no-loadscope-reorder
+TEST_SETTINGS := set -e; $(SETTINGS); export OMP_NUM_THREADS=1
+ifeq ($(SKIP_BROWSER),)
+TEST_SETTINGS += LATENTFX_REQUIRE_BROWSER=1; CHROMIUM="$$(bash tools/find_chromium.sh)"; export CHROMIUM
+endif
+
 # Chromium is looked for first: a machine that can have none should say so before anything is installed.
 test: chromium $(STAMPS)/test
 	@$(SETTINGS); $(PY) -m latentfx_nb warm
-	@set -e; $(TEST_SETTINGS); $(PY) -m pytest $(TWO_PROCESSES) -m "not ci$(NO_BROWSER)" $(ARGS)
+	@$(TEST_SETTINGS); $(PY) -m pytest $(PYTEST_OPTIONS) -m "not ci$(if $(SKIP_BROWSER), and not browser)" $(ARGS)
 
 # What takes long and need not be tried on each change; then the part of the suite that tests/processors.py names, with
 # fewer of the processor's instructions.
 ci: chromium $(STAMPS)/test
 	@$(SETTINGS); $(PY) -m latentfx_nb warm
-	@set -e; $(TEST_SETTINGS); $(PY) -m pytest $(TWO_PROCESSES) -m "ci$(NO_BROWSER)" $(ARGS)
-	@set -e; $(TEST_SETTINGS); $(PY) -m tests.processors $(TWO_PROCESSES) -m "not ci$(NO_BROWSER)" $(ARGS)
-
-# Two processes with a thread each take two thirds of the time that one with two takes. The tests in browsers, the
-# longest, come first.
-TWO_PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
-NO_BROWSER := $(if $(SKIP_BROWSER), and not browser)
-TEST_SETTINGS = $(SETTINGS); export OMP_NUM_THREADS=1$(if $(SKIP_BROWSER),,; CHROMIUM="$$(bash tools/find_chromium.sh)"; \
-	export CHROMIUM LATENTFX_REQUIRE_BROWSER=1)
+	@$(TEST_SETTINGS); $(PY) -m pytest $(PYTEST_OPTIONS) -m "ci$(if $(SKIP_BROWSER), and not browser)" $(ARGS)
+	@$(TEST_SETTINGS); $(PY) -m tests.processors $(PYTEST_OPTIONS) $(if $(SKIP_BROWSER),-m "not browser") $(ARGS)
 
 chromium:
 	@if [ -z "$(SKIP_BROWSER)" ]; then bash tools/find_chromium.sh >/dev/null; fi

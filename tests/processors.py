@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = (
     "tests/test_effects.py",
     "tests/test_prepared.py",
+    "tests/test_shipped.py",
     "tests/test_notebooks.py",
     "tests/test_panels.py",
     "tests/test_projections.py",
@@ -32,7 +33,7 @@ TESTS = (
     "tests/test_probes.py",
     "tests/browser/test_pages.py::test_knob_paths_are_drawn_and_follow_the_knob",
 )
-"""Keys and rendering, shipped points, notebooks, panels, PCA and UMAP, probes, and one page in a browser."""
+"""Rendering, shipped points, notebooks, panels, PCA and UMAP, probes, and one page in a browser."""
 
 SWITCHES = {
     "ATEN_CPU_CAPABILITY": "default",  # torch's own loops

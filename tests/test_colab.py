@@ -18,6 +18,8 @@ import pytest
 
 from tests.speed import NOTEBOOK_LIMITS
 
+pytestmark = pytest.mark.ci
+
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "04_knob_paths"  # where the README's badge leads
 

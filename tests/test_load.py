@@ -14,6 +14,7 @@ from tests.speed import PATIENCE_S
 SECTION = "Load"
 
 
+@pytest.mark.ci
 @pytest.mark.soak
 def test_visitors_at_once_all_see_and_hear_what_they_ask_for(soak, run_async):
     visitors, seconds = soak.rounds(2, 5), soak.rounds(3, 60)

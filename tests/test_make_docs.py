@@ -13,6 +13,8 @@ import pytest
 from tests.speed import PATIENCE_S
 from tools import make_docs
 
+pytestmark = pytest.mark.ci
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

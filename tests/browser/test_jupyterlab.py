@@ -18,7 +18,7 @@ from tests.speed import PATIENCE_S
 from .conftest import REPOSITORY, WAIT_MS, _end, _is_local, _wait_for
 from .test_pages import ALL_PLACES, lone_point
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ci]
 
 NAME = "04_knob_paths"
 # Ends when the cells have.

@@ -501,6 +501,7 @@ def test_encoders_are_compared_and_sorted(opened):
     assert drawn.all_text_contents()[: len(ordered)] == ordered
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", [name for name in PAGES if name[:2] not in ("01", "03", "04")])
 def test_other_pages_are_dark_all_over_too(opened, name):
     """That its words can be read is checked of every page."""
