@@ -120,7 +120,6 @@ def test_kernels_end_when_their_server_does(how, tmp_path):
             import asyncio, os, sys
             from jupyter_client.manager import AsyncKernelManager
             from latentfx_nb import kernels
-from tests.speed import PATIENCE_S
 
             async def main():
                 manager = AsyncKernelManager(kernel_name="python3")
