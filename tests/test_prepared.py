@@ -222,6 +222,7 @@ def test_the_picture_keeps_the_latents_neighbours(bundled, encoder):
         assert overlap(dataset[f"umap_mean_{n}d"].values, means.values) > 0.5
 
 
+@pytest.mark.ci
 def test_flattened_points_agree_with_a_recomputation(bundled, computed):
     dataset = measured(bundled, "logmel", "projections")
     spread = dataset["pca_flat"].values.std()
@@ -230,11 +231,13 @@ def test_flattened_points_agree_with_a_recomputation(bundled, computed):
     assert overlap(dataset["umap_flat_3d"].values, computed["umap_flat_3d"].values) > 0.65
 
 
+@pytest.mark.ci
 def test_all_means_agree_with_a_recomputation(bundled, whole):
     ours = prepared.effect_means(bundled, "logmel", Refusing)
     np.testing.assert_allclose(ours.values, whole[1].values, rtol=0, atol=0.1)
 
 
+@pytest.mark.ci
 def test_purity_agrees_with_a_recomputation(bundled, computed, encoder):
     dataset = measured(bundled, encoder, "projections")
     again = purity_table(prepared.effect_means(bundled, encoder, Refusing))
@@ -248,6 +251,7 @@ def test_purity_agrees_with_a_recomputation(bundled, computed, encoder):
 # ----------------------------------------------------------------------------- trajectories, windows, algebra, encoders
 
 
+@pytest.mark.ci
 def test_the_basis_of_trajectories_agrees_with_a_recomputation(bundled, whole):
     ours = prepared.trajectory_basis(bundled, "logmel", Refusing)
     again = fit_pca(whole[0], 3, "dim")
@@ -303,6 +307,7 @@ def test_every_effect_ships_with_scores_of_at_least_eight_held_out_recordings(bu
         prepared.effect_algebra(bundled[SUBSET], encoder, compute=False)
 
 
+@pytest.mark.ci
 def test_shipped_scores_agree_with_a_recomputation(bundled, whole, monkeypatch):
     """One effect of logmel, from 1 and from 4 pairs, on the clips that were held out."""
     latents, means = whole
@@ -453,6 +458,7 @@ def test_without_umap_its_views_are_left_out(bundled):
 # -------------------------------------------------------------------------------------------------------------- claims
 
 
+@pytest.mark.ci
 def test_the_shipped_claims_agree_with_a_recomputation(bundled, whole):
     """Every number is computed; a probe's answer may flip where machines differ in a last bit.
 
