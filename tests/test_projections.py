@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from latentfx_nb import projections
-from latentfx_nb.projections import fit_pca, fit_umap, neighbour_purity, neighbours, purity_table
+from latentfx_nb.projections import UMAP, fit_pca, fit_umap, neighbour_purity, neighbours, purity_table
 
 EFFECTS = ["CLN", "CHS", "DIS", "RVB"]
 
@@ -424,24 +425,52 @@ def test_the_cache_tells_data_and_settings_apart(cache):
     assert len(list(cache.iterdir())) == 6
 
 
-@pytest.mark.parametrize("damage", [b"", b"not an archive", None, "shape"])
-def test_a_damaged_cache_file_is_announced_and_replaced(cache, damage):
-    x, _ = blobs()
+@pytest.fixture
+def fits(monkeypatch):
+    """How often umap was asked, each time another time for other points."""
+    made = []
+
+    def fit(umap):
+        made.append(np.full((umap._rows.n_samples, 2), len(made), "float32"))
+        return SimpleNamespace(embedding_=made[-1])
+
+    monkeypatch.setattr(UMAP, "_fit", fit)
+    return made
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_last_bits_find_the_points_that_another_processor_kept(fits, wide, small_dense):
+    x = decaying(160, 3000 if wide else 40)
     points = fit_umap(x, n=2).points
+    for towards in (-np.inf, np.inf):
+        assert np.array_equal(fit_umap(np.nextafter(x, np.float32(towards)), n=2).points, points)
+    assert len(fits) == 1
+    changed = x.copy()
+    changed[7] += 0.01 * x[7].std()
+    for other in (1.01 * x, changed, x[::-1], x[:, ::-1]):
+        fit_umap(other, n=2)
+    assert len(fits) == 5
+
+
+def test_a_damaged_file_is_fitted_again(fits, cache):
+    x, _ = blobs()
+    fit_umap(x, n=2)
     (path,) = cache.iterdir()
-    if damage == "shape":
-        np.savez(path, points=points[:-1])
-    else:
-        path.write_bytes(path.read_bytes()[:-200] if damage is None else damage)
-    with pytest.warns(RuntimeWarning, match="ignoring the cached UMAP"):
-        assert np.array_equal(fit_umap(x, n=2).points, points)
-    assert np.array_equal(fit_umap(x, n=2).points, points)
-    assert list(cache.iterdir()) == [path]
+    path.write_bytes(path.read_bytes()[:-200])
+    assert fit_umap(x, n=2).points[0, 0] == fit_umap(x, n=2).points[0, 0] == 1
+    assert len(fits) == 2
+
+
+def test_points_of_an_older_version_are_left_alone(fits, cache):
+    cache.mkdir(parents=True)
+    np.savez(cache / f"{64 * '0'}.npz", points=np.ones((160, 2), "float32"))
+    x, _ = blobs()
+    assert fit_umap(x, n=2).points[0, 0] == 0
 
 
 def test_a_cache_that_cannot_be_written_costs_no_fit(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("LATENTFX_CACHE", str(tmp_path / "file"))
     x, _ = blobs()
-    with pytest.warns(RuntimeWarning, match="not cached .* LATENTFX_CACHE"):
+    with pytest.warns(RuntimeWarning, match="not kept .* LATENTFX_CACHE"):
         assert fit_umap(x, n=2).points.shape == (160, 2)

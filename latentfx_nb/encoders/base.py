@@ -252,8 +252,9 @@ def decode_latents(encoder: Encoder, latents: NDArray[np.floating], length: int,
     """
     if not isinstance(encoder, Decoder):
         raise ValueError(f"{encoder.name} has no decoder; list_encoders() shows which ones have")
+    given = torch.from_numpy(np.ascontiguousarray(latents, np.float32))[None]
     with torch.inference_mode():
-        decoded = encoder.decode(torch.from_numpy(np.asarray(latents, np.float32))[None], seed=seed, **options)[0]
+        decoded = encoder.decode(given, seed=seed, **options)[0]
     sound = audio.resample(decoded.float().cpu().numpy(), encoder.sample_rate, SAMPLE_RATE_HZ)
     return audio.fit_length(audio.to_channels(sound, 2), length)
 
