@@ -70,6 +70,11 @@ def compute_devices() -> dict[str, Any]:
     return found | ({"cuda": torch.version.cuda} if torch.version.cuda else {})
 
 
+def cpu_instructions() -> str:
+    """Return by which instructions torch computes on this CPU, such as "AVX512": others give other last bits."""
+    return torch.backends.cpu.get_cpu_capability()
+
+
 def _checked_device(name: str | torch.device) -> torch.device:
     """Return the device; raise ValueError if this machine's torch cannot use it."""
     try:
