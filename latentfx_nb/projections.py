@@ -392,6 +392,8 @@ class UMAP:
         """
         rows = _precise(x, self._rows.features)
         rows.check_features(self._rows.n_features, self._rows.feature_axes())
+        if not rows.n_samples:
+            return rows.label_points(self._placed[:0], "UMAP")
         stand_in = _stand_in(rows, self._mean, self._spread)
         _check_finite(stand_in)
         with self._lock:
@@ -440,11 +442,16 @@ def fit_umap(
     matrix they are read from the store in blocks. The same data, seed and machine give the same points, bit for bit.
     They are kept in the cache folder unless `cache` is False, and found for the same settings and data that differ in
     last bits only, as another processor makes them. `features` as in `fit_pca`. Raises ValueError if n is neither 2 nor
-    3, if n_neighbors is below 2 or not below the number of samples, on NaN or infinity, and on samples that are all
-    equal.
+    3, if there are fewer than n + 2 samples or n features, if n_neighbors is below 2 or not below the number of
+    samples, on NaN or infinity, and on samples that are all equal.
     """
     rows = _precise(x, features)
     _check_components(n, rows)
+    if rows.n_samples < n + 2:  # umap begins with n + 1 eigenvectors of a graph, which has to have more samples
+        raise ValueError(
+            f"UMAP places no fewer than {n + 2} samples by n={n} components, here are {rows.n_samples}: pass more, or "
+            "call fit_pca"
+        )
     if not 2 <= n_neighbors < rows.n_samples:
         raise ValueError(
             f"n_neighbors={n_neighbors} must be from 2 to {rows.n_samples - 1} with {rows.n_samples} samples: "

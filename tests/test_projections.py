@@ -1,6 +1,8 @@
 """Projections against known answers: exact planes, numpy's SVD, separated blobs, and what is read when."""
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 import tracemalloc
@@ -299,6 +301,30 @@ def test_transform_refuses_other_features():
         pca.transform(x.where((x["clip"] != "c01") | (x["effect"] != "CLN")))
 
 
+@pytest.mark.parametrize("shape", [(0, 8), (0, 4, 8), (5, 0, 8)])
+def test_no_samples_have_no_points(shape):
+    x, nothing = latents(), np.empty(shape, "float32")
+    for fitted in (fit_pca(x), fit_umap(x, n_neighbors=5)):
+        points = fitted.transform(nothing)
+        assert points.shape == (*shape[:-1], 3)
+        labelled = fitted.transform(x[:0])
+        assert labelled.dims == ("clip", "effect", "component") and labelled.shape == (0, 4, 3)
+    with pytest.raises(ValueError, match="0 samples cannot span"):
+        fit_umap(nothing)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda fitted: pickle.loads(pickle.dumps(fitted))])
+@pytest.mark.parametrize("fit", [fit_pca, fit_umap])
+def test_what_was_fitted_can_be_sent_to_another_process(fit, copied):
+    x = latents()
+    fitted = fit(x)
+    first = copied(fitted)  # before it was asked for anything
+    placed = fitted.transform(x[:3] + 0.1)
+    for one in (first, copied(fitted)):
+        xr.testing.assert_identical(one.points, fitted.points)
+        xr.testing.assert_identical(one.transform(x[:3] + 0.1), placed)
+
+
 # --- neighbours
 
 
@@ -383,6 +409,15 @@ def test_umap_labels_and_refusals():
         umap.transform(x.where(x["clip"] != "c01"))
     with pytest.raises(ValueError, match="n_neighbors=15 must be from 2 to 11 with 12 samples"):
         fit_umap(x[:3])
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_umap_says_how_few_samples_it_can_place(n):
+    x = decaying(n + 2, 8)
+    for few in range(n, n + 2):
+        with pytest.raises(ValueError, match=rf"no fewer than {n + 2} samples by n={n} .* {few}: pass more, or call"):
+            fit_umap(x[:few], n, n_neighbors=2)
+    assert np.isfinite(fit_umap(x, n, n_neighbors=2).points).all()
 
 
 def test_umap_of_flattened_latents_reads_blocks(monkeypatch):
