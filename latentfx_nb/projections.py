@@ -443,7 +443,7 @@ def fit_umap(
     They are kept in the cache folder unless `cache` is False, and found for the same settings and data that differ in
     last bits only, as another processor makes them. `features` as in `fit_pca`. Raises ValueError if n is neither 2 nor
     3, if there are fewer than n + 2 samples or n features, if n_neighbors is below 2 or not below the number of
-    samples, on NaN or infinity, and on samples that are all equal.
+    samples, if min_dist is not from 0 to 1, on NaN or infinity, and on samples that are all equal.
     """
     rows = _precise(x, features)
     _check_components(n, rows)
@@ -457,6 +457,8 @@ def fit_umap(
             f"n_neighbors={n_neighbors} must be from 2 to {rows.n_samples - 1} with {rows.n_samples} samples: "
             "pass another n_neighbors, or more samples"
         )
+    if not 0 <= min_dist <= 1:
+        raise ValueError(f"min_dist={min_dist} must be from 0 to 1, the spread of the points")
     mean, scatter, *_ = _moments(rows)
     settings = {
         "n_components": n,

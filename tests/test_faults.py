@@ -413,11 +413,11 @@ def test_flipped_bits_in_kept_sounds_and_points_are_computed_again(own_cache, so
     decoder, z = Decoding(), random.standard_normal((2, 75)).astype(np.float32)
     sound = reconstruction(decoder, z, 4800)
     x = random.standard_normal((40, 5)).astype(np.float32)
-    near, points = (own_cache / "points", "40 points", Sketch.of(random_sums(x), np.zeros(40, int))), x[:, :2]
+    near, points = (own_cache / "umap", "40 points", Sketch.of(random_sums(x), np.zeros(40, int))), x[:, :2]
     keep_near(*near, points, "points", 10)
     for kind, read, right in (
         ("decoded", lambda: reconstruction(decoder, z, 4800), sound),
-        ("points", lambda: kept_near(*near), points),
+        ("umap", lambda: kept_near(*near), points),
     ):
         (kept,) = (own_cache / kind).iterdir()
         content = kept.read_bytes()

@@ -409,6 +409,9 @@ def test_umap_labels_and_refusals():
         umap.transform(x.where(x["clip"] != "c01"))
     with pytest.raises(ValueError, match="n_neighbors=15 must be from 2 to 11 with 12 samples"):
         fit_umap(x[:3])
+    for min_dist in (-0.1, 1.1, np.nan):
+        with pytest.raises(ValueError, match=f"min_dist={min_dist} must be from 0 to 1"):
+            fit_umap(x, min_dist=min_dist)
 
 
 @pytest.mark.parametrize("n", [2, 3])
