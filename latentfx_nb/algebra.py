@@ -76,6 +76,9 @@ MEASURES = {
 }
 """What a score may be of: the variable of `algebra_scores` and how it reads."""
 
+SHORTEST = 1025
+"""Samples of a sound whose STFT is compared: more than half the longest FFT, which is padded by that."""
+
 KEPT_FORMAT = 1
 """Of the scores in the cache folder: counts up when they are computed in another way."""
 
@@ -222,6 +225,8 @@ def _check_alike(a: NDArray, b: NDArray) -> None:
 
 
 def _checked_dims(latents: NDArray, dims: Sequence[int]) -> list[int]:
+    if latents.ndim < 2:
+        raise ValueError(f"latents are [..., dim, frame], not of shape {latents.shape}")
     outside = [dim for dim in dims if not 0 <= dim < latents.shape[-2]]
     if outside:
         raise ValueError(f"dims {outside} are not among the {latents.shape[-2]} of these latents: count from 0")
@@ -241,7 +246,14 @@ def stft_distance(sound: Clip, target: Clip) -> float:
 
     Windows of 600, 1200 and 240 samples; spectral convergence plus the mean difference of log magnitudes (Yamamoto et
     al. 2019, as auraloss 0.4 computes it, Steinmetz & Reiss 2020).
+
+    Raises ValueError unless both are of one shape and of at least 1025 samples.
     """
+    if np.shape(sound) != np.shape(target) or np.ndim(sound) != 2 or np.shape(sound)[1] < SHORTEST:
+        raise ValueError(
+            f"sounds of shape {np.shape(sound)} and {np.shape(target)} cannot be compared: pass two [channel sample] "
+            f"of one shape, of at least {SHORTEST} samples"
+        )
     with torch.inference_mode():
         return float(_measures()[0](*(torch.from_numpy(np.asarray(one, np.float32))[None] for one in (sound, target))))
 
@@ -249,8 +261,13 @@ def stft_distance(sound: Clip, target: Clip) -> float:
 def logmel_distance_db(sound: Clip, target: Clip) -> float:
     """Return by how many dB two sounds `[channel sample]` differ, on average over 64 mel bands and all frames.
 
-    The bands are those of the encoder `logmel`, of the mean of all channels; below -100 dB all is alike.
+    The bands are those of the encoder `logmel`, of the mean of all channels; below -100 dB all is alike. Raises
+    ValueError unless both are of one length.
     """
+    if np.shape(sound)[-1:] != np.shape(target)[-1:]:
+        raise ValueError(
+            f"sounds of shape {np.shape(sound)} and {np.shape(target)} differ in length: cut the longer one"
+        )
     first, second = (encode_clips(_measures()[1], [one])[0] for one in (sound, target))
     return float(np.abs(first - second).mean())
 

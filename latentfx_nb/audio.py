@@ -32,6 +32,9 @@ RESAMPLING_MARGIN_S = 0.05
 MOST_AT_ONCE = 1 << 22
 """Samples a channel that are read in one go: more than any clip takes."""
 
+MOST_CHANNELS = 5
+"""Channels that ITU-R BS.1770-4 knows the weights of."""
+
 GATE_LUFS = -70.0
 """The absolute gate of ITU-R BS.1770-4: blocks below it do not count."""
 
@@ -115,6 +118,25 @@ def fit_length(audio: Clip, length: int) -> Clip:
     return np.ascontiguousarray(audio[:, :length])
 
 
+def check_clip(clip: Clip) -> None:
+    """Raise TypeError or ValueError unless `clip` is a numpy array `[channel sample]` of floating point.
+
+    Other libraries take the longer side of a clip that lies the other way for its time, or make thousands of channels.
+    """
+    if not isinstance(clip, np.ndarray) or clip.dtype.kind != "f":
+        found = f"one of {clip.dtype}" if isinstance(clip, np.ndarray) else type(clip)
+        raise TypeError(
+            f"a clip is a floating-point numpy array [channel sample] within -1..1, not {found}: convert it"
+        )
+    if clip.ndim != 2 or not 1 <= len(clip) <= MOST_CHANNELS:
+        remedy = {1: "clip[None] if it is one channel", 2: "clip.T if it is [sample channel]"}.get(
+            clip.ndim, "one clip"
+        )
+        raise ValueError(
+            f"a clip is [channel sample] of 1 to {MOST_CHANNELS} channels, not {clip.shape}: pass {remedy}"
+        )
+
+
 def to_channels(audio: Clip, channels: int) -> Clip:
     """Return `[channels sample]`: one channel is doubled to stereo (section 2.2), two are averaged to mono.
 
@@ -169,6 +191,7 @@ def loudness_lufs(clip: Clip, sample_rate: int) -> float:
 
 def _measured(clip: Clip, sample_rate: int) -> tuple[float, NDArray[np.float64]]:
     """Return the loudness, and that of each block `[block]` that it was averaged from."""
+    check_clip(clip)
     if not clip.size or not np.isfinite(clip).all():
         raise ValueError("loudness needs at least one sample, all of them finite; repair or leave out this clip")
     samples = clip[:1].T.astype(np.float64) * math.sqrt(2.0) if is_doubled(clip) else clip.T.astype(np.float64)
@@ -212,6 +235,7 @@ def spectrogram_db(clip: Clip, sample_rate: int, bands: int = 160, window: int =
     Frequencies are spaced in equal ratios from 40 Hz to 20 kHz, or to half the sample rate; a band takes the loudest
     FFT bin up to the next one, so that no partial is lost. A full-scale sine is 0 dB; -100 dB is the floor.
     """
+    check_clip(clip)
     sound = np.pad(clip.mean(axis=0), window // 2)
     frames = np.lib.stride_tricks.sliding_window_view(sound, window)[::hop]
     level = np.abs(np.fft.rfft(frames * np.hanning(window).astype(np.float32), axis=-1)).T * (4 / window)

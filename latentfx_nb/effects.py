@@ -100,8 +100,10 @@ class EffectSpec:
         The length is kept, so delay and reverb tails are cut where the clip ends. A doubled mono clip is rendered
         once and doubled again wherever that gives the same bits.
 
-        Raises ValueError if the effect has no such knob or the value is out of its range.
+        Raises ValueError if the effect has no such knob or the value is out of its range, and as `audio.check_clip`
+        does.
         """
+        audio.check_clip(clip)
         effect = self.process(**self.settings(value, knob))
         if self.keeps_doubled and audio.is_doubled(clip):
             return np.repeat(_applied(effect, clip[:1], sample_rate), 2, axis=0)
@@ -217,7 +219,7 @@ def render(
     A render that is silent or below -70 LUFS, such as a high note through a 70 Hz low-pass, keeps its level.
 
     Raises ValueError for an unknown effect, a knob it does not have, a value out of range, an empty clip or samples
-    that are not finite.
+    that are not finite, and as `audio.check_clip` does.
     """
     return render_settings(clip, [Setting(label, value, knob)], lufs, sample_rate)[0]
 

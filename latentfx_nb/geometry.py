@@ -160,6 +160,7 @@ def smooth(trajectory: xr.DataArray, window_s: float) -> xr.DataArray:
     """
     if not window_s > 0:
         raise ValueError(f"a window of {window_s:g} s holds nothing: pass one above 0; one frame is no smoothing")
+    _check_labels(trajectory, "frame", "time_s")
     times = trajectory["time_s"].values
     width = len(times) if len(times) < 2 else min(len(times), max(1, round(window_s / (times[1] - times[0]))))
     axis = trajectory.get_axis_num("frame")
@@ -174,6 +175,7 @@ def speed(trajectory: xr.DataArray) -> xr.DataArray:
 
     Of a single frame it is NaN. Finer frames see more of a jitter: compare trajectories smoothed by the same window.
     """
+    _check_labels(trajectory, "dim", "frame", "time_s")
     times = trajectory["time_s"].values
     if len(times) < 2:
         return trajectory.isel(dim=0, frame=0, drop=True) * np.nan
@@ -183,6 +185,7 @@ def speed(trajectory: xr.DataArray) -> xr.DataArray:
 
 def extent(trajectory: xr.DataArray) -> xr.DataArray:
     """Return how far from its middle a trajectory `(..., dim, frame)` strays: the rms distance, in latent units."""
+    _check_labels(trajectory, "dim", "frame")
     apart = trajectory.astype(np.float64) - trajectory.astype(np.float64).mean("frame")
     return np.sqrt(np.square(apart).sum("dim").mean("frame"))
 
@@ -199,7 +202,19 @@ def _measured(
         if x.ndim < len(inner):
             raise ValueError(f"an array over ({', '.join(inner)}) is needed, not of shape {x.shape}")
         return function(x)
+    _check_labels(x, *inner)
     return xr.apply_ufunc(function, x.astype(np.float64), input_core_dims=[inner], output_core_dims=[outer])
+
+
+def _check_labels(x: Array, *names: str) -> None:
+    """Raise TypeError unless `x` is labelled, ValueError if it lacks one of these dims or the coordinate time_s."""
+    if not isinstance(x, xr.DataArray):
+        raise TypeError(f"a labelled array with {', '.join(names)} is needed, as encode_effects gives, not {type(x)}")
+    missing = [name for name in names if name not in (x.coords if name == "time_s" else x.dims)]
+    if missing:
+        raise ValueError(
+            f"an array over {x.dims} lacks {', '.join(missing)}: rename its dims, or assign the coordinate"
+        )
 
 
 def _check_points(path: NDArray[np.float64], what: str) -> None:
@@ -210,6 +225,10 @@ def _check_points(path: NDArray[np.float64], what: str) -> None:
 def _groups(x: Array, recordings: ArrayLike | None) -> NDArray[np.intp]:
     """Return a number for each clip, equal within a recording."""
     labelled = isinstance(x, xr.DataArray)
+    if labelled:
+        _check_labels(x, "clip", "dim")
+    elif np.ndim(x) < 2:
+        raise ValueError(f"an array over (clip, ..., dim) is needed, not of shape {np.shape(x)}")
     clips = x.sizes["clip"] if labelled else len(x)
     if recordings is None:
         recordings = x["recording"].values if labelled and "recording" in x.coords else np.arange(clips)

@@ -18,18 +18,13 @@ torch's thread count: set `NUMBA_THREADING_LAYER=workqueue` before Python starts
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import lzma
 import threading
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,7 +33,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from latentfx_nb.cache import atomic_write, cache_dir
+from latentfx_nb.cache import cache_dir
+from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
 from latentfx_nb.samples import Array, Blocks, Samples
 
 RENDERS_BESIDE = 9  # a clip has ten renders (Table 1), so nine others: the largest k at which "clip" can reach 1
@@ -54,6 +50,9 @@ UMAP_NEIGHBOURS = 15
 UMAP_MIN_DIST = 0.1
 UMAP_METRIC = "Euclidean"
 UMAP_SEED = 0
+
+KEPT_FITS = 200
+"""UMAPs whose points are kept: 60 MB of ten thousand points each."""
 
 
 # --------------------------------------------------------------------------------------------------------------- PCA
@@ -357,18 +356,29 @@ class UMAP:
     samples land among the points that are shown.
     """
 
-    def __init__(
-        self, rows: Samples, mean: NDArray[Any], spread: float, settings: dict[str, Any], cached: Path | None
-    ) -> None:
+    def __init__(self, rows: Samples, mean: NDArray[Any], spread: float, settings: dict[str, Any], cache: bool) -> None:
         self._rows, self._mean, self._spread, self._settings, self._model = rows, mean, spread, settings, None
         self._lock = threading.Lock()  # a panel's slider and a notebook cell may both ask first
-        placed = None if cached is None else _read_points(cached, (rows.n_samples, settings["n_components"]))
+        self._placed = np.asarray(self._kept() if cache else self._fit().embedding_, np.float32)
+        self.points: Array = rows.label_points(self._placed.copy(), "UMAP")
+
+    def _kept(self) -> NDArray[Any]:
+        """Return the points in the cache; if there are none yet, those of a fit, which then are."""
+        folder, sketch = cache_dir() / "umap", _sketch(self._rows, self._mean)
+        versions = {name: importlib.metadata.version(name) for name in ("umap-learn", "numba")}
+        name = repr((self._rows.n_samples, self._rows.n_features, sorted(self._settings.items()), versions))
+        placed = kept_near(folder, name, sketch)
         if placed is None:
             placed = self._fit().embedding_
-            if cached is not None:
-                _write_points(cached, placed)
-        self._placed = np.asarray(placed, np.float32)
-        self.points: Array = rows.label_points(self._placed.copy(), "UMAP")
+            keep_near(folder, name, sketch, placed, "the fitted UMAP", KEPT_FITS)
+        return placed
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the model, which is fitted again where it is needed, and the lock."""
+        return {**vars(self), "_model": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
 
     def __repr__(self) -> str:
         return f"UMAP({self._rows.n_samples} samples of {self._rows.n_features} features, {self._settings})"
@@ -382,6 +392,8 @@ class UMAP:
         """
         rows = _precise(x, self._rows.features)
         rows.check_features(self._rows.n_features, self._rows.feature_axes())
+        if not rows.n_samples:
+            return rows.label_points(self._placed[:0], "UMAP")
         stand_in = _stand_in(rows, self._mean, self._spread)
         _check_finite(stand_in)
         with self._lock:
@@ -427,18 +439,26 @@ def fit_umap(
     """Return a seeded `n`-dimensional UMAP of `x [*sample feature]` (Figures 3-5; the paper states no settings).
 
     The neighbours are exact and found here, which halves umap's first fit and spares `transform` an index: on a wide
-    matrix they are read from the store in blocks. The same data, seed and machine give the same points, bit for bit;
-    they are kept in the cache folder under the sha256 of data and settings unless `cache` is False. `features` as in
-    `fit_pca`. Raises ValueError if n is neither 2 nor 3, if n_neighbors is below 2 or not below the number of samples,
-    on NaN or infinity, and on samples that are all equal.
+    matrix they are read from the store in blocks. The same data, seed and machine give the same points, bit for bit.
+    They are kept in the cache folder unless `cache` is False, and found for the same settings and data that differ in
+    last bits only, as another processor makes them. `features` as in `fit_pca`. Raises ValueError if n is neither 2 nor
+    3, if there are fewer than n + 2 samples or n features, if n_neighbors is below 2 or not below the number of
+    samples, if min_dist is not from 0 to 1, on NaN or infinity, and on samples that are all equal.
     """
     rows = _precise(x, features)
     _check_components(n, rows)
+    if rows.n_samples < n + 2:  # umap begins with n + 1 eigenvectors of a graph, which has to have more samples
+        raise ValueError(
+            f"UMAP places no fewer than {n + 2} samples by n={n} components, here are {rows.n_samples}: pass more, or "
+            "call fit_pca"
+        )
     if not 2 <= n_neighbors < rows.n_samples:
         raise ValueError(
             f"n_neighbors={n_neighbors} must be from 2 to {rows.n_samples - 1} with {rows.n_samples} samples: "
             "pass another n_neighbors, or more samples"
         )
+    if not 0 <= min_dist <= 1:
+        raise ValueError(f"min_dist={min_dist} must be from 0 to 1, the spread of the points")
     mean, scatter, *_ = _moments(rows)
     settings = {
         "n_components": n,
@@ -447,8 +467,7 @@ def fit_umap(
         "random_state": int(seed),
         "transform_seed": int(seed),
     }
-    cached = cache_dir() / "umap" / f"{_fingerprint(rows, settings)}.npz" if cache else None
-    return UMAP(rows, mean, np.sqrt(scatter / rows.n_samples), settings, cached)
+    return UMAP(rows, mean, np.sqrt(scatter / rows.n_samples), settings, cache)
 
 
 def _stand_in(rows: Samples, mean: NDArray[Any], spread: float) -> NDArray[np.float32]:
@@ -464,46 +483,10 @@ def _stand_in(rows: Samples, mean: NDArray[Any], spread: float) -> NDArray[np.fl
     return _project(rows, mean, directions / (np.sqrt(SKETCH_WIDTH) * spread)).astype(np.float32)
 
 
-def _fingerprint(rows: Samples, settings: dict[str, Any]) -> str:
-    versions = {name: importlib.metadata.version(name) for name in ("umap-learn", "numba")}
-    digest = hashlib.sha256(repr((rows.n_samples, rows.n_features, sorted(settings.items()), versions)).encode())
-    for _, block in rows.blocks():
-        digest.update(np.ascontiguousarray(block).data)
-    return digest.hexdigest()
-
-
-UNREADABLE = (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError)
-UNREADABLE += (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-"""What reading a damaged zip archive may raise: one bit makes it an encrypted one, or one of another compression."""
-
-
-def _read_points(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """Return the cached points, or None if there are none; a damaged file is announced and counts as none."""
-    if not path.exists():
-        return None
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            points = stored["points"]
-        if points.shape != shape or points.dtype != np.float32 or not np.isfinite(points).all():
-            raise ValueError(f"it holds {points.dtype} {points.shape}, not finite float32 {shape}")
-    except UNREADABLE as error:
-        warnings.warn(f"ignoring the cached UMAP {path} and fitting again: {error}", RuntimeWarning, stacklevel=4)
-        return None
-    return points
-
-
-def _write_points(path: Path, points: NDArray[np.float32]) -> None:
-    """Keep the points; a folder that cannot be written to is announced and costs no fit that is already made."""
-    try:
-        with atomic_write(path) as file:
-            np.savez(file, points=np.asarray(points, np.float32))
-    except OSError as error:
-        warnings.warn(
-            f"the UMAP points are not cached and will be fitted again next time: {error}; "
-            "point LATENTFX_CACHE at a folder that can be written to",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+def _sketch(rows: Samples, mean: NDArray[Any]) -> Sketch:
+    """Return what the cache knows samples by, as they lie about their mean."""
+    sums = np.concatenate([random_sums(block) for _, block in rows.blocks(mean)])
+    return Sketch.of(sums, np.zeros(len(sums), np.intp))
 
 
 # -------------------------------------------------------------------------------------------------------- neighbours

@@ -1,6 +1,7 @@
 """What a run depended on: versions, hashes, settings and seeds, to lie beside a figure or a table.
 
-Two reports that agree but for time and place were made by the same code on the same data. Of the environment only
+Two reports that agree but for time and place were made by the same code on the same data; where `instructions` differ,
+as they do between processors, results differ in their last bits. Of the environment only
 variables of a fixed list are named, and the home folder is written `~`, so that a report may be passed on.
 """
 
@@ -20,7 +21,9 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
+from threadpoolctl import threadpool_info
 
 from latentfx_nb import __version__, paper
 from latentfx_nb.algebra import HELD_OUT, RIDGE, SHOTS, algebra_scores
@@ -29,7 +32,7 @@ from latentfx_nb.clips import load_clips
 from latentfx_nb.decoding import SEED as DECODING_SEED
 from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, settings_hash
 from latentfx_nb.encoders import present_hashes
-from latentfx_nb.encoders.base import compute_devices
+from latentfx_nb.encoders.base import compute_devices, cpu_instructions
 from latentfx_nb.masking import MASKING
 from latentfx_nb.prepared import CLOUD_FRAMES
 from latentfx_nb.probes import DRAWS, ProbeConfig, accuracy_interval
@@ -119,8 +122,17 @@ def _system() -> dict[str, Any]:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "instructions": _instructions(),
         **compute_devices(),
     }
+
+
+def _instructions() -> dict[str, str]:
+    """Return which instructions of the processor numpy, its BLAS and torch use here."""
+    simd = np.show_config("dicts")["SIMD Extensions"]
+    blas = {one["architecture"] for one in threadpool_info() if "architecture" in one}
+    used = {"numpy": [*simd.get("baseline", []), *simd.get("found", [])], "blas": sorted(blas)}
+    return {name: " ".join(one) for name, one in used.items()} | {"torch": cpu_instructions()}
 
 
 def _versions() -> dict[str, str]:

@@ -308,6 +308,20 @@ def test_unknown_effects_methods_and_measures_are_named(bundled):
         score_table(scores, "stft")
 
 
+def test_sounds_and_dims_that_do_not_fit_are_refused(noise):
+    sound = noise(2000)
+    for other in (sound[:, :1999], sound[:1], sound.T):
+        with pytest.raises(ValueError, match="cannot be compared: pass two"):
+            stft_distance(sound, other)
+    with pytest.raises(ValueError, match="at least 1025 samples"):
+        stft_distance(sound[:, :1024], sound[:, :1024])
+    assert stft_distance(sound[:, :1025], sound[:, :1025]) == 0
+    with pytest.raises(ValueError, match=r"\(2, 2000\) and \(2, 1000\) differ in length"):
+        logmel_distance_db(sound, sound[:, :1000])
+    with pytest.raises(ValueError, match=r"latents are \[..., dim, frame\], not of shape \(3,\)"):
+        scale_dims(np.ones(3), [0], 2)
+
+
 def table_of(missed, nothing):
     shape = ("effect", "approach", "k", "clip")
     variables = {

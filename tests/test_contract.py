@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -174,6 +175,42 @@ def test_an_encoder_without_a_hash_is_given_one_that_follows_what_it_does():
     assert hashes[0] == hashes[1] != hashes[2] and len(hashes[0]) == 64
 
 
+@pytest.fixture
+def other_processor(monkeypatch):
+    """Give `Unhashed` the last bits that another processor would."""
+
+    def encode(self, audio):
+        return torch.nextafter(self.gain * Blocks.encode(self, audio), torch.tensor(torch.inf))
+
+    return lambda: monkeypatch.setattr(Unhashed, "encode", encode)
+
+
+def registered_hash(gain=1.0):
+    model = Unhashed(gain)
+    register_encoder(model)
+    return model.weights_hash
+
+
+def test_another_processor_knows_an_encoder_by_the_same_hash(other_processor):
+    here = registered_hash()
+    other_processor()
+    assert registered_hash() == here != registered_hash(1.01)
+
+
+def test_a_hash_is_the_same_when_the_cache_is_emptied(own_cache):
+    here = registered_hash()
+    shutil.rmtree(own_cache)
+    assert registered_hash() == here
+
+
+def test_a_cache_that_cannot_be_written_costs_no_hash(own_cache, monkeypatch):
+    here = registered_hash()
+    (own_cache / "file").touch()
+    monkeypatch.setenv("LATENTFX_CACHE", str(own_cache / "file"))
+    with pytest.warns(RuntimeWarning, match="what blocks is known by is not kept .* LATENTFX_CACHE"):
+        assert registered_hash() == here
+
+
 # Torch modules.
 
 
@@ -230,6 +267,35 @@ def test_the_hash_follows_the_weights_and_the_architecture():
     assert hashed(down) == hashed(linear_autoencoder()[0])
     others = hashed(linear_autoencoder(seed=1)[0]), hashed(down, up), hashed(torch.nn.Sequential(down, torch.nn.Tanh()))
     assert len({hashed(down), *others}) == 4
+
+
+class Filtered(torch.nn.Module):
+    """A module with a computed buffer, a count of whole numbers and a weight that is weaker than others."""
+
+    def __init__(self, buffer, count=3, weak=1e-5):
+        super().__init__()
+        self.down = linear_autoencoder()[0]
+        self.register_buffer("filters", buffer)
+        self.register_buffer("count", torch.tensor(count))
+        self.register_buffer("mask", torch.full((4, 4), -torch.inf).triu(1))
+        self.weak = torch.nn.Parameter(torch.tensor([weak]))
+
+    def forward(self, audio):
+        return self.down(audio)
+
+
+def test_a_module_keeps_its_hash_where_its_weights_were_computed_elsewhere():
+    def hashed(buffer, **options):
+        module = Filtered(buffer, **options)
+        return ModuleEncoder("m", module, sample_rate=48_000, hop=64, device="cpu").weights_hash
+
+    filters = torch.rand(64, 513, generator=torch.Generator().manual_seed(0))
+    here = hashed(filters)
+    assert hashed(torch.nextafter(filters, torch.tensor(torch.inf))) == here
+    one = filters.clone()
+    one[5, 100] += 0.1
+    others = hashed(1.01 * filters), hashed(one), hashed(filters, count=4), hashed(filters, weak=1.01e-5)
+    assert len({here, *others}) == 5
 
 
 def test_a_registered_module_appears_in_every_dropdown():

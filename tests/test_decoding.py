@@ -69,6 +69,26 @@ def test_what_was_decoded_once_is_read_and_the_same_to_the_bit():
     assert encoder.decoded == 5
 
 
+@pytest.mark.parametrize("towards", [-np.inf, np.inf])
+def test_latents_as_another_processor_computes_them_find_the_same_sound(towards):
+    encoder, z = Decoding(), latents()
+    sound = reconstruction(encoder, z, 48_000)
+    np.testing.assert_array_equal(reconstruction(encoder, np.nextafter(z, np.float32(towards)), 48_000), sound)
+    assert encoder.decoded == 1
+    z[1] *= 1e-6  # a decoder may still hear of a dim that is weaker than others
+    reconstruction(encoder, z, 48_000)
+    weaker = z.copy()
+    weaker[1] *= 1.01
+    for other in (weaker, 1.01 * z, z[:, ::-1]):
+        reconstruction(encoder, other, 48_000)
+    assert encoder.decoded == 5
+
+
+def test_latents_of_several_renders_are_refused():
+    with pytest.raises(ValueError, match=r"one render's latents \(dim, frame\) .* shape \(3, 2, 750\)"):
+        reconstruction(Decoding(), np.stack([latents()] * 3), 48_000)
+
+
 def test_another_weights_file_is_another_sound():
     one, other = Decoding(), Decoding()
     other.weights_hash = "def"

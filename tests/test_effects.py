@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pedalboard
@@ -436,3 +437,27 @@ def test_render_many_gives_all_clips_before_a_bad_one(noise):
 
 def test_render_many_of_nothing_is_nothing():
     assert list(render_many([], HIGH_PASS)) == []
+
+
+LYING_WRONG = [
+    (lambda clip: clip.T, r"not \(480, 2\): pass clip.T if it is \[sample channel\]"),
+    (lambda clip: clip[0], r"not \(480,\): pass clip\[None\] if it is one channel"),
+    (lambda clip: clip[None], r"not \(1, 2, 480\): pass one clip"),
+    (lambda clip: clip[:0], r"not \(0, 480\)"),
+    (lambda clip: clip.tolist(), "not <class 'list'>: convert it"),
+    (lambda clip: (clip * 32767).astype("int16"), r"within -1..1, not one of int16"),
+]
+
+
+@pytest.mark.parametrize(("lay", "said"), LYING_WRONG)
+@pytest.mark.parametrize("label", ["CLN", "HPF", "PS", "TRV"])
+def test_a_clip_that_lies_the_other_way_is_refused_with_the_remedy(noise, label, lay, said):
+    wrong = lay(noise(480))
+    for way in (partial(render, wrong, label), partial(EFFECTS[label].render, wrong, 48_000)):
+        with pytest.raises((ValueError, TypeError), match=f"a clip is .*{said}"):
+            way()
+
+
+@pytest.mark.parametrize("shape", [(1, 480), (5, 480), (2, 1), (2, 2)])
+def test_clips_of_one_to_five_channels_and_any_length_are_taken(noise, shape):
+    assert EFFECTS["HPF"].render(noise(shape[1], channels=shape[0]), 48_000).shape == shape

@@ -466,3 +466,14 @@ def test_wrong_bfloat16_is_refused(monkeypatch):
     monkeypatch.setattr(torch.nn.functional, "conv1d", wrong)
     with pytest.raises(ValueError, match="wrong results on this processor.*ONEDNN_MAX_CPU_ISA"):
         check_bf16()
+
+
+def test_clips_that_cannot_be_encoded_together_are_refused(noise):
+    encoder = load_encoder("logmel", "cpu")
+    for clips, said in (([], "none"), ([noise(100), noise(200)], "of 2 lengths")):
+        with pytest.raises(ValueError, match=f"encoded together if they are of one length, and these are {said}"):
+            encode_clips(encoder, clips)
+    with pytest.raises(ValueError, match="pass clip.T if it is"):
+        encode_clips(encoder, [noise(4800).T])
+    with pytest.raises(TypeError, match="not one of int16"):
+        encode_clips(encoder, [(32767 * noise(4800)).astype("int16")])

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 import zarr
 
-from latentfx_nb import cache, decoding, projections, stores
+from latentfx_nb import cache, decoding, stores
 from latentfx_nb import clips as clips_module
 from latentfx_nb.__main__ import main
 from latentfx_nb.clips import load_clips
@@ -23,7 +22,7 @@ from latentfx_nb.decoding import reconstruction
 from latentfx_nb.effects import render
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.latents import encode_effects
-from latentfx_nb.projections import fit_umap
+from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
 from tests.speed import PATIENCE_S
 from tests.test_decoding import Decoding
 from tests.test_latents import Quiet, Tiny, content_of, encoded, finished_rows
@@ -299,8 +298,6 @@ def test_a_cache_that_cannot_be_written_is_read_and_says_so(clips, truth, own_ca
         assert decoder.decoded == 1
         with pytest.warns(RuntimeWarning, match="decoded sound is not kept .*LATENTFX_CACHE"):
             other = reconstruction(decoder, 2 * z[::-1], 48_000)
-        with pytest.warns(RuntimeWarning, match="UMAP points are not cached"):
-            projections._write_points(own_cache / "umap" / "points.npz", np.ones((4, 2), np.float32))
         assert np.isfinite(other).all()
     assert content_of(own_cache) == before
     soak.count("Store", "read-only caches")
@@ -416,11 +413,12 @@ def test_flipped_bits_in_kept_sounds_and_points_are_computed_again(own_cache, so
     random = np.random.default_rng(3)
     decoder, z = Decoding(), random.standard_normal((2, 75)).astype(np.float32)
     sound = reconstruction(decoder, z, 4800)
-    x = random.standard_normal((40, 5))
-    points = fit_umap(x, n=2).points
+    x = random.standard_normal((40, 5)).astype(np.float32)
+    near, points = (own_cache / "umap", "40 points", Sketch.of(random_sums(x), np.zeros(40, int))), x[:, :2]
+    keep_near(*near, points, "points", 10)
     for kind, read, right in (
-        ("decoded", lambda _: reconstruction(decoder, z, 4800), sound),
-        ("umap", lambda path: projections._read_points(path, points.shape), points),
+        ("decoded", lambda: reconstruction(decoder, z, 4800), sound),
+        ("umap", lambda: kept_near(*near), points),
     ):
         (kept,) = (own_cache / kind).iterdir()
         content = kept.read_bytes()
@@ -429,11 +427,11 @@ def test_flipped_bits_in_kept_sounds_and_points_are_computed_again(own_cache, so
                 kept.write_bytes(content[: random.integers(len(content))])
             else:
                 flip(kept, random)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)
-                found = read(kept)
+            found = read()
             if found is not None:
                 np.testing.assert_array_equal(found, right)
+            for path in kept.parent.iterdir():
+                path.unlink()
             kept.write_bytes(content)
             soak.count("Store", f"kept files damaged: {kind}")
     assert decoder.decoded > 1
@@ -442,8 +440,8 @@ def test_flipped_bits_in_kept_sounds_and_points_are_computed_again(own_cache, so
 def test_two_that_make_room_at_once_do_not_meet(own_cache, monkeypatch):
     z = np.random.default_rng(0).standard_normal((2, 75)).astype(np.float32)
     monkeypatch.setattr(decoding, "KEPT", 1)
-    real = Path.glob
-    monkeypatch.setattr(Path, "glob", lambda self, pattern: [*real(self, pattern), self / "gone.npy"])
+    real = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda self: [*real(self), self / "gone.kept"])
     assert np.isfinite(reconstruction(Decoding(), z, 4800)).all()
 
 

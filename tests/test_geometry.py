@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -220,3 +222,30 @@ def test_smoothing_averages_a_window_in_seconds():
     np.testing.assert_allclose(smooth(ramp, 1e6), 49.5, atol=25.5)
     with pytest.raises(ValueError, match="above 0"):
         smooth(ramp, 0)
+
+
+@pytest.mark.parametrize("measure", [straightness, total_curvature, participation_ratio, knob_correlation])
+def test_dims_that_are_missing_are_named(measure):
+    x = xr.DataArray(np.random.default_rng(0).standard_normal((4, 5, 6)), dims=("clip", "effect", "dim"))
+    with pytest.raises(ValueError, match=r"over \('clip', 'effect', 'dim'\) lacks value: rename"):
+        measure(x)
+    with pytest.raises(ValueError, match="lacks dim: rename"):
+        measure(x.rename(effect="value", dim="feature"))
+
+
+def test_what_directions_and_trajectories_lack_is_named():
+    x = xr.DataArray(np.random.default_rng(0).standard_normal((4, 5, 6)), dims=("piece", "effect", "dim"))
+    with pytest.raises(ValueError, match="lacks clip: rename"):
+        direction_agreement(x)
+    with pytest.raises(ValueError, match=r"over \(clip, ..., dim\) is needed, not of shape \(3,\)"):
+        direction_agreement(np.ones(3))
+    for measure in (partial(smooth, window_s=0.1), speed):
+        with pytest.raises(ValueError, match="lacks frame"):
+            measure(x)
+        with pytest.raises(ValueError, match="lacks time_s"):
+            measure(x.rename(effect="frame"))
+    with pytest.raises(ValueError, match="lacks frame"):
+        extent(x)
+    for measure in (partial(smooth, window_s=0.1), speed, extent):
+        with pytest.raises(TypeError, match="a labelled array with .*frame.* is needed, as encode_effects gives, not"):
+            measure(x.values)

@@ -192,6 +192,18 @@ def test_the_text_half_of_clap_is_not_kept(tiny_folder):
     assert not [name for name in encoder._network.state_dict() if name.startswith("text")]
 
 
+@pytest.mark.parametrize("strange", [None, "audio_model.of_another_model"])
+def test_loading_clap_tells_of_no_weights_but_strange_ones(tiny_folder, tmp_path, capfd, caplog, strange):
+    folder = shutil.copytree(tiny_folder("clap-music"), tmp_path / "clap")
+    file = weights_file(folder)
+    if strange:
+        save_file(load_file(file) | {strange: torch.zeros(1)}, file, {"format": "pt"})
+    ClapMusic("cpu", folder)
+    said = "".join([*capfd.readouterr(), caplog.text])
+    assert ("UNEXPECTED" in said) == bool(strange)
+    assert "text_model" not in said
+
+
 # Weights.
 
 

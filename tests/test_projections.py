@@ -1,16 +1,19 @@
 """Projections against known answers: exact planes, numpy's SVD, separated blobs, and what is read when."""
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from latentfx_nb import projections
-from latentfx_nb.projections import fit_pca, fit_umap, neighbour_purity, neighbours, purity_table
+from latentfx_nb.projections import UMAP, fit_pca, fit_umap, neighbour_purity, neighbours, purity_table
 
 EFFECTS = ["CLN", "CHS", "DIS", "RVB"]
 
@@ -298,6 +301,30 @@ def test_transform_refuses_other_features():
         pca.transform(x.where((x["clip"] != "c01") | (x["effect"] != "CLN")))
 
 
+@pytest.mark.parametrize("shape", [(0, 8), (0, 4, 8), (5, 0, 8)])
+def test_no_samples_have_no_points(shape):
+    x, nothing = latents(), np.empty(shape, "float32")
+    for fitted in (fit_pca(x), fit_umap(x, n_neighbors=5)):
+        points = fitted.transform(nothing)
+        assert points.shape == (*shape[:-1], 3)
+        labelled = fitted.transform(x[:0])
+        assert labelled.dims == ("clip", "effect", "component") and labelled.shape == (0, 4, 3)
+    with pytest.raises(ValueError, match="0 samples cannot span"):
+        fit_umap(nothing)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda fitted: pickle.loads(pickle.dumps(fitted))])
+@pytest.mark.parametrize("fit", [fit_pca, fit_umap])
+def test_what_was_fitted_can_be_sent_to_another_process(fit, copied):
+    x = latents()
+    fitted = fit(x)
+    first = copied(fitted)  # before it was asked for anything
+    placed = fitted.transform(x[:3] + 0.1)
+    for one in (first, copied(fitted)):
+        xr.testing.assert_identical(one.points, fitted.points)
+        xr.testing.assert_identical(one.transform(x[:3] + 0.1), placed)
+
+
 # --- neighbours
 
 
@@ -382,6 +409,18 @@ def test_umap_labels_and_refusals():
         umap.transform(x.where(x["clip"] != "c01"))
     with pytest.raises(ValueError, match="n_neighbors=15 must be from 2 to 11 with 12 samples"):
         fit_umap(x[:3])
+    for min_dist in (-0.1, 1.1, np.nan):
+        with pytest.raises(ValueError, match=f"min_dist={min_dist} must be from 0 to 1"):
+            fit_umap(x, min_dist=min_dist)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_umap_says_how_few_samples_it_can_place(n):
+    x = decaying(n + 2, 8)
+    for few in range(n, n + 2):
+        with pytest.raises(ValueError, match=rf"no fewer than {n + 2} samples by n={n} .* {few}: pass more, or call"):
+            fit_umap(x[:few], n, n_neighbors=2)
+    assert np.isfinite(fit_umap(x, n, n_neighbors=2).points).all()
 
 
 def test_umap_of_flattened_latents_reads_blocks(monkeypatch):
@@ -424,24 +463,52 @@ def test_the_cache_tells_data_and_settings_apart(cache):
     assert len(list(cache.iterdir())) == 6
 
 
-@pytest.mark.parametrize("damage", [b"", b"not an archive", None, "shape"])
-def test_a_damaged_cache_file_is_announced_and_replaced(cache, damage):
-    x, _ = blobs()
+@pytest.fixture
+def fits(monkeypatch):
+    """How often umap was asked, each time another time for other points."""
+    made = []
+
+    def fit(umap):
+        made.append(np.full((umap._rows.n_samples, 2), len(made), "float32"))
+        return SimpleNamespace(embedding_=made[-1])
+
+    monkeypatch.setattr(UMAP, "_fit", fit)
+    return made
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_last_bits_find_the_points_that_another_processor_kept(fits, wide, small_dense):
+    x = decaying(160, 3000 if wide else 40)
     points = fit_umap(x, n=2).points
+    for towards in (-np.inf, np.inf):
+        assert np.array_equal(fit_umap(np.nextafter(x, np.float32(towards)), n=2).points, points)
+    assert len(fits) == 1
+    changed = x.copy()
+    changed[7] += 0.01 * x[7].std()
+    for other in (1.01 * x, changed, x[::-1], x[:, ::-1]):
+        fit_umap(other, n=2)
+    assert len(fits) == 5
+
+
+def test_a_damaged_file_is_fitted_again(fits, cache):
+    x, _ = blobs()
+    fit_umap(x, n=2)
     (path,) = cache.iterdir()
-    if damage == "shape":
-        np.savez(path, points=points[:-1])
-    else:
-        path.write_bytes(path.read_bytes()[:-200] if damage is None else damage)
-    with pytest.warns(RuntimeWarning, match="ignoring the cached UMAP"):
-        assert np.array_equal(fit_umap(x, n=2).points, points)
-    assert np.array_equal(fit_umap(x, n=2).points, points)
-    assert list(cache.iterdir()) == [path]
+    path.write_bytes(path.read_bytes()[:-200])
+    assert fit_umap(x, n=2).points[0, 0] == fit_umap(x, n=2).points[0, 0] == 1
+    assert len(fits) == 2
+
+
+def test_points_of_an_older_version_are_left_alone(fits, cache):
+    cache.mkdir(parents=True)
+    np.savez(cache / f"{64 * '0'}.npz", points=np.ones((160, 2), "float32"))
+    x, _ = blobs()
+    assert fit_umap(x, n=2).points[0, 0] == 0
 
 
 def test_a_cache_that_cannot_be_written_costs_no_fit(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("LATENTFX_CACHE", str(tmp_path / "file"))
     x, _ = blobs()
-    with pytest.warns(RuntimeWarning, match="not cached .* LATENTFX_CACHE"):
+    with pytest.warns(RuntimeWarning, match="not kept .* LATENTFX_CACHE"):
         assert fit_umap(x, n=2).points.shape == (160, 2)

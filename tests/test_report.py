@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,15 @@ def test_versions_are_those_installed_of_all_that_the_package_names(found):
         assert found["versions"][name] == importlib.metadata.version(name)
     assert set(found["system"]) >= {"python", "platform", "machine", "cores", "memory_gb", "device", "threads", "gpus"}
     assert found["system"]["threads"] >= 1
+
+
+def test_instructions_are_those_that_the_libraries_use(found, monkeypatch):
+    """A process told to use others says so: what it computes has other last bits."""
+    here = found["system"]["instructions"]
+    assert all(here[name] for name in ("numpy", "blas", "torch"))
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    command = [sys.executable, "-c", "from latentfx_nb import report; print(report._instructions()['torch'])"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "DEFAULT"
 
 
 def test_the_commit_is_the_checkouts(found, monkeypatch, tmp_path):

@@ -70,6 +70,11 @@ def compute_devices() -> dict[str, Any]:
     return found | ({"cuda": torch.version.cuda} if torch.version.cuda else {})
 
 
+def cpu_instructions() -> str:
+    """Return by which instructions torch computes on this CPU, such as "AVX512": others give other last bits."""
+    return torch.backends.cpu.get_cpu_capability()
+
+
 def _checked_device(name: str | torch.device) -> torch.device:
     """Return the device; raise ValueError if this machine's torch cannot use it."""
     try:
@@ -172,6 +177,7 @@ def frozen(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
 
 def model_input(encoder: Encoder, clip: Clip, sample_rate: int = SAMPLE_RATE_HZ) -> Clip:
     """Return `clip [channel sample]` mixed, or doubled, and resampled to what `encoder` declares."""
+    audio.check_clip(clip)
     return audio.resample(audio.to_channels(clip, encoder.channels), sample_rate, encoder.sample_rate)
 
 
@@ -179,13 +185,22 @@ def encode_clips(encoder: Encoder, clips: Sequence[Clip], sample_rate: int = SAM
     """Return latents `[clip dim frame]` float32 of clips `[channel sample]` of one length, in one batch.
 
     A batch that does not fit into memory is halved until it does. Raises ValueError if the model gives anything that
-    is not finite, or another shape than it declares, and MemoryError if not even one clip fits.
+    is not finite, or another shape than it declares, MemoryError if not even one clip fits, and as `model_inputs` does.
     """
     return encode_inputs(encoder, model_inputs(encoder, clips, sample_rate))
 
 
 def model_inputs(encoder: Encoder, clips: Sequence[Clip], sample_rate: int = SAMPLE_RATE_HZ) -> NDArray[np.float32]:
-    """Return clips `[channel sample]` of one length as `encode_inputs` takes them: work that any thread can do."""
+    """Return clips `[channel sample]` of one length as `encode_inputs` takes them: work that any thread can do.
+
+    Raises ValueError if there are none, or of several lengths, and as `audio.check_clip` does.
+    """
+    lengths = {np.shape(clip)[-1:] for clip in clips}
+    if len(lengths) != 1:
+        found = f"of {len(lengths)} lengths" if lengths else "none"
+        raise ValueError(
+            f"clips are encoded together if they are of one length, and these are {found}: pass them alone"
+        )
     return np.stack([model_input(encoder, clip, sample_rate) for clip in clips])
 
 
@@ -252,8 +267,9 @@ def decode_latents(encoder: Encoder, latents: NDArray[np.floating], length: int,
     """
     if not isinstance(encoder, Decoder):
         raise ValueError(f"{encoder.name} has no decoder; list_encoders() shows which ones have")
+    given = torch.from_numpy(np.ascontiguousarray(latents, np.float32))[None]
     with torch.inference_mode():
-        decoded = encoder.decode(torch.from_numpy(np.asarray(latents, np.float32))[None], seed=seed, **options)[0]
+        decoded = encoder.decode(given, seed=seed, **options)[0]
     sound = audio.resample(decoded.float().cpu().numpy(), encoder.sample_rate, SAMPLE_RATE_HZ)
     return audio.fit_length(audio.to_channels(sound, 2), length)
 

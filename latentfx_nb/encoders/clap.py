@@ -42,8 +42,7 @@ class ClapMusic(PretrainedEncoder):
             raise ValueError(
                 f"it hears clips by {self._features.truncation!r}, which draws at random; rand_trunc is read"
             )
-        # What is left out, the text half, is the larger one.
-        network = read_folder(library.ClapAudioModelWithProjection, folder)
+        network = read_folder(_audio_half(library), folder)
         if network.config.enable_fusion:
             raise ValueError(
                 "it fuses several views of a clip, which are drawn at random; one without enable_fusion is read"
@@ -63,3 +62,12 @@ class ClapMusic(PretrainedEncoder):
         with self._precision():
             heard = self._network(input_features=heard["input_features"].to(self.device, torch.float32))
         return torch.nn.functional.normalize(heard.audio_embeds.float(), dim=-1)[..., None]
+
+
+def _audio_half(library: Any) -> type:
+    """Return the class of the network without its text half, the larger one, whose weights the file holds all the same.
+
+    transformers prints a table of all weights that it has no place for, except those that a class names so.
+    """
+    left_out = {"_keys_to_ignore_on_load_unexpected": ["^text_model", "^text_projection", "^logit_scale"]}
+    return type("ClapAudioHalf", (library.ClapAudioModelWithProjection,), left_out)

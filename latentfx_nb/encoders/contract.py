@@ -7,16 +7,23 @@ import re
 from collections.abc import Iterator
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 
 from latentfx_nb import audio
+from latentfx_nb.cache import cache_dir
 from latentfx_nb.encoders.base import Encoder
+from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 
 ATTRIBUTES = ("name", "sample_rate", "channels", "dim", "frame_rate", "frames", "encode")
 
 TOLERANCE = 1e-3
 """Share of the largest latent by which the same sound may come out differently: what TF32 and batching round off."""
+
+
+KNOWN = 10_000
+"""Encoders that a cache folder knows, of a kilobyte or more each; the longest unused go first."""
 
 
 def check_encoder(encoder: Encoder) -> list[str]:
@@ -51,10 +58,26 @@ def _wrong_attributes(encoder: Encoder) -> Iterator[str]:
 
 
 def fingerprint(encoder: Encoder) -> str:
-    """Return a sha256 of what `encoder` makes of a second of noise, which changes with its weights."""
+    """Return a text for what `encoder` makes of a second of noise, `settled`: it changes with more than last bits."""
     with torch.inference_mode():
-        latents = encoder.encode(_noise(encoder)).float().cpu()
-    return hashlib.sha256(latents.numpy().tobytes()).hexdigest()
+        latents = encoder.encode(_noise(encoder)).float().cpu().numpy()
+    sums = random_sums(np.swapaxes(latents, 0, 1).reshape(encoder.dim, -1))
+    sketch = Sketch.of(sums, np.zeros(len(sums), np.intp))
+    return settled(f"{encoder.name} {latents.shape}", sketch, hashlib.sha256(latents.tobytes()).hexdigest())
+
+
+def settled(name: str, sketch: Sketch, new: str) -> str:
+    """Return the text that stands for an encoder of this name and sketch: the one in the cache folder, else `new`.
+
+    What is computed has other last bits on another processor, and a hash over it is another one. So machines that share
+    a cache folder share what stands there.
+    """
+    folder = cache_dir() / "encoders"
+    known = kept_near(folder, name, sketch)
+    if known is not None:
+        return str(known)
+    keep_near(folder, name, sketch, np.array(new), f"what {name.split()[0]} is known by", KNOWN)
+    return new
 
 
 def _noise(encoder: Encoder) -> torch.Tensor:

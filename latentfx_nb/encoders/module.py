@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from latentfx_nb.encoders.base import TorchEncoder, choose_device
+from latentfx_nb.encoders.contract import settled
+from latentfx_nb.nearness import SUMS, Sketch, random_sums
+
+FOLD = 4096
+"""Weights of a tensor that are summed up together: one that changes is seen among so many."""
 
 
 class ModuleEncoder(TorchEncoder):
@@ -36,7 +43,7 @@ class ModuleEncoder(TorchEncoder):
         self.device = choose_device(device)
         modules = [part.eval().requires_grad_(False).to(self.device) for part in (module, decoder) if part is not None]
         self._module, self._decoder = module, decoder
-        self.weights_hash = _content_hash(modules)
+        self.weights_hash = _known_by(name, modules)
         self.dim = self._measured_dim()
         if decoder is not None:
             self.decode = self._decode  # the attribute's being there is what says that there is a decoder
@@ -65,12 +72,29 @@ class ModuleEncoder(TorchEncoder):
         return self._decoder(self._latents(latents))
 
 
-def _content_hash(modules: list[torch.nn.Module]) -> str:
-    """Return one sha256 over what modules are and their weights."""
+def _known_by(name: str, modules: list[torch.nn.Module]) -> str:
+    """Return a text for what modules are and their weights, which may have been computed, as mel filters often are."""
+    weights = [one for module in modules for one in module.state_dict().values() if one.is_floating_point()]
+    sums = [_sums(one) for one in weights] or [np.empty((0, SUMS), np.float32)]
+    sketch = Sketch.of(np.concatenate(sums), np.repeat(np.arange(len(sums)), [len(one) for one in sums]))
+    return settled(f"{name} {_digest(modules, floats=False)}", sketch, _digest(modules))
+
+
+def _sums(weight: torch.Tensor) -> NDArray[np.float32]:
+    """Return random sums of a tensor's values, `FOLD` at a time, `[row sum]`."""
+    values = weight.reshape(-1).float().cpu().numpy()
+    values = np.clip(np.nan_to_num(values), -1e30, 1e30)  # masks hold infinities, and a sketch cannot
+    width = max(1, min(FOLD, len(values)))
+    return random_sums(np.pad(values, (0, -len(values) % width)).reshape(-1, width))
+
+
+def _digest(modules: list[torch.nn.Module], floats: bool = True) -> str:
+    """Return one sha256 over what modules are and their weights, or of these only what is no floating point."""
     content = hashlib.sha256()
     for module in modules:
         content.update(repr(module).encode())
         for name, weight in module.state_dict().items():
             content.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-            content.update(weight.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            if floats or not weight.is_floating_point():
+                content.update(weight.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return content.hexdigest()
