@@ -11,8 +11,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import ipywidgets as widgets
 import numpy as np
@@ -23,12 +24,14 @@ import xarray as xr
 from latentfx_nb import plots
 from latentfx_nb.audio import Clip
 from latentfx_nb.clips import ClipSet, load_clips
+from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Encoder, list_encoders
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.panels.markup import public
 from latentfx_nb.panels.own_files import OwnFiles
-from latentfx_nb.paper import SAMPLE_RATE_HZ
+from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.player import Player
+from latentfx_nb.prepared import NotShipped
 from latentfx_nb.server import is_dashboard
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,34 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STYLE = {"description_width": "initial"}
+
+SOUNDS_KEPT = 8  # 2 MB each: what is heard is drawn, too, and the clean clip stays while its knob is turned
+
+
+class Sound(NamedTuple):
+    """A clip through an effect, by what makes it."""
+
+    clips: ClipSet
+    row: int
+    effect: str = "CLN"
+    value: float | None = None
+    knob: str | None = None
+
+
+class Heard(NamedTuple):
+    """What the player holds, by what makes it."""
+
+    title: str
+    dry: Sound
+    wet: Sound
+
+
+def dry_and_wet(
+    clips: ClipSet, row: int, effect: str, value: float | None = None, knob: str | None = None, words: str = ""
+) -> Heard:
+    """Return a clip without and with an effect, called after both (or `words` instead of the effect), to be heard."""
+    title = f"{clips.table['clip'].iat[row]}: {words or EFFECTS[effect].name}"
+    return Heard(title, Sound(clips, row), Sound(clips, row, effect, value, knob))
 
 
 class Cancelled(Exception):
@@ -175,8 +206,10 @@ class _Figure(go.FigureWidget):
 class Panel(widgets.VBox):
     """A panel with the choice of clip set (and of an encoder, if one is named), a status line and a player.
 
-    Pages add the rest. Clip sets are the bundled one, the folders that the environment variable `LATENTFX_CLIPS` names
-    (separated as PATH is) and `source`, if it is another; files that a visitor hands in become one more.
+    Pages add the rest. Figures are changed by the `worker`'s jobs; sounds have a thread of their own, so that they wait
+    for nothing that is prepared or trained. Clip sets are the bundled one, the folders that the environment variable
+    `LATENTFX_CLIPS` names (separated as PATH is) and `source`, if it is another; files that a visitor hands in become
+    one more.
     """
 
     lists_files = False
@@ -187,6 +220,10 @@ class Panel(widgets.VBox):
         self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status.stopped = self.worker.cancel
         self.player = Player()
+        self.voice = Worker(self._cannot_sound)
+        self._heard: Heard | None = None
+        self._unheard: Exception | None = None  # why what is to be heard cannot be
+        self._render, self._rendering = lru_cache(SOUNDS_KEPT)(rendered), threading.Lock()
         self.clip_set = widgets.Dropdown(description="Clips", style=STYLE, layout={"width": "230px"})
         self.clip_set.options, self.clip_set.value = _sources(source)
         self._own: ClipSet | None = None
@@ -200,9 +237,76 @@ class Panel(widgets.VBox):
         super().__init__(layout={"width": "100%"})
         self.add_class("latentfx-panel")
 
+    def sound(self, sound: Sound) -> Clip:
+        """Return a rendered sound `[channel sample]`; what is heard and drawn is rendered once."""
+        with self._rendering:
+            return self._render(sound)
+
+    def offer(self, heard: Heard) -> None:
+        """Let play be pressed for two sounds; nothing is rendered before."""
+        self.player.offer(lambda: self.hear(heard), CLIP_SAMPLES / SAMPLE_RATE_HZ, heard.title)
+
+    def hear(self, heard: Heard, *decoded: Clip) -> None:
+        """Render and load two sounds now, whatever else is being prepared.
+
+        What a decoder makes of them is loaded with them, or later by `hear_decoded`.
+        """
+        if self._unheard is not None:
+            self._unheard = None
+            self.status.say("")
+        self._heard = heard
+        self.voice.submit("sound", lambda: self._load_sounds(heard, *decoded))
+
+    def hear_decoded(self, heard: Heard, *decoded: Clip) -> None:
+        """Load what a decoder made of sounds, unless others have been chosen since."""
+        self.voice.submit("decoded", lambda: self._heard == heard and self._load_sounds(heard, *decoded))
+
+    def _load_sounds(self, heard: Heard, *decoded: Clip) -> None:
+        dry, wet = self.sound(heard.dry), self.sound(heard.wet)
+        if self._heard == heard:
+            self.player.load(dry, wet, SAMPLE_RATE_HZ, heard.title, *decoded)
+
+    def _cannot_sound(self, error: Exception) -> None:
+        self._unheard = error
+        self.player.refuse()
+        self.status.fail(error)
+
+    def prepare(self, job: Callable[[], None], kind: str = "prepare") -> None:
+        """Run a job that may encode, in place of an older one of its kind; what was chosen with it is heard first."""
+
+        def after_the_sound() -> None:
+            self.voice.wait()  # rendering and encoding take all cores
+            self.status.say("")
+            job()
+            if self._unheard is not None:
+                self.status.fail(self._unheard)
+
+        self.worker.submit(kind, after_the_sound)
+
+    def read(self, prepared: Callable[..., T], *arguments: Any, stale: Callable[[], None] = lambda: None) -> T:
+        """Return what a function of `prepared` finds, with a bar if it has to be computed.
+
+        Before that, `stale()` shows that what is drawn is not what is chosen.
+        """
+        try:
+            return prepared(*arguments, bar=self.busy, compute=False)
+        except NotShipped:
+            stale()
+            return prepared(*arguments, bar=self.busy)
+
+    def fade(self, traces: Iterable[Any]) -> None:
+        """Show that traces of the figure are not of what is chosen now: a newer one is being prepared."""
+        with self.figure.batch_update():
+            for trace in traces:
+                trace.opacity = plots.STALE
+
     def busy(self, *arguments: Any, **options: Any):
         """Stand in for tqdm: progress goes to the status line, and the cancel button or a newer job stops the work."""
         return self.status.progress(*arguments, **options, check=self._check)
+
+    def busy_with(self, what: str) -> Callable[..., Any]:
+        """Return `busy`, which says what all that work is for."""
+        return lambda *arguments, desc="", **options: self.busy(*arguments, desc=f"{what} ({desc})", **options)
 
     def steps(self, steps: Iterable[T]) -> Iterator[T]:
         """Yield a decoder's steps, say how far they are, and stop the work if it is no longer wanted."""
@@ -253,6 +357,7 @@ class Panel(widgets.VBox):
     def wait(self, timeout_s: float = 120.0) -> None:
         """Return when all that was asked for is done, for scripts and tests."""
         self.worker.wait(timeout_s)
+        self.voice.wait(timeout_s)  # last: what was prepared may be heard
 
     def figure_widget(self, figure: go.Figure, words: str) -> go.FigureWidget:
         """Wrap a complete figure, once; what a slow start of the page would lose is sent again.
@@ -283,6 +388,11 @@ class Panel(widgets.VBox):
         clips = source if isinstance(source, ClipSet) else load_clips(source, warn=False)
         self.own_files.tell_skipped(clips.skipped)
         return clips
+
+
+def rendered(sound: Sound) -> Clip:
+    """Return a sound `[channel sample]`."""
+    return render(sound.clips[sound.row], sound.effect, sound.value, sound.knob)
 
 
 def clip_label(clips: ClipSet, row: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import ipywidgets as widgets
 import numpy as np
 
-from latentfx_nb.effects import EFFECTS, Knob
+from latentfx_nb.effects import EFFECTS, Knob, typed
 from latentfx_nb.panels.base import STYLE
 
 STEPS = 400
@@ -56,8 +56,8 @@ class KnobControl:
 
     @property
     def value(self) -> float | None:
-        """The setting, inside its range to the last bit, which a logarithmic slider may leave."""
-        return self.spec and float(np.clip(self._slider.value, self.spec.low, self.spec.high))
+        """The setting, as one would type it and inside its range; a logarithmic slider gives neither."""
+        return self.spec and typed(np.clip(self._slider.value, self.spec.low, self.spec.high))
 
     @value.setter
     def value(self, value: float) -> None:

@@ -14,13 +14,12 @@ import xarray as xr
 from latentfx_nb import plots
 from latentfx_nb.claims import VERDICTS, probe_claims
 from latentfx_nb.clips import ClipSet
-from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.latents import encode_effects
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoder_options
+from latentfx_nb.panels.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoder_options
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.markup import note, table, table_downloads
-from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.probes import (
     LEARNING_RATES,
@@ -111,8 +110,10 @@ class LinearProbes(Panel):
         self.train_button.on_click(lambda _: self.train())
         self.compare_rates.on_click(lambda _: self._compare_rates())
         self.confused_set.observe(lambda _: self._draw_confusion(), "value")
-        self.confused.observe(lambda _: self.worker.submit("sound", self._load_sound), "value")
         self._list_confused()
+        if self.confused.value is not None:
+            self.offer(self._chosen_sound())
+        self.confused.observe(lambda _: self._hear(), "value")
         self._show_numbers()
 
     def train(self) -> None:
@@ -175,7 +176,7 @@ class LinearProbes(Panel):
 
     def _read(self, clips: ClipSet, name: str, kind: str) -> xr.DataArray:
         if kind == "T":
-            return effect_means(clips, name, self.busy)
+            return self.read(effect_means, clips, name)
         return encode_effects(clips, load_encoder(name), bar=self.busy)
 
     def _config(self) -> ProbeConfig:
@@ -259,13 +260,14 @@ class LinearProbes(Panel):
         if points.xs:
             self.choose(html.unescape(str(points.ys[0])), html.unescape(str(points.xs[0])))
 
-    def _load_sound(self) -> None:
-        if self.confused.value is None:
-            return
-        (row, effect), clips = self.confused.value, self._drawn.clips
-        clip = clips[row]
-        title = f"{clips.table['clip'].iat[row]}: {EFFECTS[effect].name} ({self.confused.description})"
-        self.player.load(render(clip, "CLN"), render(clip, effect), SAMPLE_RATE_HZ, title)
+    def _hear(self) -> None:
+        if self.confused.value is not None:
+            self.hear(self._chosen_sound())
+
+    def _chosen_sound(self) -> Heard:
+        row, effect = self.confused.value
+        words = f"{EFFECTS[effect].name} ({self.confused.description})"
+        return dry_and_wet(self._drawn.clips, row, effect, words=words)
 
     def _show_numbers(self) -> None:
         results = self._drawn.results

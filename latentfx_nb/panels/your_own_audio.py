@@ -22,10 +22,9 @@ from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.exports import points_table, write_latents, write_parquet
 from latentfx_nb.latents import encode_effects
-from latentfx_nb.panels.base import STYLE, Panel
+from latentfx_nb.panels.base import STYLE, Panel, dry_and_wet
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.markup import averages_pca_words, download, note
-from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.projections import PCA, fit_pca, fit_umap
 from latentfx_nb.server import is_dashboard
@@ -192,13 +191,8 @@ class YourOwnAudio(Panel):
     def choose(self, clip: int, effect: int) -> None:
         """Ring a point and load its sound; it is not started."""
         self._chosen = clip, effect
+        self.hear(dry_and_wet(self._own, clip, list(EFFECTS)[effect]))
         self.figure.data[2].update(plots.coordinates(self._points[clip, effect]))
-        self.worker.submit("sound", self._load_sound)
-
-    def _load_sound(self) -> None:
-        clip, label = self._chosen[0], list(EFFECTS)[self._chosen[1]]
-        title = f"{self._own.table['clip'].iat[clip]}: {EFFECTS[label].name}"
-        self.player.load(render(self._own[clip], "CLN"), render(self._own[clip], label), SAMPLE_RATE_HZ, title)
 
     def _clicked(self, _trace, points, _state) -> None:
         if points.point_inds and self._means is not None:
