@@ -270,7 +270,7 @@ class LatentAlgebra(Panel):
         try:
             self._scores = effect_algebra(self.clips, name, compute=False)
         except NotShipped:
-            self._scores = None
+            self._scores = None  # until the button is pressed
         if self.clips is not clips:  # they would not do
             self._list_clips()
 
