@@ -27,11 +27,11 @@ from latentfx_nb.clips import ClipSet, load_clips
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Encoder, list_encoders
 from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.panels.markup import public
+from latentfx_nb.panels.markup import note, public
 from latentfx_nb.panels.own_files import OwnFiles
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.player import Player
-from latentfx_nb.prepared import NotShipped
+from latentfx_nb.prepared import NotShipped, made_with
 from latentfx_nb.server import is_dashboard
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 STYLE = {"description_width": "initial"}
 
-SOUNDS_KEPT = 8  # 2 MB each: what is heard is drawn, too, and the clean clip stays while its knob is turned
+SOUNDS_KEPT = 4  # 2 MB each: what is heard is drawn, too, and the clean clip stays while its knob is turned
 
 
 class Sound(NamedTuple):
@@ -138,6 +138,7 @@ class Status(widgets.HBox):
         self._text = widgets.HTML()
         self._bar = widgets.IntProgress(layout={"width": "220px", "display": "none"})
         self._stop = widgets.Button(description="Cancel", layout={"width": "80px", "display": "none"})
+        self._kept: dict[str, str] = {}
         self.stopped: Callable[[], None] = lambda: None
         self._stop.on_click(lambda _: self.stopped())
         super().__init__([self._bar, self._stop, self._text], layout={"min_height": "32px", "align_items": "center"})
@@ -150,14 +151,20 @@ class Status(widgets.HBox):
 
     def say(self, text: str) -> None:
         """Show a plain sentence, on a dashboard without the server's folders (`markup.public`)."""
-        self._text.value = html.escape(public(text))
+        self._text.value = html.escape(public(text or " ".join(filter(None, self._kept.values()))))
+
+    def keep(self, about: str, text: str) -> None:
+        """Show a sentence whenever there is nothing else to say, until another one about the same takes its place."""
+        if self._kept.get(about, "") != text:
+            self._kept[about] = text
+            self.say("")
 
     def fail(self, error: Exception) -> None:
         """Show an error as a sentence with its remedy, never as a traceback; on a dashboard as `say` does."""
-        known = isinstance(error, ValueError | OSError | ImportError | MemoryError)
-        text = str(error) if known else f"something unexpected went wrong ({type(error).__name__}: {error})"
         red = "color: var(--jp-error-color1, #b3261e)"
-        self._text.value = f'<span style="{red}"><b>That did not work:</b> {html.escape(public(text))}</span>'
+        self._text.value = (
+            f'<span style="{red}"><b>That did not work:</b> {html.escape(public(_sentence(error)))}</span>'
+        )
 
     @contextmanager
     def progress(self, total: int, initial: int = 0, desc: str = "", unit: str = "", *, check) -> Iterator[Status]:
@@ -192,6 +199,11 @@ class Status(widgets.HBox):
         self._postfix = f" ({text})"
 
 
+def _sentence(error: Exception) -> str:
+    known = isinstance(error, ValueError | OSError | ImportError | MemoryError)
+    return str(error) if known else f"something unexpected went wrong ({type(error).__name__}: {error})"
+
+
 class _Figure(go.FigureWidget):
     """A figure widget whose JavaScript comes from the server, where that offers it (`dashboard`)."""
 
@@ -222,8 +234,9 @@ class Panel(widgets.VBox):
         self.player = Player()
         self.voice = Worker(self._cannot_sound)
         self._heard: Heard | None = None
-        self._unheard: Exception | None = None  # why what is to be heard cannot be
         self._render, self._rendering = lru_cache(SOUNDS_KEPT)(rendered), threading.Lock()
+        self.made = widgets.HTML()
+        self.stale: Sequence[Any] = ()  # traces that are no longer right once something else is being prepared
         self.clip_set = widgets.Dropdown(description="Clips", style=STYLE, layout={"width": "230px"})
         self.clip_set.options, self.clip_set.value = _sources(source)
         self._own: ClipSet | None = None
@@ -251,9 +264,7 @@ class Panel(widgets.VBox):
 
         What a decoder makes of them is loaded with them, or later by `hear_decoded`.
         """
-        if self._unheard is not None:
-            self._unheard = None
-            self.status.say("")
+        self.status.keep("sound", "")
         self._heard = heard
         self.voice.submit("sound", lambda: self._load_sounds(heard, *decoded))
 
@@ -267,9 +278,8 @@ class Panel(widgets.VBox):
             self.player.load(dry, wet, SAMPLE_RATE_HZ, heard.title, *decoded)
 
     def _cannot_sound(self, error: Exception) -> None:
-        self._unheard = error
         self.player.refuse()
-        self.status.fail(error)
+        self.status.keep("sound", f"This cannot be heard: {_sentence(error)}")
 
     def prepare(self, job: Callable[[], None], kind: str = "prepare") -> None:
         """Run a job that may encode, in place of an older one of its kind; what was chosen with it is heard first."""
@@ -278,24 +288,35 @@ class Panel(widgets.VBox):
             self.voice.wait()  # rendering and encoding take all cores
             self.status.say("")
             job()
-            if self._unheard is not None:
-                self.status.fail(self._unheard)
 
         self.worker.submit(kind, after_the_sound)
 
-    def read(self, prepared: Callable[..., T], *arguments: Any, stale: Callable[[], None] = lambda: None) -> T:
-        """Return what a function of `prepared` finds, with a bar if it has to be computed.
-
-        Before that, `stale()` shows that what is drawn is not what is chosen.
-        """
+    def read(self, prepared: Callable[..., T], clips: ClipSet, encoder: str, *more: Any) -> T:
+        """Return what a function of `prepared` finds, with a bar if it has to be computed; what is drawn fades then."""
         try:
-            return prepared(*arguments, bar=self.busy, compute=False)
+            found = prepared(clips, encoder, *more, bar=self.busy, compute=False)
         except NotShipped:
-            stale()
-            return prepared(*arguments, bar=self.busy)
+            self.fade(self.stale)
+            found = prepared(clips, encoder, *more, bar=self.busy)
+        self.tell_made(encoder)
+        return found
 
-    def fade(self, traces: Iterable[Any]) -> None:
-        """Show that traces of the figure are not of what is chosen now: a newer one is being prepared."""
+    def readable(self, clips: ClipSet, found: xr.DataArray) -> ClipSet:
+        """Return the clips that are in `found (clip, ...)`; of the others, whose files broke off, the page says so."""
+        there = clips.table["clip"].isin(found["clip"].values)
+        lost = ", ".join(Path(file).name for file in clips.table["file"][~there].unique())
+        self.status.keep("files", f"Left out, as they cannot be read to their end: {lost}." if lost else "")
+        return clips if there.all() else clips[there]
+
+    def tell_made(self, *encoders: str) -> None:
+        """Say with which versions what ships was made, if these are others."""
+        said = " ".join(dict.fromkeys(filter(None, map(made_with, encoders))))
+        self.made.value = note(said) if said else ""
+
+    def fade(self, traces: Sequence[Any]) -> None:
+        """Show that traces of the figure are not of what is chosen now; what draws them anew has to undo it."""
+        if not traces:
+            return
         with self.figure.batch_update():
             for trace in traces:
                 trace.opacity = plots.STALE

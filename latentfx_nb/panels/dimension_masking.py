@@ -167,8 +167,9 @@ class DimensionMasking(Panel):
     def _trained(self) -> _Studied:
         clips, encoder, mode, effect = self.clips, self.encoder.value, self.mode.value, self.effect.value
         config = replace(MASKING, seeds=tuple(range(self.seeds.value)))
-        study = _STUDIES[mode](self.read(effect_means, clips, encoder), effect, config, self.busy)
-        return _Studied(clips, encoder, mode, effect, study, _mapped(study, mode, self.against.value))
+        means = self.read(effect_means, clips, encoder)
+        study = _STUDIES[mode](means, effect, config, self.busy)
+        return _Studied(self.readable(clips, means), encoder, mode, effect, study, _mapped(study, mode, self.against.value))
 
     def _train(self) -> None:
         self.status.say("")

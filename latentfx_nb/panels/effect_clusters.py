@@ -61,12 +61,14 @@ class EffectClusters(Panel):
         )
         self._dimensions = dimensions
         self._chosen = FIRST
-        self._drawn, self._drawn_encoder = self.clips, encoder
+        self._asked, self._drawn_encoder = self.clips, encoder
         self._points = self.read(cluster_points, self.clips, encoder, dimensions, False)
+        self._drawn = self.readable(self.clips, self._points.views["pca_mean"])
         self.figure = self.figure_widget(
             plots.effect_clusters(self._titled_views(), windows=self._windows()),
             "Clips through ten effects as points: PCA and UMAP, averaged over time and flattened",
         )
+        self.stale = self.figure.data[: 2 * len(VIEWS)]
         self._legend, self._curves = self.figure.data[2 * len(VIEWS) : -3], self.figure.data[-3:]
         for trace in self.figure.data[: len(VIEWS)]:
             trace.on_click(self._clicked)
@@ -132,29 +134,27 @@ class EffectClusters(Panel):
         def job() -> None:
             if umap:
                 self.status.say("UMAP is being computed; the first one takes up to a minute.")
-            points = self.read(cluster_points, clips, encoder, self._dimensions, umap, stale=self._fade_points)
-            if points.claims is None and clips is self._drawn and encoder == self._drawn_encoder:
+            points = self.read(cluster_points, clips, encoder, self._dimensions, umap)
+            if points.claims is None and clips is self._asked and encoder == self._drawn_encoder:
                 points = replace(points, claims=self._points.claims, windows=self._points.windows)
-            if clips is not self._drawn:
+            if clips is not self._asked:
                 self._chosen = FIRST
             # Until here a click means a point, and so a clip, of what is still drawn.
-            self._drawn, self._drawn_encoder, self._points = clips, encoder, points
+            self._asked, self._drawn_encoder, self._points = clips, encoder, points
+            self._drawn = self.readable(clips, points.views["pca_mean"])
             self._draw()
             self._show_numbers()
             self._show_claims()
             self.status.say("")
-            self.hear(self._sound_of(clips, *self._chosen))
+            self.hear(self._sound_of(self._drawn, *self._chosen))
 
-        self.hear(self._sound_of(clips, *(self._chosen if clips is self._drawn else FIRST)))
+        same = clips is self._asked
+        self.hear(self._sound_of(*(self._drawn, *self._chosen) if same else (clips, *FIRST)))
         self.prepare(job)
-
-    def _fade_points(self) -> None:
-        if hasattr(self, "figure"):
-            self.fade(self.figure.data[: 2 * len(VIEWS)])
 
     def _test_claims(self) -> None:
         def job() -> None:
-            drawn = self._drawn, self._drawn_encoder  # what the tables above are of
+            drawn = self._asked, self._drawn_encoder  # what the tables above are of
             windows = window_purity(*drawn, self.busy)
             self._points = replace(self._points, claims=cluster_claims(*drawn, self.busy), windows=windows)
             self._show_numbers()

@@ -104,6 +104,7 @@ class KnobPaths(Panel):
             plots.knob_path(self._drawn.points, self._drawn.basis.points, self._nearest(self._drawn)),
             "Paths of clips through latent space as a knob turns",
         )
+        self.stale = self.figure.data[1 : 2 + plots.MOST_KNOBS]
         self._further = self.figure.data[3 : 2 + plots.MOST_KNOBS]
         self._legend = self.figure.data[2 + plots.MOST_KNOBS :]
         self.figure.data[1].on_click(self._clicked)
@@ -193,13 +194,16 @@ class KnobPaths(Panel):
         The basis is the last one's if clips and encoder are still the same.
         """
         clips, encoder, knob = self.clips, self.encoder.value, (self.knob.effect, self.knob.name)
-        rows = sorted(list(self.chosen.value)[:MOST_PATHS] or [self.heard.value])
         knobs = [knob, *[one for one in self.others.value if one != knob][: plots.MOST_KNOBS - 1]]
         last = getattr(self, "_drawn", None)
         if last is not None and last.clips is clips and last.encoder == encoder:
             basis = last.basis
         else:
-            basis = fit_pca(self.read(effect_means, clips, encoder, stale=self._fade_paths), self._dimensions)
+            basis = fit_pca(self.read(effect_means, clips, encoder), self._dimensions)
+
+        read = set(self.readable(clips, basis.points).table["clip"])
+        wanted = [row for row in self.chosen.value if clips.table["clip"].iat[row] in read]
+        rows = sorted(wanted[:MOST_PATHS] or [self.heard.value])
 
         def paths(means: xr.DataArray, *others: xr.DataArray) -> _Paths:
             return _Paths(clips, encoder, basis, means, basis.transform(means), list(others))
@@ -207,7 +211,7 @@ class KnobPaths(Panel):
         try:
             yield paths(*(sweep_means(clips[rows], encoder, *one, self.busy, compute=False) for one in knobs))
         except NotShipped:
-            self._fade_paths()
+            self.fade(self.stale)
             heard_first = sorted(rows, key=lambda row: row != self.heard.value)
             sweeps: list[xr.DataArray] = []
             for one in knobs:
@@ -218,10 +222,6 @@ class KnobPaths(Panel):
                     rest = sweep_means(clips[heard_first[1:]], encoder, *one, self.busy_with("The other paths"))
                     sweeps[-1] = xr.concat([sweeps[-1], rest], "clip").isel(clip=np.argsort(heard_first))
                     yield paths(*sweeps)
-
-    def _fade_paths(self) -> None:
-        if hasattr(self, "figure"):
-            self.fade(self.figure.data[1 : 2 + plots.MOST_KNOBS])
 
     def _draw(self, drawn: _Paths) -> None:
         self._drawn = drawn

@@ -135,6 +135,7 @@ class LatentAlgebra(Panel):
             self._first_figure(), "How near latent algebra comes to real effects, and where the latents go"
         )
         self._scene, self._bars, self._curves = self.figure.data[:6], self.figure.data[6:8], self.figure.data[8:]
+        self.stale = self._scene[1:]
         self.children = self._layout()
         self._show_controls()
         self._show_scores()
@@ -264,19 +265,16 @@ class LatentAlgebra(Panel):
     def _read(self) -> None:
         """Read the time averages of what is chosen, the basis they are drawn in, and the scores, where these ship."""
         clips, name = self.clips, self.encoder.value
-        self._means = self.first(lambda: self.read(effect_means, self.clips, name, stale=self._fade_scene))
+        self._means = self.first(lambda: self.read(effect_means, self.clips, name))
+        self.clips = self.readable(self.clips, self._means)
         self._basis: PCA = fit_pca(self._means, self._dimensions)
         self._drawn = self.clips, name
         try:
             self._scores = effect_algebra(self.clips, name, compute=False)
         except NotShipped:
             self._scores = None  # until the button is pressed
-        if self.clips is not clips:  # they would not do
+        if self.clips is not clips:  # they would not do, or not all
             self._list_clips()
-
-    def _fade_scene(self) -> None:
-        if hasattr(self, "figure"):
-            self.fade(self._scene[1:])
 
     # ------------------------------------------------------------------------------------------------------ one clip
 
@@ -307,13 +305,13 @@ class LatentAlgebra(Panel):
         return encoded(load_encoder(encoder), [made])[0]
 
     def _train_probes(self, clips: ClipSet, encoder: str) -> xr.Dataset:
-        return train_probes(effect_means(clips, encoder, self.busy), bar=self.busy)["probe"]
+        return train_probes(self._means, bar=self.busy)["probe"]
 
     def _move(self) -> None:
         self._moved = None  # nothing to decode, should this fail
         heard = self._chosen_sound()
         if self._key(heard) != self._shown:
-            self._fade_scene()
+            self.fade(self.stale)
         sounds = self.sound(heard.dry), self.sound(heard.wet)
         moved = {VECTOR: self._by_vector, BETWEEN: self._between, DIMS: self._by_dims}[self.mode.value](heard, sounds)
         self._check()

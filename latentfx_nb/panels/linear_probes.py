@@ -166,13 +166,19 @@ class LinearProbes(Panel):
         chosen = self.label.value if self.label.value in dict(found) else "effect"
         self.label.options, self.label.value = found, chosen
 
-    def _features(self, clips: ClipSet) -> dict[str, xr.DataArray]:
-        """Return the chosen sets, `name-T` and `name-F`, with every column of the clip table as a coordinate."""
+    def _features(self, clips: ClipSet) -> tuple[ClipSet, dict[str, xr.DataArray]]:
+        """Return the clips that could be read, and of them the chosen sets, `name-T` and `name-F`.
+
+        Every column of the clip table is a coordinate.
+        """
         chosen = [(name, kind) for name in self.encoders.value for kind in self.kinds.value]
         if not 1 <= len(chosen) <= plots.MOST_SETS:
             raise ValueError(f"{len(chosen)} feature sets are chosen: choose 1 to {plots.MOST_SETS} of them")
+        sets = {f"{name}-{kind}": self._read(clips, name, kind) for name, kind in chosen}
+        self.tell_made(*self.encoders.value)
+        clips = self.readable(clips, next(iter(sets.values())))
         columns = {name: ("clip", clips.table[name].astype(str).to_numpy(object)) for name in clips.table.columns}
-        return {f"{name}-{kind}": self._read(clips, name, kind).assign_coords(columns) for name, kind in chosen}
+        return clips, {name: features.assign_coords(columns) for name, features in sets.items()}
 
     def _read(self, clips: ClipSet, name: str, kind: str) -> xr.DataArray:
         if kind == "T":
@@ -184,8 +190,8 @@ class LinearProbes(Panel):
         return ProbeConfig(learning_rate=self.rate.value, standardise=self.standardise.value, seeds=seeds)
 
     def _trained(self, watch: Watch | None = None) -> _Trained:
-        clips, label, config = self.clips, self.label.value, self._config()
-        return _Trained(clips, label, train_probes(self._features(clips), label, config, bar=self.busy, watch=watch))
+        (clips, features), label = self._features(self.clips), self.label.value
+        return _Trained(clips, label, train_probes(features, label, self._config(), bar=self.busy, watch=watch))
 
     def _train(self) -> None:
         self.status.say("")
@@ -220,7 +226,8 @@ class LinearProbes(Panel):
     def _compare_rates(self) -> None:
         def job() -> None:
             self.status.say("")
-            curve = learning_rate_curve(self._features(self.clips), self.label.value, self._config(), bar=self.busy)
+            _, features = self._features(self.clips)
+            curve = learning_rate_curve(features, self.label.value, self._config(), bar=self.busy)
             names = list(curve.index.unique("features"))
             with self.figure.batch_update():
                 for trace, name in zip(self._curves, _padded(names), strict=True):

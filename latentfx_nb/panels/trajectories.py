@@ -81,6 +81,7 @@ class Trajectories(Panel):
         )
         most = plots.MOST_TRAJECTORIES
         self._lines, self._legend = self.figure.data[1 : 1 + most], self.figure.data[1 + most : -1]
+        self.stale = self._lines
         for number, trace in enumerate(self._lines):
             trace.on_click(lambda _trace, chosen, _state, number=number: self._clicked(number, chosen))
         self.children = self._layout()
@@ -162,8 +163,8 @@ class Trajectories(Panel):
         """Return what is chosen: the basis ships, or is fitted; the few trajectories are encoded now."""
         clips, encoder, last, wanted = self.clips, self.encoder.value, getattr(self, "_drawn", None), self._wanted()
         some = wanted[: plots.MOST_TRAJECTORIES]
-        if last is not None and (clips, encoder, some) != (last.clips, last.encoder, last.named):
-            self.fade(self._lines)
+        if last is None or (clips, encoder, some) != (last.clips, last.encoder, last.named):
+            self.fade(self.stale)
         if last is not None and last.clips is clips and last.encoder == encoder:
             basis = last.basis
         else:

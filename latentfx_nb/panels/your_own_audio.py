@@ -76,7 +76,7 @@ class YourOwnAudio(Panel):
         self.page = widgets.Dropdown(options=OTHERS, description="Open them in", style=STYLE, layout={"width": "320px"})
         self.open_button = widgets.Button(description="Open", tooltip="the page appears below, with these clips")
         self.links, self.drawn_in, self.place = widgets.HTML(), widgets.HTML(), widgets.VBox()
-        self._bundled: PCA = fit_pca(effect_means(self.clips, encoder), dimensions)
+        self._bundled: PCA = fit_pca(self.read(effect_means, self.clips, encoder), dimensions)
         cloud = self._bundled.points
         self.figure = self.figure_widget(
             plots.own_points(cloud.isel(clip=slice(0)), cloud),
@@ -157,8 +157,8 @@ class YourOwnAudio(Panel):
         self.status.say("")
         clips = self._source()
         means = encode_effects(clips, load_encoder(self.encoder.value), average=True, bar=self.busy)
-        self._bundled = fit_pca(effect_means(self.clips, self.encoder.value, self.busy), self._dimensions)
-        self._own, self._means, self._chosen = clips, means, (0, 0)
+        self._bundled = fit_pca(self.read(effect_means, self.clips, self.encoder.value), self._dimensions)
+        self._own, self._means, self._chosen = self.readable(clips, means), means, (0, 0)
         self._draw()
         self.choose(0, 0)
         self.status.say(f"{len(clips)} clips through {means.sizes['effect']} effects: click a point to hear it.")
@@ -176,7 +176,7 @@ class YourOwnAudio(Panel):
         basis = self._basis()
         self._show_basis(basis)
         self._points = basis.transform(self._means)
-        cloud = basis.transform(effect_means(self.clips, self.encoder.value, self.busy))
+        cloud = basis.transform(self.read(effect_means, self.clips, self.encoder.value))
         looks = plots.point_looks(self._points, "effect")
         with self.figure.batch_update():
             self.figure.data[0].update(plots.coordinates(cloud))
