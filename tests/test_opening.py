@@ -297,9 +297,7 @@ def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(nam
         monkeypatch.setattr(getattr(panels, module), "effect_means", without)
     points = prepared.cluster_points(clips, "logmel")
     left = {view: x.sel(clip=x["clip"] != lost) for view, x in points.views.items()}
-    monkeypatch.setattr(
-        panels.effect_clusters, "cluster_points", lambda *_, **__: prepared.replace(points, views=left)
-    )
+    monkeypatch.setattr(panels.effect_clusters, "cluster_points", lambda *_, **__: prepared.replace(points, views=left))
     options = {"encoders": ("logmel",)} if name == "LinearProbes" else {"encoder": "logmel"}
     panel = ready(getattr(panels, name)(clips, **options))
     assert said(panel) == f"Left out, as they cannot be read to their end: {Path(clips.table['file'].iat[3]).name}."

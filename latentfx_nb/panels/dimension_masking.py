@@ -169,7 +169,9 @@ class DimensionMasking(Panel):
         config = replace(MASKING, seeds=tuple(range(self.seeds.value)))
         means = self.read(effect_means, clips, encoder)
         study = _STUDIES[mode](means, effect, config, self.busy)
-        return _Studied(self.readable(clips, means), encoder, mode, effect, study, _mapped(study, mode, self.against.value))
+        return _Studied(
+            self.readable(clips, means), encoder, mode, effect, study, _mapped(study, mode, self.against.value)
+        )
 
     def _train(self) -> None:
         self.status.say("")

@@ -75,6 +75,17 @@ LISTEN = """([selector, curve]) => {
   plot.on("plotly_unhover", () => { plot.latentfxSeen.hover = null; });
   plot.on("plotly_click", (event) => { plot.latentfxSeen.clicks += 1; plot.latentfxSeen.click = name(event); });
 }""".replace("TO_THE_MIDDLE", TO_THE_MIDDLE)
+# From the first play on, what goes to the loudspeakers goes to an analyser too.
+TAP = """() => {
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (to, ...rest) {
+    if (to instanceof AudioDestinationNode) {
+      window.latentfxTap = new AnalyserNode(this.context, {fftSize: 8192, smoothingTimeConstant: 0});
+      connect.call(this, window.latentfxTap);
+    }
+    return connect.call(this, to, ...rest);
+  };
+}"""
 # Two frames: one picks what lies under the pointer, the next has reported it.
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
 
