@@ -350,6 +350,20 @@ def test_an_effect_without_a_knob_says_so():
     assert told == [None, 25.0]
 
 
+def test_a_setting_is_what_one_would_type_and_last_bits_are_no_turn():
+    control = KnobControl("HPF", LABELS)
+    told = []
+    control.on_turn(lambda: told.append(control.value))
+    for value in (np.nextafter(2000.0, 0), 2000.0001, 10 ** np.log10(2000.0)):
+        control.value = value
+        assert control.value == 2000.0
+    assert told == []
+    control.value = 432.1987654
+    assert told == [432.199]
+    control.value = 50.0 * (1 - 1e-12)
+    assert told == [432.199, 50.0]
+
+
 def test_choosing_another_knob_of_an_effect_is_heard_once():
     control = KnobControl("RVB", LABELS)
     told = []

@@ -85,8 +85,14 @@ class KnobControl:
 
     def _parameter_changed(self) -> None:
         self._make_slider()
+        self._told = self.value
         self._tell(self._choosing)
         self._tell(self._turning)
+
+    def _slider_moved(self) -> None:
+        if self.value != self._told:  # the page's slider answers a value with its own last bits of it
+            self._told = self.value
+            self._tell(self._turning)
 
     def _make_slider(self) -> None:
         knob = self.spec
@@ -101,7 +107,7 @@ class KnobControl:
         self._slider = kind(start, min=low, max=high, step=step, readout_format=".4g")
         self._slider.description = f"{knob.words} ({knob.unit})" if knob.unit else knob.words
         self._slider.style, self._slider.layout = STYLE, {"width": "100%"}
-        self._slider.observe(lambda _: self._tell(self._turning), "value")
+        self._slider.observe(lambda _: self._slider_moved(), "value")
         self.slider.children = [self._slider]
 
     @staticmethod
