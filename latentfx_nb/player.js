@@ -29,8 +29,14 @@ function makeEngine(model) {
   const report = () => { model.set("time_s", Math.round(engine.position() * 1000) / 1000); model.save_changes(); tell(); };
   engine.playing = () => Boolean(pair);
   engine.duration = () => engine.sounds.wet?.buffer && engine.sounds.dry?.buffer?.duration || 0;
+  // Sounds that are offered have a length, too; Python makes them once they are wanted, and then they are loaded.
+  engine.length = () => engine.duration() || model.get("_offered_s");
+  engine.want = async () => {
+    await null; // what was pressed is told first
+    if (!engine.duration()) model.send({ kind: "wanted" });
+  };
   engine.position = () => {
-    const at = pair ? Math.max(offset, offset + context.currentTime - startedAt) : offset, length = engine.duration();
+    const at = pair ? Math.max(offset, offset + context.currentTime - startedAt) : offset, length = engine.length();
     return pair?.loop && length ? at % length : Math.min(at, length);
   };
   const glide = (node, value, when) => node?.gain.setTargetAtTime(value, when ?? context.currentTime, FADE_S);
@@ -39,10 +45,13 @@ function makeEngine(model) {
     SIDES.forEach((side) => pair?.sources[side].stop(when + 8 * FADE_S));
     pair = undefined;
   }
-  function start(at) {
+  function wake() {
     context ??= new AudioContext({ sampleRate: 48000 });
     if (!master) (master = new GainNode(context, { gain: model.get("volume") })).connect(context.destination);
     context.resume();
+  }
+  function start(at) {
+    wake();
     const next = { loop: model.get("loop"), bus: new GainNode(context, { gain: 0 }), gains: {}, sources: {} };
     const when = context.currentTime + LEAD_S, from = at >= engine.duration() - LEAD_S ? 0 : at + (pair ? LEAD_S : 0);
     for (const side of SIDES) {
@@ -60,6 +69,7 @@ function makeEngine(model) {
   }
   function follow(playing) {
     if (playing && engine.duration()) return pair || start(offset), report();
+    if (playing && engine.length()) return wake(), engine.want(), tell(); // some browsers let a press alone wake it
     if (pair) { offset = engine.position(); release(); }
     clearInterval(timer);
     model.set("playing", false);
@@ -79,25 +89,25 @@ function makeEngine(model) {
     if (mine !== round) return; // newer sounds have arrived meanwhile
     const at = engine.position();
     Object.assign(engine, { sounds: next, pending: false, problem: problem && `This browser cannot decode the sound: ${problem}` });
-    if (pair && engine.duration()) start(at); else if (pair) follow(false);
-    offset = Math.min(offset, engine.duration());
+    if (engine.duration() && model.get("playing")) start(at); else if (pair || problem) follow(false);
+    offset = Math.min(offset, engine.length());
     tell();
   }
-  engine.seek = (at) => { release(); offset = at; if (model.get("playing")) start(at); report(); };
+  engine.seek = (at) => { release(); offset = at; if (model.get("playing") && engine.duration()) start(at); report(); };
   engine.heard = (ahead_s) => {
     if (!pair) return engine.position();
     const at = Math.max(0, engine.position() + ahead_s - (context.outputLatency || 0)), length = engine.duration();
     return pair.loop ? at % length : Math.min(at, length);
   };
   model.on("msg:custom", (message) => {
-    if (message?.kind === "seek") engine.seek(Math.min(message.time_s, engine.duration()));
+    if (message?.kind === "seek") engine.seek(Math.min(message.time_s, engine.length()));
     if (message?.kind === "picture") savePicture(message);
   });
   model.on("change:playing", () => follow(model.get("playing")));
   model.on("change:listening", () => SIDES.forEach((side) => glide(pair?.gains[side], +(model.get("listening") === side))));
   model.on("change:volume", () => glide(master, model.get("volume")));
   model.on("change:loop", () => pair && start(engine.position()));
-  model.on("change:listening change:volume change:loop change:title change:labels change:ready", tell);
+  model.on("change:listening change:volume change:loop change:title change:labels change:ready change:_offered_s", tell);
   model.on(SIDES.map((side) => `change:${side}`).join(" "), refresh);
   model.set("playing", false); // a page that opens never sounds by itself
   model.get("_hearers").forEach((id) => keepListening(model.widget_manager, id));
@@ -173,11 +183,12 @@ function drawControls(model, el, engine) {
   const set = (name, value) => { model.set(name, value); model.save_changes(); };
   play.onclick = () => set("playing", !model.get("playing"));
   loop.onclick = () => set("loop", !model.get("loop"));
-  sides.forEach((button) => { button.onclick = () => set("listening", button.dataset.side); });
+  sides.forEach((button) => { button.onclick = () => { set("listening", button.dataset.side); engine.want(); }; });
   bar.oninput = () => engine.seek(+bar.value);
+  bar.onchange = engine.want;
   volume.oninput = () => set("volume", +volume.value);
   const paint = () => {
-    const playing = model.get("playing"), at = engine.position(), length = engine.duration();
+    const playing = model.get("playing"), at = engine.position(), length = engine.length();
     if (root.dataset.playing !== `${playing}`) play.innerHTML = playing ? PAUSE : PLAY;
     play.ariaLabel = playing ? "Pause" : "Play";
     play.disabled = bar.disabled = !length;
@@ -194,7 +205,7 @@ function drawControls(model, el, engine) {
     SIDES.forEach((side) => { root.dataset[side] = engine.sounds[side]?.buffer ? engine.sounds[side].code : ""; });
     nameFigures();
     Object.assign(root.dataset, { ready: !engine.pending && model.get("ready"), playing, listening: model.get("listening"),
-      duration: length.toFixed(3), time: at.toFixed(3) });
+      duration: engine.duration().toFixed(3), time: at.toFixed(3) });
   };
   const still = moveMarkers(model, engine);
   engine.events.addEventListener("change", paint);

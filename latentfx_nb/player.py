@@ -10,6 +10,7 @@ import html
 import io
 import pathlib
 import uuid
+from collections.abc import Callable, Iterable
 
 import anywidget
 import ipywidgets
@@ -114,7 +115,8 @@ class Player(anywidget.AnyWidget):
     `listening` ("dry", "wet" or, where they are loaded, "decoded" and "algebra"), `labels` (what their buttons say),
     `playing`, `volume` (0 to 1) and `loop` can be read and set; `time_s` is the play position, written by the browser
     about 15 times a second while it plays; `ready` turns true when a page shows the player, and `dark` says whether
-    that page's theme is. Loading a sound never starts it; while one plays, the new one goes on from the same position.
+    that page's theme is. Loading a sound never starts it, unless play was pressed for it; while one plays, the new one
+    goes on from the same position.
     """
 
     _esm = pathlib.Path(__file__).with_suffix(".js")
@@ -135,13 +137,26 @@ class Player(anywidget.AnyWidget):
     dark = traitlets.Bool().tag(sync=True)
     _hearers = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _track = traitlets.Dict().tag(sync=True)
+    _offered_s = traitlets.Float().tag(sync=True)
 
     def __init__(self, **traits) -> None:
         # The page needs the player's own address in its first state: a later message is what may get lost.
         address = uuid.uuid4().hex
         super().__init__(model_id=address, _hearers=[address], **traits)
         self._sent = {}
+        self._make: Callable[[], None] | None = None
         self.on_msg(self._answer)
+
+    def offer(self, make: Callable[[], None], length_s: float, title: str = "") -> None:
+        """Show `title` and sounds of `length_s` that are still to be made, in place of those that are loaded.
+
+        `make()` is called whenever the page wants them, until they are there: play, a button of a side or the position
+        bar was pressed. It loads them, at once or from another thread, and they start if play was pressed.
+        """
+        self._make = make
+        with self.hold_sync():
+            self._drop(SIDES)
+            self.title, self._offered_s = title, length_s
 
     def load(
         self,
@@ -159,6 +174,7 @@ class Player(anywidget.AnyWidget):
         are handled as in `encode_sounds`, and raises as it does.
         """
         sounds, gain = _matched(dry=dry, wet=wet, decoded=decoded, algebra=algebra)
+        self._make = None
         with self.hold_sync():
             for side, sound in sounds.items():
                 shape = f"{sound.shape} {sample_rate} {gain}".encode()
@@ -166,10 +182,19 @@ class Player(anywidget.AnyWidget):
                 if self._sent.get(side) != content:
                     self.set_trait(side, _flac(sound * gain, sample_rate))
                     self._sent[side] = content
-            for side in set(SIDES) - set(sounds):
-                self.set_trait(side, b"")
-                self._sent.pop(side, None)
+            self._drop(set(SIDES) - set(sounds))
             self.title = title
+
+    def refuse(self) -> None:
+        """Stop waiting for sounds that were wanted and cannot be made; those that are loaded play on."""
+        if not self.wet:
+            self.playing = False
+            self.send_state("playing")  # the page may have told of the press only now
+
+    def _drop(self, sides: Iterable[str]) -> None:
+        for side in sides:
+            self.set_trait(side, b"")
+            self._sent.pop(side, None)
 
     def follow(
         self,
@@ -222,7 +247,9 @@ class Player(anywidget.AnyWidget):
         # Only what Python writes is sent again: a late answer must not undo what has been clicked meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
-            self.send_state([*SIDES, "labels", "title", "ready", "_hearers", "_track"])
+            self.send_state([*SIDES, "labels", "title", "ready", "_hearers", "_track", "_offered_s"])
+        elif content.get("kind") == "wanted" and self._make is not None:
+            self._make()
 
 
 def _matched(**given: np.ndarray | None) -> tuple[dict[str, np.ndarray], float]:

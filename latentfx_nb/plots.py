@@ -106,6 +106,9 @@ def _template(ink: str, paper: str, grid: str, zero: str) -> go.layout.Template:
     )
 
 
+STALE = 0.2
+"""How opaque a trace is while it is not of what is chosen."""
+
 TEMPLATES = {
     False: _template("#2b2b2b", "#ffffff", "#d9d9d9", "#bfbfbf"),
     True: _template("#e0e0e0", "#1e1e1e", "#4a4a4a", "#6e6e6e"),
@@ -457,7 +460,12 @@ def trajectory_legend(path: xr.DataArray | None) -> dict:
 
 def trajectory_name(path: xr.DataArray) -> str:
     """Return what a trajectory with the coordinates `clip` and `effect` is of."""
-    return f"{path['clip'].item()}, {EFFECTS[path['effect'].item()].name.lower()}"
+    return trajectory_words(path["clip"].item(), path["effect"].item())
+
+
+def trajectory_words(clip: str, effect: str) -> str:
+    """Return what the trajectory of a clip through an effect is called."""
+    return f"{clip}, {EFFECTS[effect].name.lower()}"
 
 
 def now_trace(paths: Sequence[xr.DataArray]) -> dict:

@@ -87,7 +87,7 @@ def test_clips_effects_and_window_can_be_chosen(bundled):
                      for e in ("clean", "high-pass filter")]  # fmt: skip
     assert places(panel.player)[0].shape[0] == 4
     assert panel.heard.label == "gtr_00_a, high-pass filter"
-    panel.heard.value = 3
+    panel.heard.value = (40, "HPF")
     ready(panel)
     assert_sounds(panel.player, bundled[40], "HPF")
     before = drawn(panel.figure.data[1])
@@ -95,7 +95,7 @@ def test_clips_effects_and_window_can_be_chosen(bundled):
     ready(panel)
     assert np.ptp(drawn(panel.figure.data[1]), axis=0).max() < 0.8 * np.ptp(before, axis=0).max()
     assert panel.heard.label.endswith("high-pass filter")
-    assert panel.heard.value == 3
+    assert panel.heard.value == (40, "HPF")
 
 
 def test_speed_and_extent_are_those_of_the_smoothed_latents():
@@ -119,11 +119,11 @@ def test_a_click_on_a_trajectory_is_heard_from_there_on():
     panel.player.send = lambda content, buffers=None: sent.append(content)
     panel._clicked(0, SimpleNamespace(point_inds=[100]))
     ready(panel)
-    assert panel.heard.value == 0
+    assert panel.heard.value == (0, "CLN")
     assert panel.player.title == "gtr_00_a, clean"
     assert sent == [{"kind": "seek", "time_s": pytest.approx(100.5 * 512 / 48_000)}]
     panel._clicked(1, SimpleNamespace(point_inds=[]))
-    assert panel.heard.value == 0
+    assert panel.heard.value == (0, "CLN")
 
 
 def test_trajectories_of_other_clips_and_in_two_dimensions(few):

@@ -30,7 +30,15 @@ from latentfx_nb.encoders.base import decode_latents, encode_clips
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.geometry import straightness
 from latentfx_nb.masking import masking_losses
-from latentfx_nb.panels import StartHere, dimension_masking, effect_clusters, knob_paths, latent_images, linear_probes
+from latentfx_nb.panels import (
+    StartHere,
+    base,
+    dimension_masking,
+    effect_clusters,
+    knob_paths,
+    latent_images,
+    linear_probes,
+)
 from latentfx_nb.panels.base import Cancelled, Status, Worker
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.panels.start_here import PAGES
@@ -342,6 +350,20 @@ def test_an_effect_without_a_knob_says_so():
     assert told == [None, 25.0]
 
 
+def test_a_setting_is_what_one_would_type_and_last_bits_are_no_turn():
+    control = KnobControl("HPF", LABELS)
+    told = []
+    control.on_turn(lambda: told.append(control.value))
+    for value in (np.nextafter(2000.0, 0), 2000.0001, 10 ** np.log10(2000.0)):
+        control.value = value
+        assert control.value == 2000.0
+    assert told == []
+    control.value = 432.1987654
+    assert told == [432.199]
+    control.value = 50.0 * (1 - 1e-12)
+    assert told == [432.199, 50.0]
+
+
 def test_choosing_another_knob_of_an_effect_is_heard_once():
     control = KnobControl("RVB", LABELS)
     told = []
@@ -362,8 +384,7 @@ def test_the_bundled_clips_need_no_bulk_encoding(panel_class, bulk, monkeypatch)
     panel = ready(panel_class())
     assert bulk == {}
     assert said(panel) == ""
-    # Only what is heard is encoded, one setting at a time, and nothing at all for the clusters.
-    assert sum(calls) == {KnobPaths: 1, EffectClusters: 0, LatentImages: 4}[panel_class]
+    assert sum(calls) == {KnobPaths: 0, EffectClusters: 0, LatentImages: 2}[panel_class]  # what it draws of one clip
 
 
 @pytest.mark.parametrize("panel_class", PANELS)
@@ -373,8 +394,6 @@ def test_the_figure_is_wrapped_once_complete_and_sends_nothing_away(panel_class)
     assert panel.figure._config["showSendToCloud"] is False
     assert panel.figure.model_id in panel.player._hearers
     assert panel.player.playing is False
-    assert panel.player.dry
-    assert panel.player.wet
 
 
 @pytest.mark.parametrize("panel_class", PANELS)
@@ -616,7 +635,7 @@ def test_of_many_values_the_last_one_is_rendered_and_shown(bundled, monkeypatch)
             assert gate.wait(PATIENCE_S)
         return render(clip, label, value, knob)
 
-    monkeypatch.setattr(knob_paths, "render", slow)
+    monkeypatch.setattr(base, "render", slow)
     values = np.geomspace(60, 9000, 40)
     panel.knob.value = float(values[0])
     assert started.wait(PATIENCE_S)
@@ -666,7 +685,7 @@ def test_cancel_stops_a_sweep_and_keeps_finished_clips(few, monkeypatch):
 
     def pressed(encoder, inputs):
         encoded.append(len(inputs))
-        if len(encoded) == 2 and press:
+        if len(encoded) == 1 and press:
             panel.status._stop.click()
         return original(encoder, inputs)
 
@@ -675,7 +694,7 @@ def test_cancel_stops_a_sweep_and_keeps_finished_clips(few, monkeypatch):
     press = True
     panel.knob.effect = "DIS"
     ready(panel)
-    assert encoded == [32, 32]
+    assert encoded == [32]
     assert said(panel) == "Stopped; what was finished is kept."
     assert panel.status._bar.layout.display == "none"
     np.testing.assert_array_equal(drawn(panel.figure.data[1]), paths)  # what is drawn is still the old knob's
@@ -771,13 +790,13 @@ def test_of_many_clicks_the_last_one_is_heard(bundled, monkeypatch):
     panel = ready(EffectClusters())
     gate, started, rendered = threading.Event(), threading.Event(), []
 
-    def slow(clip, label):
+    def slow(clip, label, *setting):
         rendered.append(label)
         started.set()
         assert gate.wait(PATIENCE_S)
-        return render(clip, label)
+        return render(clip, label, *setting)
 
-    monkeypatch.setattr(effect_clusters, "render", slow)
+    monkeypatch.setattr(base, "render", slow)
     panel.choose(0, 1)
     assert started.wait(PATIENCE_S)
     for clip in range(1, 30):
@@ -1063,7 +1082,7 @@ def assert_decoded(panel, encoder, value):
 
 def test_the_wet_sound_is_decoded_from_the_latents_that_are_drawn(toy, bundled):
     panel = ready(LatentImages(encoder="toy", clip=2))
-    assert toy.encoded == [2, 2]  # the first picture, and what is shown; nothing once more for the decoder
+    assert toy.encoded == [2]  # nothing once more for what is shown, or for the decoder
     assert toy.seeds == [0]
     assert said(panel) == ""
     assert panel.limits.value == ""
@@ -1082,6 +1101,7 @@ def test_images_and_sounds_do_not_wait_for_the_decoder(toy, bundled):
     toy.go.clear()
     panel = LatentImages(encoder="toy")
     assert toy.at_work.wait(PATIENCE_S)
+    panel.voice.wait(PATIENCE_S)
     assert said(panel) == "Decoding …"
     assert_sounds(panel.player, bundled[0], "DIS", 25.0)
     assert panel.player.decoded == b""
@@ -1101,8 +1121,9 @@ def test_a_turn_replaces_what_is_being_decoded(toy, bundled, monkeypatch):
     panel.knob.value = 12.5
     toy.go.set()
     ready(panel)
-    assert [len(one) for one in loaded] == [1, 2]  # the old decoding is dropped; the last setting comes, then decoded
-    assert all(title.endswith("drive 12.5 dB") for title, *_ in loaded)
+    assert [len(one) for one in loaded[-2:]] == [1, 2]  # the last setting comes, then decoded
+    assert sum(len(one) for one in loaded) == len(loaded) + 1  # the old decoding is dropped
+    assert all(title.endswith("drive 12.5 dB") for title, *_ in loaded[-2:])
     assert toy.seeds == [0, 0]
     assert said(panel) == ""
     assert_sounds(panel.player, bundled[0], "DIS", 12.5)
@@ -1116,6 +1137,7 @@ def test_a_turn_takes_the_old_decoded_sound_away(toy):
     toy.at_work.clear()
     panel.knob.value = 3.0
     assert toy.at_work.wait(PATIENCE_S)
+    panel.voice.wait(PATIENCE_S)
     assert panel.player.decoded == b""
     assert panel.player.listening == "wet"
     toy.go.set()
@@ -1478,9 +1500,10 @@ def test_single_dims_are_masked_before_the_page_is_there(masking_panel, bundled)
     assert list(cells.y) == LABELS[1:]
     worst = masking_panel.figure.data[2]
     np.testing.assert_allclose(worst.y, lost.max("dim"))
-    effect, dim = (str(lost[name].values[at]) for name, at in lost.argmax(...).items())
+    effect = str(lost["effect"].values[lost.argmax(...)["effect"]])
     assert masking_panel.player.title == f"gtr_00_a: {EFFECTS[effect].name}"
-    assert [line.name for line in masking_panel.figure.data[3:5]] == [f"dim {dim}, clean", f"dim {dim}, {effect}"]
+    assert all(not line.y for line in masking_panel.figure.data[3:])
+    assert masking_panel.figure.layout.annotations[2].text.endswith("click a cell of the map, or choose a clip")
     assert "No single dim is decisive" in masking_panel.numbers.value
     assert "n = 64 clips, each clean and wet, of 48 recordings." in masking_panel.numbers.value
 
@@ -1494,6 +1517,7 @@ def test_a_click_on_the_map_is_heard_and_its_dim_is_drawn(masking_panel, bundled
     for line, one in zip(masking_panel.figure.data[3:5], latents, strict=True):
         np.testing.assert_allclose(line.y, one[12], atol=1e-6)
     assert masking_panel.figure.layout.annotations[2].text == "Dim 12 over time, gtr_00_a: Reverb"
+    assert [line.opacity for line in masking_panel.figure.data[3:]] == [1] * 4
 
 
 def test_points_are_lost_against_the_best_model_or_the_one_that_sees_all():

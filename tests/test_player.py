@@ -148,6 +148,63 @@ def test_a_page_that_asks_gets_the_sounds_again_but_no_stale_control():
     assert threading.active_count() == threads
 
 
+def wanted(player):
+    player._handle_custom_msg({"kind": "wanted"}, [])
+
+
+def test_offered_sounds_are_made_once_they_are_wanted():
+    player, asked = Player(), []
+
+    def make():
+        asked.append(player.title)
+        player.load(tone(), tone(220), title="Made")
+
+    wanted(player)  # nothing is offered
+    player.offer(make, 0.1, title="Offered")
+    assert (player.title, player.wet, player._offered_s, asked) == ("Offered", b"", 0.1, [])
+    wanted(player)
+    assert (player.title, asked) == ("Made", ["Offered"])
+    assert player.wet and not player.playing
+    wanted(player)
+    assert len(asked) == 1
+
+
+def test_an_offer_takes_the_place_of_what_is_loaded_and_a_choice_that_of_an_offer():
+    player, asked = Player(), []
+    player.load(tone(), tone(220), decoded=tone(330))
+    player.offer(lambda: asked.append(1), 0.1)
+    assert player.dry == player.wet == player.decoded == b""
+    wanted(player)
+    wanted(player)  # as it has not come yet
+    assert asked == [1, 1]
+    player.load(tone(), tone(220))
+    wanted(player)
+    assert asked == [1, 1]
+    assert player.dry and player.wet
+
+
+def test_a_page_that_starts_slowly_hears_of_the_offer():
+    player = Player()
+    player.offer(lambda: None, 5.5, title="Offered")
+    sent = updates(player)
+    player._handle_custom_msg({"kind": "ready"}, [])
+    assert {"_offered_s", "title"} <= set.union(*sent)
+
+
+def test_play_is_up_again_where_offered_sounds_cannot_be_made():
+    player = Player()
+    player.offer(player.refuse, 5.5)
+    player.playing = True
+    sent = updates(player)
+    wanted(player)
+    assert player.playing is False
+    assert {"playing"} in sent
+    player.load(tone(), tone(220))
+    player.playing = True
+    player.refuse()  # of a later choice: what is loaded plays on
+    assert player.playing is True
+
+
 def test_the_first_state_names_the_player_and_who_else_is_watched():
     player, other = Player(), Player()
     player.watch_over(other)

@@ -11,8 +11,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import ipywidgets as widgets
 import numpy as np
@@ -23,12 +24,14 @@ import xarray as xr
 from latentfx_nb import plots
 from latentfx_nb.audio import Clip
 from latentfx_nb.clips import ClipSet, load_clips
+from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Encoder, list_encoders
 from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.panels.markup import public
+from latentfx_nb.panels.markup import note, public
 from latentfx_nb.panels.own_files import OwnFiles
-from latentfx_nb.paper import SAMPLE_RATE_HZ
+from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.player import Player
+from latentfx_nb.prepared import NotShipped, made_with
 from latentfx_nb.server import is_dashboard
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,34 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STYLE = {"description_width": "initial"}
+
+SOUNDS_KEPT = 4  # 2 MB each: what is heard is drawn, too, and the clean clip stays while its knob is turned
+
+
+class Sound(NamedTuple):
+    """A clip through an effect, by what makes it."""
+
+    clips: ClipSet
+    row: int
+    effect: str = "CLN"
+    value: float | None = None
+    knob: str | None = None
+
+
+class Heard(NamedTuple):
+    """What the player holds, by what makes it."""
+
+    title: str
+    dry: Sound
+    wet: Sound
+
+
+def dry_and_wet(
+    clips: ClipSet, row: int, effect: str, value: float | None = None, knob: str | None = None, words: str = ""
+) -> Heard:
+    """Return a clip without and with an effect, called after both (or `words` instead of the effect), to be heard."""
+    title = f"{clips.table['clip'].iat[row]}: {words or EFFECTS[effect].name}"
+    return Heard(title, Sound(clips, row), Sound(clips, row, effect, value, knob))
 
 
 class Cancelled(Exception):
@@ -107,6 +138,7 @@ class Status(widgets.HBox):
         self._text = widgets.HTML()
         self._bar = widgets.IntProgress(layout={"width": "220px", "display": "none"})
         self._stop = widgets.Button(description="Cancel", layout={"width": "80px", "display": "none"})
+        self._kept: dict[str, str] = {}
         self.stopped: Callable[[], None] = lambda: None
         self._stop.on_click(lambda _: self.stopped())
         super().__init__([self._bar, self._stop, self._text], layout={"min_height": "32px", "align_items": "center"})
@@ -119,14 +151,20 @@ class Status(widgets.HBox):
 
     def say(self, text: str) -> None:
         """Show a plain sentence, on a dashboard without the server's folders (`markup.public`)."""
-        self._text.value = html.escape(public(text))
+        self._text.value = html.escape(public(text or " ".join(filter(None, self._kept.values()))))
+
+    def keep(self, about: str, text: str) -> None:
+        """Show a sentence whenever there is nothing else to say, until another one about the same takes its place."""
+        if self._kept.get(about, "") != text:
+            self._kept[about] = text
+            self.say("")
 
     def fail(self, error: Exception) -> None:
         """Show an error as a sentence with its remedy, never as a traceback; on a dashboard as `say` does."""
-        known = isinstance(error, ValueError | OSError | ImportError | MemoryError)
-        text = str(error) if known else f"something unexpected went wrong ({type(error).__name__}: {error})"
         red = "color: var(--jp-error-color1, #b3261e)"
-        self._text.value = f'<span style="{red}"><b>That did not work:</b> {html.escape(public(text))}</span>'
+        self._text.value = (
+            f'<span style="{red}"><b>That did not work:</b> {html.escape(public(_sentence(error)))}</span>'
+        )
 
     @contextmanager
     def progress(self, total: int, initial: int = 0, desc: str = "", unit: str = "", *, check) -> Iterator[Status]:
@@ -161,6 +199,11 @@ class Status(widgets.HBox):
         self._postfix = f" ({text})"
 
 
+def _sentence(error: Exception) -> str:
+    known = isinstance(error, ValueError | OSError | ImportError | MemoryError)
+    return str(error) if known else f"something unexpected went wrong ({type(error).__name__}: {error})"
+
+
 class _Figure(go.FigureWidget):
     """A figure widget whose JavaScript comes from the server, where that offers it (`dashboard`)."""
 
@@ -175,8 +218,10 @@ class _Figure(go.FigureWidget):
 class Panel(widgets.VBox):
     """A panel with the choice of clip set (and of an encoder, if one is named), a status line and a player.
 
-    Pages add the rest. Clip sets are the bundled one, the folders that the environment variable `LATENTFX_CLIPS` names
-    (separated as PATH is) and `source`, if it is another; files that a visitor hands in become one more.
+    Pages add the rest. Figures are changed by the `worker`'s jobs; sounds have a thread of their own, so that they wait
+    for nothing that is prepared or trained. Clip sets are the bundled one, the folders that the environment variable
+    `LATENTFX_CLIPS` names (separated as PATH is) and `source`, if it is another; files that a visitor hands in become
+    one more.
     """
 
     lists_files = False
@@ -187,6 +232,11 @@ class Panel(widgets.VBox):
         self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status.stopped = self.worker.cancel
         self.player = Player()
+        self.voice = Worker(self._cannot_sound)
+        self._heard: Heard | None = None
+        self._render, self._rendering = lru_cache(SOUNDS_KEPT)(rendered), threading.Lock()
+        self.made = widgets.HTML()
+        self.stale: Sequence[Any] = ()  # traces that are no longer right once something else is being prepared
         self.clip_set = widgets.Dropdown(description="Clips", style=STYLE, layout={"width": "230px"})
         self.clip_set.options, self.clip_set.value = _sources(source)
         self._own: ClipSet | None = None
@@ -200,9 +250,84 @@ class Panel(widgets.VBox):
         super().__init__(layout={"width": "100%"})
         self.add_class("latentfx-panel")
 
+    def sound(self, sound: Sound) -> Clip:
+        """Return a rendered sound `[channel sample]`; what is heard and drawn is rendered once."""
+        with self._rendering:
+            return self._render(sound)
+
+    def offer(self, heard: Heard) -> None:
+        """Let play be pressed for two sounds; nothing is rendered before."""
+        self.player.offer(lambda: self.hear(heard), CLIP_SAMPLES / SAMPLE_RATE_HZ, heard.title)
+
+    def hear(self, heard: Heard, *decoded: Clip) -> None:
+        """Render and load two sounds now, whatever else is being prepared.
+
+        What a decoder makes of them is loaded with them, or later by `hear_decoded`.
+        """
+        self.status.keep("sound", "")
+        self._heard = heard
+        self.voice.submit("sound", lambda: self._load_sounds(heard, *decoded))
+
+    def hear_decoded(self, heard: Heard, *decoded: Clip) -> None:
+        """Load what a decoder made of sounds, unless others have been chosen since."""
+        self.voice.submit("decoded", lambda: self._heard == heard and self._load_sounds(heard, *decoded))
+
+    def _load_sounds(self, heard: Heard, *decoded: Clip) -> None:
+        dry, wet = self.sound(heard.dry), self.sound(heard.wet)
+        if self._heard == heard:
+            self.player.load(dry, wet, SAMPLE_RATE_HZ, heard.title, *decoded)
+
+    def _cannot_sound(self, error: Exception) -> None:
+        self.player.refuse()
+        self.status.keep("sound", f"This cannot be heard: {_sentence(error)}")
+
+    def prepare(self, job: Callable[[], None], kind: str = "prepare") -> None:
+        """Run a job that may encode, in place of an older one of its kind; what was chosen with it is heard first."""
+
+        def after_the_sound() -> None:
+            self.voice.wait()  # rendering and encoding take all cores
+            self.status.say("")
+            job()
+
+        self.worker.submit(kind, after_the_sound)
+
+    def read(self, prepared: Callable[..., T], clips: ClipSet, encoder: str, *more: Any) -> T:
+        """Return what a function of `prepared` finds, with a bar if it has to be computed; what is drawn fades then."""
+        try:
+            found = prepared(clips, encoder, *more, bar=self.busy, compute=False)
+        except NotShipped:
+            self.fade(self.stale)
+            found = prepared(clips, encoder, *more, bar=self.busy)
+        self.tell_made(encoder)
+        return found
+
+    def readable(self, clips: ClipSet, found: xr.DataArray) -> ClipSet:
+        """Return the clips that are in `found (clip, ...)`; of the others, whose files broke off, the page says so."""
+        there = clips.table["clip"].isin(found["clip"].values)
+        lost = ", ".join(Path(file).name for file in clips.table["file"][~there].unique())
+        self.status.keep("files", f"Left out, as they cannot be read to their end: {lost}." if lost else "")
+        return clips if there.all() else clips[there]
+
+    def tell_made(self, *encoders: str) -> None:
+        """Say with which versions what ships was made, if these are others."""
+        said = " ".join(dict.fromkeys(filter(None, map(made_with, encoders))))
+        self.made.value = note(said) if said else ""
+
+    def fade(self, traces: Sequence[Any]) -> None:
+        """Show that traces of the figure are not of what is chosen now; what draws them anew has to undo it."""
+        if not traces:
+            return
+        with self.figure.batch_update():
+            for trace in traces:
+                trace.opacity = plots.STALE
+
     def busy(self, *arguments: Any, **options: Any):
         """Stand in for tqdm: progress goes to the status line, and the cancel button or a newer job stops the work."""
         return self.status.progress(*arguments, **options, check=self._check)
+
+    def busy_with(self, what: str) -> Callable[..., Any]:
+        """Return `busy`, which says what all that work is for."""
+        return lambda *arguments, desc="", **options: self.busy(*arguments, desc=f"{what} ({desc})", **options)
 
     def steps(self, steps: Iterable[T]) -> Iterator[T]:
         """Yield a decoder's steps, say how far they are, and stop the work if it is no longer wanted."""
@@ -253,6 +378,7 @@ class Panel(widgets.VBox):
     def wait(self, timeout_s: float = 120.0) -> None:
         """Return when all that was asked for is done, for scripts and tests."""
         self.worker.wait(timeout_s)
+        self.voice.wait(timeout_s)  # last: what was prepared may be heard
 
     def figure_widget(self, figure: go.Figure, words: str) -> go.FigureWidget:
         """Wrap a complete figure, once; what a slow start of the page would lose is sent again.
@@ -283,6 +409,11 @@ class Panel(widgets.VBox):
         clips = source if isinstance(source, ClipSet) else load_clips(source, warn=False)
         self.own_files.tell_skipped(clips.skipped)
         return clips
+
+
+def rendered(sound: Sound) -> Clip:
+    """Return a sound `[channel sample]`."""
+    return render(sound.clips[sound.row], sound.effect, sound.value, sound.knob)
 
 
 def clip_label(clips: ClipSet, row: int) -> str:

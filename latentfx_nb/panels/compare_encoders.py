@@ -114,6 +114,7 @@ class CompareEncoders(Panel):
         self._show()
 
     def _show(self) -> None:
+        self.tell_made(*self._measures)
         ordered, left = self._sorted(), [name for name in self._ready() if name not in self._measures]
         self.measure_button.layout.display = "flex" if left else "none"
         if not ordered:

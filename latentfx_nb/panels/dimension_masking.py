@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +16,12 @@ import xarray as xr
 from latentfx_nb import plots
 from latentfx_nb.claims import DECISIVE_POINTS, VERDICTS, masking_claims
 from latentfx_nb.clips import ClipSet
-from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.masking import MASKING, greedy_masking, loss_interval, loss_table, mask_probes, pair_masks, points_lost
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded
+from latentfx_nb.panels.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoded
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.markup import note, table, table_downloads
-from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.probes import ProbeConfig
 
@@ -43,6 +43,8 @@ NOTES = {
     "what hiding them costs on recordings that had no part in the choice, and what hiding as many random dims costs. "
     "The paper did not try this.",
 }
+
+NOTHING_CHOSEN = "A dim over time: click a cell of the map, or choose a clip"
 
 CAVEAT = (
     "Another model, other clips and other splits than the paper's, whose worst losses are missing from its text: "
@@ -97,21 +99,20 @@ class DimensionMasking(Panel):
         self._drawn = self.first(self._trained)
         self._list_clips()
         self._cell = self._drawn.worst()
-        # The figure is complete before the page is there: until then, nobody hears what changes in it.
-        lines, title = self._load_sound()
-        figure = plots.dimension_masking(self._drawn.lost, self._drawn.bars(self.against.value), lines)
-        figure.layout.annotations[2].text = title
+        figure = plots.dimension_masking(self._drawn.lost, self._drawn.bars(self.against.value))
+        figure.layout.annotations[2].text = NOTHING_CHOSEN
         self.figure = self.figure_widget(figure, "What each probe loses without each latent dim, and one dim over time")
         self._map, self._bars, self._lines = self.figure.data[0], self.figure.data[1:3], self.figure.data[3:]
         self._map.on_click(self._clicked)
         self.children = self._layout()
-        self.on_clips(self._list_clips)
+        self.on_clips(self._clips_changed)
         self.train_button.on_click(lambda _: self.train())
         self.against.observe(lambda _: self.worker.submit("draw", self._redraw), "value")
-        self.clip.observe(lambda _: self._hear(), "value")
+        self.clip.observe(lambda _: self._listing or self._show_chosen(), "value")
         self.mode.observe(lambda _: self._show_choosers(), "value")
         self._show_choosers()
         self._show_numbers()
+        self.offer(self._chosen_sound())
 
     def train(self) -> None:
         """Train what is chosen, on the worker's thread; a newer press stops an older one's work."""
@@ -120,7 +121,7 @@ class DimensionMasking(Panel):
     def choose(self, effect: str, dims: Sequence[int]) -> None:
         """Load the sound of an effect on the chosen clip, and draw one or two dims of it over time."""
         self._cell = effect, dims
-        self._hear()
+        self._show_chosen()
 
     def _layout(self) -> list[widgets.Widget]:
         row = {"flex_flow": "row wrap", "align_items": "center"}
@@ -152,19 +153,25 @@ class DimensionMasking(Panel):
         self.against.layout.display = "none" if self.mode.value == "greedy" else "flex"
 
     def _list_clips(self) -> None:
+        self._listing = True
         self.clip.options = [(clip_label(self.clips, row), row) for row in range(len(self.clips))]
         self.clip.value = 0
+        self._listing = False
 
-    def _hear(self) -> None:
-        self.worker.submit("sound", self._show_dims)
+    def _clips_changed(self) -> None:
+        self._list_clips()
+        self._show_chosen()
 
     # --------------------------------------------------------------------------------------------- training and drawing
 
     def _trained(self) -> _Studied:
         clips, encoder, mode, effect = self.clips, self.encoder.value, self.mode.value, self.effect.value
         config = replace(MASKING, seeds=tuple(range(self.seeds.value)))
-        study = _STUDIES[mode](effect_means(clips, encoder, self.busy), effect, config, self.busy)
-        return _Studied(clips, encoder, mode, effect, study, _mapped(study, mode, self.against.value))
+        means = self.read(effect_means, clips, encoder)
+        study = _STUDIES[mode](means, effect, config, self.busy)
+        return _Studied(
+            self.readable(clips, means), encoder, mode, effect, study, _mapped(study, mode, self.against.value)
+        )
 
     def _train(self) -> None:
         self.status.say("")
@@ -233,25 +240,27 @@ class DimensionMasking(Panel):
             else:
                 self.choose(str(down), (int(across),))
 
-    def _show_dims(self) -> None:
-        if self.clip.value >= len(self._drawn.clips):  # another clip set is chosen, and not trained on yet
-            return
-        lines, title = self._load_sound()
+    def _chosen_sound(self) -> Heard:
+        return dry_and_wet(self.clips, self.clip.value, self._cell[0])
+
+    def _show_chosen(self) -> None:
+        """Load the sound of the chosen cell on the chosen clip, then draw the chosen dims of it."""
+        heard = self._chosen_sound()
+        self.hear(heard)
+        self.worker.submit("dims", partial(self._draw_dims, heard, *self._cell))
+
+    def _draw_dims(self, heard: Heard, effect: str, dims: Sequence[int]) -> None:
+        self.fade(self._lines)
+        sounds = self.sound(heard.dry), self.sound(heard.wet)
+        latents = dict(zip(("clean", effect), encoded(load_encoder(self._drawn.encoder), sounds), strict=True))
+        self._check()
+        lines = {f"dim {dim}, {name}": one.sel(dim=dim) for dim in dims for name, one in latents.items()}
         series = [*lines.items(), *[(None, None)] * len(self._lines)][: len(self._lines)]
         with self.figure.batch_update():
-            self.figure.layout.annotations[2].text = title
+            named = f"Dim {' and '.join(map(str, dims))} over time, {plots.plain(heard.title)}"
+            self.figure.layout.annotations[2].text = named
             for trace, (name, line) in zip(self._lines, series, strict=True):
-                trace.update(plots.dim_line(name, line))
-
-    def _load_sound(self) -> tuple[dict[str, xr.DataArray], str]:
-        """Load the chosen effect on the chosen clip; return the chosen dims over time, and what they are of."""
-        drawn, (effect, dims), row = self._drawn, self._cell, self.clip.value
-        sounds = render(drawn.clips[row], "CLN"), render(drawn.clips[row], effect)
-        title = f"{drawn.clips.table['clip'].iat[row]}: {EFFECTS[effect].name}"
-        self.player.load(*sounds, SAMPLE_RATE_HZ, title)
-        latents = dict(zip(("clean", effect), encoded(load_encoder(drawn.encoder), sounds), strict=True))
-        lines = {f"dim {dim}, {name}": one.sel(dim=dim) for dim in dims for name, one in latents.items()}
-        return lines, f"Dim {' and '.join(map(str, dims))} over time, {plots.plain(title)}"
+                trace.update(plots.dim_line(name, line), opacity=1)
 
 
 # ---------------------------------------------------------------------------------------------------------- the studies

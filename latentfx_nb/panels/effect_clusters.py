@@ -17,10 +17,9 @@ from latentfx_nb.claims import VERDICTS
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.panels.base import STYLE, Panel
+from latentfx_nb.panels.base import STYLE, Heard, Panel, dry_and_wet
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.markup import note, pca_words, table, umap_words
-from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
 
 FIRST = (0, list(EFFECTS).index("CLN"))  # clip and effect of the point that is chosen at first
@@ -62,12 +61,14 @@ class EffectClusters(Panel):
         )
         self._dimensions = dimensions
         self._chosen = FIRST
-        self._drawn, self._drawn_encoder = self.clips, encoder
-        self._points = cluster_points(self.clips, encoder, dimensions, umap=False, bar=self.busy)
+        self._asked, self._drawn_encoder = self.clips, encoder
+        self._points = self.read(cluster_points, self.clips, encoder, dimensions, False)
+        self._drawn = self.readable(self.clips, self._points.views["pca_mean"])
         self.figure = self.figure_widget(
             plots.effect_clusters(self._titled_views(), windows=self._windows()),
             "Clips through ten effects as points: PCA and UMAP, averaged over time and flattened",
         )
+        self.stale = self.figure.data[: 2 * len(VIEWS)]
         self._legend, self._curves = self.figure.data[2 * len(VIEWS) : -3], self.figure.data[-3:]
         for trace in self.figure.data[: len(VIEWS)]:
             trace.on_click(self._clicked)
@@ -80,13 +81,14 @@ class EffectClusters(Panel):
         self.effect.observe(lambda _: self._draw(), "value")
         self.compute_umap.on_click(lambda _: self._prepare(umap=True))
         self.test_claims.on_click(lambda _: self._test_claims())
-        self.choose(*FIRST)
+        self._draw_rings()
+        self.offer(self._sound_of(self._drawn, *FIRST))
 
     def choose(self, clip: int, effect: int) -> None:
         """Ring a point in every scene and load its sound; it is not started."""
         self._chosen = clip, effect
+        self.hear(self._sound_of(self._drawn, clip, effect))
         self._draw_rings()
-        self.worker.submit("sound", self._load_sound)
 
     def _layout(self) -> list[widgets.Widget]:
         row = {"flex_flow": "row wrap", "align_items": "center"}
@@ -127,27 +129,32 @@ class EffectClusters(Panel):
         return VIEWS[view] if share is None else f"{VIEWS[view]} ({share.sum():.0%} of the variance)"
 
     def _prepare(self, umap: bool) -> None:
+        clips, encoder = self.clips, self.encoder.value
+
         def job() -> None:
-            clips, encoder = self.clips, self.encoder.value
-            self.status.say("UMAP is being computed; the first one takes up to a minute." if umap else "")
-            points = cluster_points(clips, encoder, self._dimensions, umap, self.busy)
-            if points.claims is None and clips is self._drawn and encoder == self._drawn_encoder:
+            if umap:
+                self.status.say("UMAP is being computed; the first one takes up to a minute.")
+            points = self.read(cluster_points, clips, encoder, self._dimensions, umap)
+            if points.claims is None and clips is self._asked and encoder == self._drawn_encoder:
                 points = replace(points, claims=self._points.claims, windows=self._points.windows)
-            if clips is not self._drawn:
+            if clips is not self._asked:
                 self._chosen = FIRST
             # Until here a click means a point, and so a clip, of what is still drawn.
-            self._drawn, self._drawn_encoder, self._points = clips, encoder, points
+            self._asked, self._drawn_encoder, self._points = clips, encoder, points
+            self._drawn = self.readable(clips, points.views["pca_mean"])
             self._draw()
             self._show_numbers()
             self._show_claims()
             self.status.say("")
-            self.worker.submit("sound", self._load_sound)
+            self.hear(self._sound_of(self._drawn, *self._chosen))
 
-        self.worker.submit("prepare", job)
+        same = clips is self._asked
+        self.hear(self._sound_of(*(self._drawn, *self._chosen) if same else (clips, *FIRST)))
+        self.prepare(job)
 
     def _test_claims(self) -> None:
         def job() -> None:
-            drawn = self._drawn, self._drawn_encoder  # what the tables above are of
+            drawn = self._asked, self._drawn_encoder  # what the tables above are of
             windows = window_purity(*drawn, self.busy)
             self._points = replace(self._points, claims=cluster_claims(*drawn, self.busy), windows=windows)
             self._show_numbers()
@@ -163,9 +170,10 @@ class EffectClusters(Panel):
                 annotation.text = self._title(view)
                 points = self._points.views.get(view)
                 if points is None:
-                    trace.update({axis: [] for axis in "xyz"[: self._dimensions]})
+                    trace.update({axis: [] for axis in "xyz"[: self._dimensions]}, opacity=1)
                     continue
-                trace.update(**plots.coordinates(self._shown(points)), text=plots.hover_texts(self._shown(points)))
+                shown = self._shown(points)
+                trace.update(**plots.coordinates(shown), text=plots.hover_texts(shown), opacity=1)
         self._recolor()
         self._draw_rings()
         self._draw_windows()
@@ -198,8 +206,7 @@ class EffectClusters(Panel):
                 if view not in self._points.views:
                     ring.update({axis: [None] for axis in "xyz"[: self._dimensions]})
                     continue
-                clip, effect = self._chosen
-                ring.update(plots.coordinates(self._points.views[view][clip, effect]))
+                ring.update(plots.coordinates(self._points.views[view][self._chosen]), opacity=1)
 
     def _show_numbers(self) -> None:
         rows = [(label, *(self._share(label, kind) for kind in KINDS)) for label in self._points.purity.index]
@@ -248,12 +255,8 @@ class EffectClusters(Panel):
             clip, effect = divmod(points.point_inds[0], 1 if self.effect.value else len(EFFECTS))
             self.choose(clip, list(EFFECTS).index(self.effect.value) if self.effect.value else effect)
 
-    def _load_sound(self) -> None:
-        clip, effect = self._chosen
-        label = list(EFFECTS)[effect]
-        sound = self._drawn[clip]
-        title = f"{self._drawn.table['clip'].iat[clip]}: {EFFECTS[label].name}"
-        self.player.load(render(sound, "CLN"), render(sound, label), SAMPLE_RATE_HZ, title)
+    def _sound_of(self, clips: ClipSet, clip: int, effect: int) -> Heard:
+        return dry_and_wet(clips, clip, list(EFFECTS)[effect])
 
 
 def _rendered(clips: ClipSet, row: int, effect: str) -> Clip:

@@ -46,6 +46,7 @@ class FigureTools(widgets.VBox):
     """Buttons for the figure of a panel: PNG and SVG by the browser, a page that needs no network, and the code.
 
     The panel's `code` returns the lines that draw the same in a notebook, `sounds` what a click in a saved page plays.
+    Below stands what the panel has to say of the versions that what ships was made with.
     """
 
     def __init__(self, panel: Panel, name: str, sounds: Callable[[], Sounds] = dict) -> None:
@@ -60,7 +61,8 @@ class FigureTools(widgets.VBox):
             self._button("CSV", "the numbers that are drawn", lambda: self._submit(self._table)),
         ]
         row = [widgets.Label("Save the figure as"), *buttons, self.link, self.code]
-        super().__init__([widgets.HBox(row, layout={"align_items": "center", "flex_flow": "row wrap"}), self.lines])
+        buttons = widgets.HBox(row, layout={"align_items": "center", "flex_flow": "row wrap"})
+        super().__init__([buttons, self.lines, panel.made])
 
     def _button(self, words: str, tooltip: str, clicked: Callable[[], None]) -> widgets.Button:
         button = widgets.Button(description=words, tooltip=tooltip, layout={"width": "70px"})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import ipywidgets as widgets
 import numpy as np
 
-from latentfx_nb.effects import EFFECTS, Knob
+from latentfx_nb.effects import EFFECTS, Knob, typed
 from latentfx_nb.panels.base import STYLE
 
 STEPS = 400
@@ -56,8 +56,8 @@ class KnobControl:
 
     @property
     def value(self) -> float | None:
-        """The setting, inside its range to the last bit, which a logarithmic slider may leave."""
-        return self.spec and float(np.clip(self._slider.value, self.spec.low, self.spec.high))
+        """The setting, as one would type it and inside its range; a logarithmic slider gives neither."""
+        return self.spec and typed(np.clip(self._slider.value, self.spec.low, self.spec.high))
 
     @value.setter
     def value(self, value: float) -> None:
@@ -85,8 +85,14 @@ class KnobControl:
 
     def _parameter_changed(self) -> None:
         self._make_slider()
+        self._told = self.value
         self._tell(self._choosing)
         self._tell(self._turning)
+
+    def _slider_moved(self) -> None:
+        if self.value != self._told:  # the page's slider answers a value with its own last bits of it
+            self._told = self.value
+            self._tell(self._turning)
 
     def _make_slider(self) -> None:
         knob = self.spec
@@ -101,7 +107,7 @@ class KnobControl:
         self._slider = kind(start, min=low, max=high, step=step, readout_format=".4g")
         self._slider.description = f"{knob.words} ({knob.unit})" if knob.unit else knob.words
         self._slider.style, self._slider.layout = STYLE, {"width": "100%"}
-        self._slider.observe(lambda _: self._tell(self._turning), "value")
+        self._slider.observe(lambda _: self._slider_moved(), "value")
         self.slider.children = [self._slider]
 
     @staticmethod

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -22,11 +21,11 @@ from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.geometry import straightness
-from latentfx_nb.panels.base import STYLE, Panel, clip_label
+from latentfx_nb.panels.base import STYLE, Heard, Panel, clip_label, dry_and_wet
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.panels.markup import averages_pca_words, note, table, table_downloads
-from latentfx_nb.paper import KNOB_RANGES, SAMPLE_RATE_HZ
+from latentfx_nb.paper import KNOB_RANGES
 from latentfx_nb.prepared import NotShipped, effect_means, knob_paths, path_clips, sweep_means
 from latentfx_nb.projections import PCA, fit_pca
 
@@ -43,6 +42,8 @@ BEHAVIOUR = (
     "over the clips that are drawn, n = {n}."
 )
 
+CLAIMS_TITLE = "<h3>The paper's claims, tested here</h3>"
+
 CAVEAT = (
     "On the prepared paths of the four knobs of Table 2, whatever is drawn above. Other models and clips than the "
     "paper's: compare directions, not sizes."
@@ -55,10 +56,15 @@ class _Paths(NamedTuple):
     clips: ClipSet
     encoder: str
     basis: PCA
-    rows: list[int]  # of the clip set
     means: xr.DataArray  # (clip, value, dim)
     points: xr.DataArray  # (clip, value, component)
     others: list[xr.DataArray]  # means along further knobs, drawn but not turned
+
+    @property
+    def rows(self) -> list[int]:
+        """The clips' rows in the clip set."""
+        names = list(self.clips.table["clip"])
+        return [names.index(clip) for clip in self.means["clip"].values]
 
     def other_points(self) -> list[xr.DataArray]:
         return [self.basis.transform(means) for means in self.others]
@@ -66,6 +72,8 @@ class _Paths(NamedTuple):
 
 class KnobPaths(Panel):
     """Turn a knob: diamonds move along prepared paths at once; the heard clip is rendered and encoded for that value.
+
+    A knob whose paths do not ship is heard first; then the heard clip's path is computed and drawn, then the others.
 
     `source` is "bundled", a folder or a ClipSet; `dimensions` is 3, or 2 where there is no WebGL.
     """
@@ -91,11 +99,12 @@ class KnobPaths(Panel):
         )
         self._dimensions = dimensions
         self._list_clips()
-        self._drawn = self._read()
+        *_, self._drawn = self._paths()
         self.figure = self.figure_widget(
-            plots.knob_path(self._drawn.points, self._drawn.basis.points),
+            plots.knob_path(self._drawn.points, self._drawn.basis.points, self._nearest(self._drawn)),
             "Paths of clips through latent space as a knob turns",
         )
+        self.stale = self.figure.data[1 : 2 + plots.MOST_KNOBS]
         self._further = self.figure.data[3 : 2 + plots.MOST_KNOBS]
         self._legend = self.figure.data[2 + plots.MOST_KNOBS :]
         self.figure.data[1].on_click(self._clicked)
@@ -110,7 +119,7 @@ class KnobPaths(Panel):
         self.heard.observe(lambda _: self._listing or self._turned(), "value")
         self.knob.on_choose(self._prepare)
         self.knob.on_turn(self._turned)
-        self._turned()
+        self.offer(self._chosen_sound())
 
     def _layout(self) -> list[widgets.Widget]:
         row = {"flex_flow": "row wrap", "align_items": "center"}
@@ -169,38 +178,65 @@ class KnobPaths(Panel):
         self._prepare()
 
     def _prepare(self) -> None:
-        """Read what was chosen on the worker's thread, then draw it; a newer choice stops an older one's work."""
+        """Hear what was chosen, and draw its paths as they come; a newer choice stops an older one's work."""
 
         def job() -> None:
-            self.status.say("")
-            self._drawn = drawn = self._read(self._drawn)
-            with self.figure.batch_update():
-                cloud = drawn.basis.points
-                self.figure.data[0].update(**plots.coordinates(cloud), text=plots.hover_texts(cloud))
-                self.figure.data[1].update(plots.path_trace(drawn.points))
-                others = [*drawn.other_points(), *[None] * plots.MOST_KNOBS][: plots.MOST_KNOBS - 1]
-                for trace, paths in zip(self._further, others, strict=True):
-                    trace.update({k: v for k, v in plots.path_trace(paths).items() if k in trace})
-                for trace, paths in zip(self._legend, (drawn.points, *others), strict=True):
-                    trace.update(plots.path_legend(paths))
-            self._show_numbers()
+            for drawn in self._paths():
+                self._draw(drawn)
             self._show_claims()
-            self._turned()
 
-        self.worker.submit("prepare", job)
+        self.hear(self._chosen_sound())
+        self.prepare(job)
 
-    def _read(self, last: _Paths | None = None) -> _Paths:
-        """Return the paths that are chosen now; the basis is the last one's if clips and encoder are still the same."""
-        clips, encoder, effect, knob = self.clips, self.encoder.value, self.knob.effect, self.knob.name
-        rows = list(self.chosen.value)[:MOST_PATHS] or [self.heard.value]
+    def _paths(self) -> Iterator[_Paths]:
+        """Yield the paths that are chosen now, whole if they ship; else the heard clip's first, then the others'.
+
+        The basis is the last one's if clips and encoder are still the same.
+        """
+        clips, encoder, knob = self.clips, self.encoder.value, (self.knob.effect, self.knob.name)
+        knobs = [knob, *[one for one in self.others.value if one != knob][: plots.MOST_KNOBS - 1]]
+        last = getattr(self, "_drawn", None)
         if last is not None and last.clips is clips and last.encoder == encoder:
             basis = last.basis
         else:
-            basis = fit_pca(effect_means(clips, encoder, self.busy), self._dimensions)
-        means = sweep_means(clips[rows], encoder, effect, knob, self.busy)
-        further = [one for one in self.others.value if one != (effect, knob)][: plots.MOST_KNOBS - 1]
-        others = [sweep_means(clips[rows], encoder, *one, self.busy) for one in further]
-        return _Paths(clips, encoder, basis, rows, means, basis.transform(means), others)
+            basis = fit_pca(self.read(effect_means, clips, encoder), self._dimensions)
+
+        read = set(self.readable(clips, basis.points).table["clip"])
+        wanted = [row for row in self.chosen.value if clips.table["clip"].iat[row] in read]
+        rows = sorted(wanted[:MOST_PATHS] or [self.heard.value])
+
+        def paths(means: xr.DataArray, *others: xr.DataArray) -> _Paths:
+            return _Paths(clips, encoder, basis, means, basis.transform(means), list(others))
+
+        try:
+            yield paths(*(sweep_means(clips[rows], encoder, *one, self.busy, compute=False) for one in knobs))
+        except NotShipped:
+            self.fade(self.stale)
+            heard_first = sorted(rows, key=lambda row: row != self.heard.value)
+            sweeps: list[xr.DataArray] = []
+            for one in knobs:
+                bar = self.busy_with(f"The path of {clips.table['clip'].iat[heard_first[0]]}")
+                sweeps.append(sweep_means(clips[heard_first[:1]], encoder, *one, bar))
+                yield paths(*sweeps)
+                if len(rows) > 1:
+                    rest = sweep_means(clips[heard_first[1:]], encoder, *one, self.busy_with("The other paths"))
+                    sweeps[-1] = xr.concat([sweeps[-1], rest], "clip").isel(clip=np.argsort(heard_first))
+                    yield paths(*sweeps)
+
+    def _draw(self, drawn: _Paths) -> None:
+        self._drawn = drawn
+        with self.figure.batch_update():
+            cloud = drawn.basis.points
+            self.figure.data[0].update(**plots.coordinates(cloud), text=plots.hover_texts(cloud))
+            self.figure.data[1].update(plots.path_trace(drawn.points), opacity=1)
+            self.figure.data[2].update(plots.knob_trace(drawn.points, self._nearest(drawn)), opacity=1)
+            others = [*drawn.other_points(), *[None] * plots.MOST_KNOBS][: plots.MOST_KNOBS - 1]
+            for trace, paths in zip(self._further, others, strict=True):
+                trace.update({k: v for k, v in plots.path_trace(paths).items() if k in trace}, opacity=1)
+            for trace, paths in zip(self._legend, (drawn.points, *others), strict=True):
+                trace.update(plots.path_legend(paths))
+        self._show_numbers()
+        self.worker.submit("render", self._draw_exact)
 
     def _is_chosen(self, drawn: _Paths) -> bool:
         """Say whether `drawn` is of what the choosers name: it is not while that is prepared, or if that failed."""
@@ -208,35 +244,39 @@ class KnobPaths(Panel):
         same = drawn.clips is self.clips and drawn.encoder == self.encoder.value
         return same and (named["effect"], named["knob"]) == (knob.effect, knob.name)
 
+    def _chosen_sound(self) -> Heard:
+        knob = self.knob
+        return dry_and_wet(self.clips, self.heard.value, knob.effect, knob.value, knob.name, knob.text())
+
     def _turned(self) -> None:
-        """Move the diamonds to the nearest prepared values now; render this very value when its turn comes."""
-        drawn, knob = self._drawn, self.knob
+        """Load the sound and move the diamonds to the nearest prepared values now, and then to this very value."""
+        self.hear(self._chosen_sound())
+        drawn = self._drawn
         if self._is_chosen(drawn):
-            settings = drawn.means["value"].values
-            off = np.log(settings / knob.value) if knob.spec.log else settings - knob.value
-            self._move_knob(drawn, drawn.points.isel(value=int(np.argmin(np.abs(off)))))
-        self.worker.submit("render", self._render)
+            self._move_knob(drawn, self._nearest(drawn))
+        self.worker.submit("render", self._draw_exact)
+
+    def _nearest(self, drawn: _Paths) -> xr.DataArray:
+        """Return the points `(clip, component)` of the prepared value next to the knob's."""
+        settings, knob = drawn.means["value"].values, self.knob
+        off = np.log(settings / knob.value) if knob.spec.log else settings - knob.value
+        return drawn.points.isel(value=int(np.argmin(np.abs(off))))
 
     def _move_knob(self, drawn: _Paths, here: xr.DataArray) -> None:
         self.figure.data[2].update(plots.knob_trace(drawn.points, here))
 
-    def _render(self) -> None:
-        drawn, row, value, knob = self._drawn, self.heard.value, self.knob.value, self.knob
-        clip = self.clips[row]
-        wet = render(clip, knob.effect, value, knob.name)
-        self._check()
-        title = f"{self.clips.table['clip'].iat[row]}: {knob.text()}"
-        self.player.load(render(clip, "CLN"), wet, SAMPLE_RATE_HZ, title)  # first: it needs no encoder
-        if row in drawn.rows and self._is_chosen(drawn):
-            mean = encode_clips(load_encoder(drawn.encoder), [wet])[0].mean(axis=-1)
+    def _draw_exact(self) -> None:
+        drawn, wet = self._drawn, self._chosen_sound().wet
+        if wet.row in drawn.rows and self._is_chosen(drawn):
+            mean = encode_clips(load_encoder(drawn.encoder), [self.sound(wet)])[0].mean(axis=-1)
             self._check()
             here = np.stack([self.figure.data[2][axis] for axis in "xyz"[: self._dimensions]], axis=-1)
-            here[drawn.rows.index(row)] = drawn.basis.transform(mean[None])[0]
+            here[drawn.rows.index(wet.row)] = drawn.basis.transform(mean[None])[0]
             self._move_knob(drawn, xr.DataArray(here))
 
     def _clicked(self, _trace, points, _state) -> None:
         """A point of a path is a clip and a value: choose both. The sound is loaded, not started."""
-        if points.point_inds:
+        if points.point_inds and self._is_chosen(self._drawn):
             values = self._drawn.means["value"].values
             path, step = divmod(points.point_inds[0], len(values) + 1)  # a gap follows each path
             self.heard.value = self._drawn.rows[path]
@@ -262,23 +302,24 @@ class KnobPaths(Panel):
         title, head = "<h3>How the drawn paths behave</h3>", ("knob", *PATH_MEASURES.values())
         self.tables.value = title + table(head, lines) + note(BEHAVIOUR.format(n=len(drawn.rows))) + saved
 
-    def _show_claims(self, paths: Mapping[str, xr.DataArray] | None = None) -> None:
+    def _show_claims(self) -> None:
         """Show the paper's claims tested on Table 2's four knobs: at once where their paths ship."""
         drawn = self._drawn
-        with suppress(NotShipped):
-            paths = paths or knob_paths(drawn.clips, drawn.encoder, compute=False)
-        self.test_claims.layout.display = "none" if paths else "flex"
-        title = "<h3>The paper's claims, tested here</h3>"
-        if paths is None:
-            self.claims.value = title + note("Not tested on these clips yet: press the button.")
-            return
+        try:
+            self._show_claims_of(knob_paths(drawn.clips, drawn.encoder, self.busy, compute=False))
+        except NotShipped:
+            self.test_claims.layout.display = "flex"
+            self.claims.value = CLAIMS_TITLE + note("Not tested on these clips yet: press the button.")
+
+    def _test_claims(self) -> None:
+        self._show_claims_of(knob_paths(self._drawn.clips, self._drawn.encoder, self.busy))
+
+    def _show_claims_of(self, paths: Mapping[str, xr.DataArray]) -> None:
         found = path_claims(paths)
         rows = [(row.claim, row.place, row.number, VERDICTS[row.holds]) for row in found.itertuples()]
         head = ("claim", "place in the paper", "number here", "here it ...")
-        self.claims.value = title + table(head, rows) + note(CAVEAT)
-
-    def _test_claims(self) -> None:
-        self._show_claims(knob_paths(self._drawn.clips, self._drawn.encoder, self.busy))
+        self.test_claims.layout.display = "none"
+        self.claims.value = CLAIMS_TITLE + table(head, rows) + note(CAVEAT)
 
 
 def _knob_of(means: xr.DataArray) -> dict[str, str]:

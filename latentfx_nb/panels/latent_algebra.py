@@ -19,7 +19,6 @@ from latentfx_nb.algebra import (
     REAL,
     SHOTS,
     WET,
-    algebra_scores,
     few_shot_scores,
     interpolate,
     learn_effect,
@@ -34,13 +33,12 @@ from latentfx_nb.algebra import (
 from latentfx_nb.audio import Clip
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.decoding import reconstruction
-from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import Decoder, Encoder, load_encoder
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded
+from latentfx_nb.panels.base import STYLE, Heard, Panel, Sound, clip_label, dry_and_wet, encoded, rendered
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.latent_images import STILL_S
 from latentfx_nb.panels.markup import averages_pca_words, note, table, table_downloads
-from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import NotShipped, effect_algebra, effect_means
 from latentfx_nb.probes import named_by, train_probes
 from latentfx_nb.projections import PCA, fit_pca
@@ -83,15 +81,13 @@ class _Moved(NamedTuple):
     mode: str
     encoder: Encoder
     recording: str
-    aim: str  # an effect's label; "" between clips
+    heard: Heard
     sounds: tuple[Clip, Clip]
     start: xr.DataArray  # (dim, frame)
     end: xr.DataArray
     moved: xr.DataArray
     way: Callable[[float], xr.DataArray]  # 0 .. 1 -> (dim, frame)
     pairs: tuple[xr.DataArray, xr.DataArray]  # time averages (clip, dim)
-    title: str
-    heard: tuple  # what the sounds before decoding depend on
 
 
 class LatentAlgebra(Panel):
@@ -110,7 +106,7 @@ class LatentAlgebra(Panel):
     ) -> None:
         super().__init__(source, encoder)
         self._dimensions = dimensions
-        self._heard: tuple = (None,)  # what is decoded, and its two sounds
+        self._decoded: tuple = (None,)  # what is decoded, and its two sounds
         self._latents = lru_cache(maxsize=REMEMBERED)(self._encode)
         self._probes = lru_cache(maxsize=2)(self._train_probes)
         self.mode = widgets.ToggleButtons(options=MODES, style={"button_width": "150px"})
@@ -139,9 +135,11 @@ class LatentAlgebra(Panel):
             self._first_figure(), "How near latent algebra comes to real effects, and where the latents go"
         )
         self._scene, self._bars, self._curves = self.figure.data[:6], self.figure.data[6:8], self.figure.data[8:]
+        self.stale = self._scene[1:]
         self.children = self._layout()
         self._show_controls()
         self._show_scores()
+        self._shown = self._key(self._chosen_sound())  # which the first figure is of
         self.on_clips(self._clips_changed)
         self.encoder.observe(lambda _: self._prepare(), "value")
         for chooser in (self.mode, self.change):
@@ -156,9 +154,37 @@ class LatentAlgebra(Panel):
         self.move()
 
     def move(self) -> None:
-        """Move the clip as is chosen, then decode, on the worker's thread; a newer choice stops an older one's work."""
-        self.worker.submit("move", self._move)
+        """Hear what is chosen, then move it, then decode; a newer choice stops an older one's work."""
+        self._hear()
+        self.prepare(self._move, "move")
         self.worker.submit("decode", self._decode_soon)
+
+    def _hear(self) -> None:
+        self.player.labels = SOUNDS[self.mode.value]
+        heard = self._chosen_sound()
+        # Who listens to the decoded sound of this clip hears it on, until the next one is there.
+        same = self._decoded[0] == self._key(heard)
+        self.hear(heard, *(self._decoded[1:] if same else ()))
+
+    def _key(self, heard: Heard) -> tuple:
+        """Return what decoded sounds depend on besides how far latents are moved."""
+        return self.mode.value, self.encoder.value, heard.dry, heard.wet
+
+    def _chosen_sound(self) -> Heard:
+        clips, row, mode = self.clips, self.clip.value, self.mode.value
+        if mode == BETWEEN:
+            other = self.other.value
+            title = f"{self.share.value:.0%} of the way from {_name(clips, row)} to {_name(clips, other)}"
+            return Heard(title, Sound(clips, row), Sound(clips, other))
+        effect = self.effect.value
+        if mode == VECTOR:
+            learned = f"{METHODS[self.method.value]} from {self.pairs.value} pairs"
+            words = f"{EFFECTS[effect].name}, {learned}, strength {self.strength.value:.2f}"
+        else:
+            scaled = self.change.value == CHANGES[0]
+            what = f"times {self.factor.value:.2f}" if scaled else f"from {EFFECTS[effect].name.lower()}"
+            words = f"dims {', '.join(map(str, self.dims.value)) or 'none'} {what}"
+        return dry_and_wet(clips, row, effect, words=words)
 
     # ----------------------------------------------------------------------------------------------- choices and layout
 
@@ -226,7 +252,6 @@ class LatentAlgebra(Panel):
 
     def _prepare(self) -> None:
         def job() -> None:
-            self.status.say("")
             self._read()
             self._list_dims()
             cloud = self._basis.points
@@ -234,19 +259,21 @@ class LatentAlgebra(Panel):
             self._show_scores()
             self.move()
 
-        self.worker.submit("prepare", job)
+        self._hear()
+        self.prepare(job)
 
     def _read(self) -> None:
         """Read the time averages of what is chosen, the basis they are drawn in, and the scores, where these ship."""
         clips, name = self.clips, self.encoder.value
-        self._means = self.first(lambda: effect_means(self.clips, name, self.busy))
+        self._means = self.first(lambda: self.read(effect_means, self.clips, name))
+        self.clips = self.readable(self.clips, self._means)
         self._basis: PCA = fit_pca(self._means, self._dimensions)
         self._drawn = self.clips, name
         try:
             self._scores = effect_algebra(self.clips, name, compute=False)
         except NotShipped:
             self._scores = None  # until the button is pressed
-        if self.clips is not clips:  # they would not do
+        if self.clips is not clips:  # they would not do, or not all
             self._list_clips()
 
     # ------------------------------------------------------------------------------------------------------ one clip
@@ -272,85 +299,72 @@ class LatentAlgebra(Panel):
         return figure
 
     def _encode(self, clips: ClipSet, row: int, effect: str, encoder: str) -> xr.DataArray:
-        return encoded(load_encoder(encoder), [render(clips[row], effect)])[0]
+        sound = Sound(clips, row, effect)
+        # Those of pairs are encoded once: kept, they would push out what is heard.
+        made = self.sound(sound) if sound in self._chosen_sound() else rendered(sound)
+        return encoded(load_encoder(encoder), [made])[0]
 
     def _train_probes(self, clips: ClipSet, encoder: str) -> xr.Dataset:
-        return train_probes(effect_means(clips, encoder, self.busy), bar=self.busy)["probe"]
+        return train_probes(self._means, bar=self.busy)["probe"]
 
     def _move(self) -> None:
         self._moved = None  # nothing to decode, should this fail
-        self.status.say("")
-        moved = {VECTOR: self._by_vector, BETWEEN: self._between, DIMS: self._by_dims}[self.mode.value]()
+        heard = self._chosen_sound()
+        if self._key(heard) != self._shown:
+            self.fade(self.stale)
+        sounds = self.sound(heard.dry), self.sound(heard.wet)
+        moved = {VECTOR: self._by_vector, BETWEEN: self._between, DIMS: self._by_dims}[self.mode.value](heard, sounds)
         self._check()
-        self.player.labels = SOUNDS[moved.mode]
-        # Who listens to the decoded sound of this clip hears it on, until the next one is there.
-        same = self._heard[0] == moved.heard
-        self.player.load(*moved.sounds, SAMPLE_RATE_HZ, moved.title, *(self._heard[1:] if same else ()))
         self._draw(moved)
-        self._moved = moved
+        self._moved, self._shown = moved, self._key(heard)
         self._tell(moved, {})
 
-    def _by_vector(self) -> _Moved:
+    def _by_vector(self, heard: Heard, sounds: tuple[Clip, Clip]) -> _Moved:
         (clips, name), row, effect = self._drawn, self.clip.value, self.effect.value
         rows = learning_rows(clips, row, self.pairs.value)
         if len(rows) < self.pairs.value:
             raise ValueError(
                 f"{len(rows)} clips of other recordings are all there is to learn from: choose fewer pairs"
             )
-        both = [(other, label) for other in [*rows, row] for label in ("CLN", effect)]
+        both = [(one, label) for one in [row, *rows] for label in ("CLN", effect)]
         found = []
         with self.busy(total=len(both), desc="Encoding pairs", unit="clip") as progress:
-            for other, label in both:
-                found.append(self._latents(clips, other, label, name))
+            for one, label in both:
+                found.append(self._latents(clips, one, label, name))
                 progress.update()
-        dry, wet = ([one.values for one in found[side:-2:2]] for side in (0, 1))
+        start, end = found[:2]
+        dry, wet = ([one.values for one in found[side::2]] for side in (2, 3))
         learned = learn_effect(np.stack(dry), np.stack(wet), self.method.value)
-        start, end = found[-2:]
         averages = tuple(
             xr.DataArray(np.mean(side, axis=-1), {"dim": start["dim"]}, ("clip", "dim")) for side in (dry, wet)
         )
         strength = self.strength.value
-        text = f"{_name(clips, row)}: {EFFECTS[effect].name}, {METHODS[self.method.value]} from {len(rows)} pairs"
         return self._of(
-            VECTOR, row, effect, self._sounds(clips, row, effect), start, end, learned.apply(start, strength),
-            lambda t: learned.apply(start, t * strength), averages, f"{text}, strength {strength:.2f}",
+            VECTOR, heard, sounds, start, end, learned.apply(start, strength),
+            lambda t: learned.apply(start, t * strength), averages,
         )  # fmt: skip
 
-    def _between(self) -> _Moved:
+    def _between(self, heard: Heard, sounds: tuple[Clip, Clip]) -> _Moved:
         (clips, name), row, other = self._drawn, self.clip.value, self.other.value
         start, end = (self._latents(clips, one, "CLN", name) for one in (row, other))
         share, spherical = self.share.value, self.spherical.value
         moved = interpolate(start, end, share, spherical)
-        sounds = render(clips[row], "CLN"), render(clips[other], "CLN")
-        title = f"{share:.0%} of the way from {_name(clips, row)} to {_name(clips, other)}"
-        return self._of(
-            BETWEEN, row, "", sounds, start, end, moved, lambda t: interpolate(start, end, t, spherical), None, title
-        )
+        return self._of(BETWEEN, heard, sounds, start, end, moved, lambda t: interpolate(start, end, t, spherical))
 
-    def _by_dims(self) -> _Moved:
+    def _by_dims(self, heard: Heard, sounds: tuple[Clip, Clip]) -> _Moved:
         (clips, name), row, effect = self._drawn, self.clip.value, self.effect.value
         start, end = (self._latents(clips, row, label, name) for label in ("CLN", effect))
-        dims, factor = list(self.dims.value), self.factor.value
-        if self.change.value == CHANGES[0]:
-            moved, what = scale_dims(start, dims, factor), f"times {factor:.2f}"
-        else:
-            moved, what = swap_dims(start, end, dims), f"from {EFFECTS[effect].name.lower()}"
-        title = f"{_name(clips, row)}: dims {', '.join(map(str, dims)) or 'none'} {what}"
-        return self._of(
-            DIMS, row, effect, self._sounds(clips, row, effect), start, end, moved,
-            lambda t: interpolate(start, moved, t), None, title,
-        )  # fmt: skip
+        dims, scaled = list(self.dims.value), self.change.value == CHANGES[0]
+        moved = scale_dims(start, dims, self.factor.value) if scaled else swap_dims(start, end, dims)
+        return self._of(DIMS, heard, sounds, start, end, moved, lambda t: interpolate(start, moved, t))
 
-    def _of(self, mode, row, aim, sounds, start, end, moved, way, pairs, title) -> _Moved:
+    def _of(self, mode, heard, sounds, start, end, moved, way, pairs=None) -> _Moved:
         clips, name = self._drawn
         nothing = start.mean("frame").expand_dims("clip").isel(clip=slice(0))
-        recording = clips.table["recording"].iat[row]
-        pairs = pairs or (nothing, nothing)
-        heard = mode, name, clips.name, row, aim or self.other.value
-        return _Moved(mode, load_encoder(name), recording, aim, sounds, start, end, moved, way, pairs, title, heard)
-
-    def _sounds(self, clips: ClipSet, row: int, effect: str) -> tuple[Clip, Clip]:
-        return render(clips[row], "CLN"), render(clips[row], effect)
+        recording = clips.table["recording"].iat[heard.dry.row]
+        return _Moved(
+            mode, load_encoder(name), recording, heard, sounds, start, end, moved, way, pairs or (nothing, nothing)
+        )
 
     def _draw(self, moved: _Moved) -> None:
         way = [moved.way(t).mean("frame") for t in np.linspace(0, 1, STEPS)]
@@ -358,10 +372,10 @@ class LatentAlgebra(Panel):
         pairs = [self._basis.transform(side) for side in moved.pairs]
         places = [self._basis.transform(one.mean("frame")) for one in (moved.start, moved.end, moved.moved)]
         with self.figure.batch_update():
-            self._scene[1].update(plots.pair_lines(*pairs))
-            self._scene[2].update(plots.coordinates(points))
+            self._scene[1].update(plots.pair_lines(*pairs), opacity=1)
+            self._scene[2].update(plots.coordinates(points), opacity=1)
             for trace, name, place in zip(self._scene[3:], PLACES[moved.mode], places, strict=True):
-                trace.update(plots.algebra_place(name, place))
+                trace.update(plots.algebra_place(name, place), opacity=1)
 
     def _decode_soon(self) -> None:
         """Decode once the controls rest; a decoder that takes minutes waits for its button."""
@@ -384,8 +398,8 @@ class LatentAlgebra(Panel):
                 decoded[name] = reconstruction(moved.encoder, latents, length, bar=self.steps)
                 progress.update()
         beside = decoded["end"] if moved.mode == VECTOR else decoded["start"]
-        self.player.load(*moved.sounds, SAMPLE_RATE_HZ, moved.title, beside, decoded["moved"])
-        self._heard = moved.heard, beside, decoded["moved"]
+        self.hear_decoded(moved.heard, beside, decoded["moved"])
+        self._decoded = self._key(moved.heard), beside, decoded["moved"]
         self._tell(moved, decoded)
 
     def _tell(self, moved: _Moved, decoded: dict[str, Clip]) -> None:
@@ -427,7 +441,7 @@ class LatentAlgebra(Panel):
 
     def _score(self) -> None:
         clips, name = self._drawn
-        self._scores = algebra_scores(clips, load_encoder(name), bar=self.busy)
+        self._scores = effect_algebra(clips, name, self.busy)
         self._show_scores()
         self.status.say("")
 

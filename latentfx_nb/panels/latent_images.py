@@ -13,11 +13,11 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.decoding import reconstruction
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Decoder, Encoder, load_encoder
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded
+from latentfx_nb.panels.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoded
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.panels.markup import note
-from latentfx_nb.paper import SAMPLE_RATE_HZ
+from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 
 STILL_S = 0.3
 """How long the knob has to rest before decoding starts: nothing can stop a decoder halfway."""
@@ -31,9 +31,14 @@ def before_after(
     Sounds are `[channel sample]` at -28 LUFS; spectrograms `(frequency_hz, time_s)` in dB, latents `(dim, frame)`.
     """
     sounds = render(clip, "CLN"), render(clip, effect, value, knob)
+    return *sounds, *_images(encoder, sounds)
+
+
+def _images(encoder: Encoder, sounds: tuple[Clip, Clip]) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
+    """Return spectrograms and latents of two sounds, and of both the differences."""
     spectrograms = [spectrogram_db(sound, SAMPLE_RATE_HZ) for sound in sounds]
     latents = encoded(encoder, sounds)
-    return *sounds, [*spectrograms, spectrograms[1] - spectrograms[0]], [*latents, latents[1] - latents[0]]
+    return [*spectrograms, spectrograms[1] - spectrograms[0]], [*latents, latents[1] - latents[0]]
 
 
 def limits(encoder: Encoder) -> str:
@@ -64,9 +69,9 @@ class LatentImages(Panel):
         self.clip = widgets.Dropdown(description="Clip", style=STYLE, layout={"width": "230px"})
         self.knob = KnobControl(effect, list(EFFECTS))
         self.limits = widgets.HTML()
-        self._shown: tuple[Encoder, xr.DataArray, Clip, Clip, str] | None = None  # what is left to decode
+        self._shown: tuple[Encoder, xr.DataArray, Heard] | None = None  # what is left to decode
         self._list_clips(clip)
-        *_, spectrograms, latents = self._compute()
+        spectrograms, latents = self.first(lambda: self._read(self._chosen_sound()))
         self.figure = self.figure_widget(
             plots.latent_images(spectrograms, latents),
             "Spectrograms and latents of a clip before and after an effect, and their difference",
@@ -79,7 +84,8 @@ class LatentImages(Panel):
         for chooser in (self.encoder, self.clip):
             chooser.observe(lambda _: self._changed(), "value")
         self.knob.on_turn(self._changed)
-        self._changed()
+        self.hear(self._chosen_sound())  # it is rendered already
+        self.worker.submit("decode", self._decode)
 
     def code(self) -> str:
         """Return the lines that draw this in a notebook."""
@@ -101,38 +107,43 @@ class LatentImages(Panel):
         self._changed()
 
     def _changed(self) -> None:
-        self.worker.submit("render", self._show)
+        heard = self._chosen_sound()
+        self.hear(heard)
+        self.worker.submit("render", lambda: self._show(heard))
         self.worker.submit("decode", self._decode)  # here, not when shown: so a newer turn stops this one's decoding
 
-    def _compute(self):
+    def _chosen_sound(self) -> Heard:
         knob = self.knob
-        encoder = load_encoder(self.encoder.value)
-        return encoder, *before_after(self.clips[self.clip.value], encoder, knob.effect, knob.value, knob.name)
+        return dry_and_wet(self.clips, self.clip.value, knob.effect, knob.value, knob.name, knob.text())
 
-    def _show(self) -> None:
+    def _read(self, heard: Heard) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
+        """Return the images of two sounds, say what this encoder lacks, and leave to decode what can be."""
         self._shown = None  # nothing to decode, should this fail
+        encoder = load_encoder(self.encoder.value)
+        images = _images(encoder, (self.sound(heard.dry), self.sound(heard.wet)))
+        found = limits(encoder)
+        self.limits.value = note(found) if found else ""
+        if isinstance(encoder, Decoder) and not getattr(encoder, "decodes_slowly", False):
+            self._shown = encoder, images[1][1], heard
+        return images
+
+    def _show(self, heard: Heard) -> None:
         self.status.say("")
-        title = f"{self.clips.table['clip'].iat[self.clip.value]}: {self.knob.text()}"
-        encoder, dry, wet, spectrograms, latents = self._compute()
+        spectrograms, latents = self._read(heard)
         self._check()
-        self.player.load(dry, wet, SAMPLE_RATE_HZ, title)
         with self.figure.batch_update():
             for trace, image in zip(self.figure.data, [*spectrograms, *latents], strict=True):
                 trace.update(plots.image_data(image))
             self.figure.update_layout(plots.image_ranges(spectrograms, latents))
-        found = limits(encoder)
-        self.limits.value = note(found) if found else ""
-        if isinstance(encoder, Decoder) and not getattr(encoder, "decodes_slowly", False):
-            self._shown = encoder, latents[1], dry, wet, title
 
     def _decode(self) -> None:
         if self._shown is None:
             return
-        encoder, latents, dry, wet, title = self._shown
+        encoder, latents, heard = self._shown
         self.worker.cancelled.wait(STILL_S)
         self._check()
         self.status.say("Decoding …")
-        decoded = reconstruction(encoder, latents, wet.shape[-1])
+        decoded = reconstruction(encoder, latents, CLIP_SAMPLES)
         self._check()
-        self.player.load(dry, wet, SAMPLE_RATE_HZ, title, decoded)
+        self.hear_decoded(heard, decoded)
         self.status.say("")

@@ -14,13 +14,12 @@ import xarray as xr
 from latentfx_nb import plots
 from latentfx_nb.claims import VERDICTS, probe_claims
 from latentfx_nb.clips import ClipSet
-from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.latents import encode_effects
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoder_options
+from latentfx_nb.panels.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoder_options
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.markup import note, table, table_downloads
-from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.probes import (
     LEARNING_RATES,
@@ -111,8 +110,10 @@ class LinearProbes(Panel):
         self.train_button.on_click(lambda _: self.train())
         self.compare_rates.on_click(lambda _: self._compare_rates())
         self.confused_set.observe(lambda _: self._draw_confusion(), "value")
-        self.confused.observe(lambda _: self.worker.submit("sound", self._load_sound), "value")
         self._list_confused()
+        if self.confused.value is not None:
+            self.offer(self._chosen_sound())
+        self.confused.observe(lambda _: self._hear(), "value")
         self._show_numbers()
 
     def train(self) -> None:
@@ -165,17 +166,23 @@ class LinearProbes(Panel):
         chosen = self.label.value if self.label.value in dict(found) else "effect"
         self.label.options, self.label.value = found, chosen
 
-    def _features(self, clips: ClipSet) -> dict[str, xr.DataArray]:
-        """Return the chosen sets, `name-T` and `name-F`, with every column of the clip table as a coordinate."""
+    def _features(self, clips: ClipSet) -> tuple[ClipSet, dict[str, xr.DataArray]]:
+        """Return the clips that could be read, and of them the chosen sets, `name-T` and `name-F`.
+
+        Every column of the clip table is a coordinate.
+        """
         chosen = [(name, kind) for name in self.encoders.value for kind in self.kinds.value]
         if not 1 <= len(chosen) <= plots.MOST_SETS:
             raise ValueError(f"{len(chosen)} feature sets are chosen: choose 1 to {plots.MOST_SETS} of them")
+        sets = {f"{name}-{kind}": self._read(clips, name, kind) for name, kind in chosen}
+        self.tell_made(*self.encoders.value)
+        clips = self.readable(clips, next(iter(sets.values())))
         columns = {name: ("clip", clips.table[name].astype(str).to_numpy(object)) for name in clips.table.columns}
-        return {f"{name}-{kind}": self._read(clips, name, kind).assign_coords(columns) for name, kind in chosen}
+        return clips, {name: features.assign_coords(columns) for name, features in sets.items()}
 
     def _read(self, clips: ClipSet, name: str, kind: str) -> xr.DataArray:
         if kind == "T":
-            return effect_means(clips, name, self.busy)
+            return self.read(effect_means, clips, name)
         return encode_effects(clips, load_encoder(name), bar=self.busy)
 
     def _config(self) -> ProbeConfig:
@@ -183,8 +190,8 @@ class LinearProbes(Panel):
         return ProbeConfig(learning_rate=self.rate.value, standardise=self.standardise.value, seeds=seeds)
 
     def _trained(self, watch: Watch | None = None) -> _Trained:
-        clips, label, config = self.clips, self.label.value, self._config()
-        return _Trained(clips, label, train_probes(self._features(clips), label, config, bar=self.busy, watch=watch))
+        (clips, features), label = self._features(self.clips), self.label.value
+        return _Trained(clips, label, train_probes(features, label, self._config(), bar=self.busy, watch=watch))
 
     def _train(self) -> None:
         self.status.say("")
@@ -219,7 +226,8 @@ class LinearProbes(Panel):
     def _compare_rates(self) -> None:
         def job() -> None:
             self.status.say("")
-            curve = learning_rate_curve(self._features(self.clips), self.label.value, self._config(), bar=self.busy)
+            _, features = self._features(self.clips)
+            curve = learning_rate_curve(features, self.label.value, self._config(), bar=self.busy)
             names = list(curve.index.unique("features"))
             with self.figure.batch_update():
                 for trace, name in zip(self._curves, _padded(names), strict=True):
@@ -259,13 +267,14 @@ class LinearProbes(Panel):
         if points.xs:
             self.choose(html.unescape(str(points.ys[0])), html.unescape(str(points.xs[0])))
 
-    def _load_sound(self) -> None:
-        if self.confused.value is None:
-            return
-        (row, effect), clips = self.confused.value, self._drawn.clips
-        clip = clips[row]
-        title = f"{clips.table['clip'].iat[row]}: {EFFECTS[effect].name} ({self.confused.description})"
-        self.player.load(render(clip, "CLN"), render(clip, effect), SAMPLE_RATE_HZ, title)
+    def _hear(self) -> None:
+        if self.confused.value is not None:
+            self.hear(self._chosen_sound())
+
+    def _chosen_sound(self) -> Heard:
+        row, effect = self.confused.value
+        words = f"{EFFECTS[effect].name} ({self.confused.description})"
+        return dry_and_wet(self._drawn.clips, row, effect, words=words)
 
     def _show_numbers(self) -> None:
         results = self._drawn.results

@@ -12,13 +12,12 @@ import xarray as xr
 
 from latentfx_nb import plots
 from latentfx_nb.clips import ClipSet
-from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.geometry import extent, smooth, speed
-from latentfx_nb.panels.base import STYLE, Panel, clip_label, encoded
+from latentfx_nb.panels.base import STYLE, Heard, Panel, Sound, clip_label, encoded
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.markup import note, pca_words, table
-from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import trajectory_basis
 from latentfx_nb.projections import PCA
 
@@ -35,7 +34,7 @@ class _Drawn(NamedTuple):
     encoder: str
     basis: PCA
     latents: list[xr.DataArray]  # (dim, frame), smoothed, with the coordinates clip and effect
-    rows: list[int]  # of the clip set, for each of them
+    named: list[tuple[int, str]]  # row of the clip set and effect of each of them
 
     def points(self, dimensions: int) -> list[xr.DataArray]:
         """Return the trajectories `(frame, component)` in the picture."""
@@ -73,6 +72,8 @@ class Trajectories(Panel):
         self.numbers = widgets.HTML()
         self._list_clips()
         self._drawn = self.first(self._read)
+        self._list_clips()  # they may be the bundled ones now
+        self._list_heard()
         points = self._drawn.points(dimensions)
         cloud = self._drawn.basis.points.isel(component=slice(dimensions))
         self.figure = self.figure_widget(
@@ -80,17 +81,17 @@ class Trajectories(Panel):
         )
         most = plots.MOST_TRAJECTORIES
         self._lines, self._legend = self.figure.data[1 : 1 + most], self.figure.data[1 + most : -1]
+        self.stale = self._lines
         for number, trace in enumerate(self._lines):
             trace.on_click(lambda _trace, chosen, _state, number=number: self._clicked(number, chosen))
         self.children = self._layout()
-        self._list_heard()
         self._follow(points)
         self._show_numbers()
-        self._load_sound()
+        self.hear(self._chosen_sound())  # it is rendered already
         self.on_clips(self._clips_changed)
         for chooser in (self.encoder, self.chosen, self.effects, self.window_s):
             chooser.observe(lambda _: self._listing or self._prepare(), "value")
-        self.heard.observe(lambda _: self._listing or self.worker.submit("sound", self._load_sound), "value")
+        self.heard.observe(lambda _: self._listing or self.hear(self._chosen_sound()), "value")
 
     def _layout(self) -> list[widgets.Widget]:
         row = {"flex_flow": "row wrap", "align_items": "center"}
@@ -108,7 +109,7 @@ class Trajectories(Panel):
     def code(self) -> str:
         """Return the lines that draw this in a notebook."""
         drawn = self._drawn
-        rows, effects = (list(dict.fromkeys(x)) for x in (drawn.rows, (one["effect"].item() for one in drawn.latents)))
+        rows, effects = (list(dict.fromkeys(part)) for part in zip(*drawn.named, strict=True))
         return self.clips_code() + (
             f"basis = lfx.prepared.trajectory_basis(clips, {drawn.encoder!r})\n"
             f"latents = lfx.encode_effects(clips[{rows}], lfx.load_encoder({drawn.encoder!r}), {effects})\n"
@@ -127,46 +128,57 @@ class Trajectories(Panel):
         self._list_clips()
         self._prepare()
 
+    def _wanted(self) -> list[tuple[int, str]]:
+        """Return row and effect of each trajectory that is chosen, more of them than are drawn if there are more."""
+        return [(row, effect) for row in self.chosen.value or (0,) for effect in self.effects.value or ("CLN",)]
+
     def _list_heard(self) -> None:
-        """Offer what is drawn to listen to: still the same, if it is there; else the first that is an effect."""
-        drawn, before = self._drawn, self.heard.label
-        names = [plots.trajectory_name(one) for one in drawn.latents]
-        wet = [number for number, one in enumerate(drawn.latents) if one["effect"].item() != "CLN"]
+        """Offer what is chosen to listen to: still the same, if it is there; else the first that is an effect."""
+        some, before = self._wanted()[: plots.MOST_TRAJECTORIES], self.heard.label
+        names = [self._name(*one) for one in some]
+        wet = [one for one in some if one[1] != "CLN"]
         self._listing = True
         self.heard.value = None
-        self.heard.options = [(name, number) for number, name in enumerate(names)]
-        self.heard.value = names.index(before) if before in names else [*wet, 0][0]
+        self.heard.options = list(zip(names, some, strict=True))
+        self.heard.value = some[names.index(before)] if before in names else [*wet, some[0]][0]
         self._listing = False
+
+    def _name(self, row: int, effect: str) -> str:
+        return plots.trajectory_words(self.clips.table["clip"].iat[row], effect)
+
+    def _chosen_sound(self) -> Heard:
+        row, effect = self.heard.value
+        return Heard(self._name(row, effect), Sound(self.clips, row), Sound(self.clips, row, effect))
 
     def _prepare(self) -> None:
         def job() -> None:
-            self.status.say("")
             self._drawn = self._read()
             self._draw()
-            self._list_heard()
-            self._load_sound()
 
-        self.worker.submit("prepare", job)
+        self._list_heard()
+        self.hear(self._chosen_sound())
+        self.prepare(job)
 
     def _read(self) -> _Drawn:
         """Return what is chosen: the basis ships, or is fitted; the few trajectories are encoded now."""
-        clips, encoder, last = self.clips, self.encoder.value, getattr(self, "_drawn", None)
-        wanted = [(row, effect) for row in self.chosen.value or (0,) for effect in self.effects.value or ("CLN",)]
+        clips, encoder, last, wanted = self.clips, self.encoder.value, getattr(self, "_drawn", None), self._wanted()
+        some = wanted[: plots.MOST_TRAJECTORIES]
+        if last is None or (clips, encoder, some) != (last.clips, last.encoder, last.named):
+            self.fade(self.stale)
         if last is not None and last.clips is clips and last.encoder == encoder:
             basis = last.basis
         else:
-            basis = trajectory_basis(clips, encoder, self.busy)
-        some = wanted[: plots.MOST_TRAJECTORIES]
+            basis = self.read(trajectory_basis, clips, encoder)
         latents = []
         for row, effect in some:
             latents.append(smooth(self._encoded(clips, row, effect, encoder), self.window_s.value))
             self._check()
         if len(wanted) > len(some):
             self.status.say(f"{len(some)} of the {len(wanted)} trajectories are drawn: choose fewer clips or effects.")
-        return _Drawn(clips, encoder, basis, latents, [row for row, _ in some])
+        return _Drawn(clips, encoder, basis, latents, some)
 
     def _encode(self, clips: ClipSet, row: int, effect: str, encoder: str) -> xr.DataArray:
-        latents = encoded(load_encoder(encoder), [render(clips[row], effect)])[0]
+        latents = encoded(load_encoder(encoder), [self.sound(Sound(clips, row, effect))])[0]
         return latents.assign_coords(clip=clips.table["clip"].iat[row], effect=effect)
 
     def _draw(self) -> None:
@@ -178,7 +190,7 @@ class Trajectories(Panel):
                 plots.coordinates(self._drawn.basis.points.isel(component=slice(self._dimensions)))
             )
             for trace, legend, path, color in zip(self._lines, self._legend, shown, plots.SET_COLORS, strict=False):
-                trace.update(plots.trajectory_trace(path, color, flat))
+                trace.update(plots.trajectory_trace(path, color, flat), opacity=1)
                 legend.update(plots.trajectory_legend(path))
             self.figure.data[-1].update(plots.now_trace(points))
         self._follow(points)
@@ -189,17 +201,12 @@ class Trajectories(Panel):
         places = np.stack([one.values for one in points])
         self.player.follow(self.figure, len(self.figure.data) - 1, places, points[0]["time_s"].values)
 
-    def _load_sound(self) -> None:
-        drawn, number = self._drawn, self.heard.value or 0
-        clip, effect = drawn.clips[drawn.rows[number]], drawn.latents[number]["effect"].item()
-        title = plots.trajectory_name(drawn.latents[number])
-        self.player.load(render(clip, "CLN"), render(clip, effect), SAMPLE_RATE_HZ, title)
-
     def _clicked(self, number: int, points) -> None:
         """A point is a trajectory and a time: listen to the one, from the other on."""
-        if points.point_inds:
-            self.heard.value = number
-            self.player.seek(float(self._drawn.latents[number]["time_s"].values[points.point_inds[0]]))
+        drawn = self._drawn
+        if points.point_inds and drawn.clips is self.clips and drawn.named[number] in self._wanted():
+            self.heard.value = drawn.named[number]
+            self.player.seek(float(drawn.latents[number]["time_s"].values[points.point_inds[0]]))
 
     def _show_numbers(self) -> None:
         drawn = self._drawn

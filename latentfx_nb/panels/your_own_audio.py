@@ -22,10 +22,9 @@ from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.exports import points_table, write_latents, write_parquet
 from latentfx_nb.latents import encode_effects
-from latentfx_nb.panels.base import STYLE, Panel
+from latentfx_nb.panels.base import STYLE, Panel, dry_and_wet
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.markup import averages_pca_words, download, note
-from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.prepared import effect_means
 from latentfx_nb.projections import PCA, fit_pca, fit_umap
 from latentfx_nb.server import is_dashboard
@@ -77,7 +76,7 @@ class YourOwnAudio(Panel):
         self.page = widgets.Dropdown(options=OTHERS, description="Open them in", style=STYLE, layout={"width": "320px"})
         self.open_button = widgets.Button(description="Open", tooltip="the page appears below, with these clips")
         self.links, self.drawn_in, self.place = widgets.HTML(), widgets.HTML(), widgets.VBox()
-        self._bundled: PCA = fit_pca(effect_means(self.clips, encoder), dimensions)
+        self._bundled: PCA = fit_pca(self.read(effect_means, self.clips, encoder), dimensions)
         cloud = self._bundled.points
         self.figure = self.figure_widget(
             plots.own_points(cloud.isel(clip=slice(0)), cloud),
@@ -158,8 +157,8 @@ class YourOwnAudio(Panel):
         self.status.say("")
         clips = self._source()
         means = encode_effects(clips, load_encoder(self.encoder.value), average=True, bar=self.busy)
-        self._bundled = fit_pca(effect_means(self.clips, self.encoder.value, self.busy), self._dimensions)
-        self._own, self._means, self._chosen = clips, means, (0, 0)
+        self._bundled = fit_pca(self.read(effect_means, self.clips, self.encoder.value), self._dimensions)
+        self._own, self._means, self._chosen = self.readable(clips, means), means, (0, 0)
         self._draw()
         self.choose(0, 0)
         self.status.say(f"{len(clips)} clips through {means.sizes['effect']} effects: click a point to hear it.")
@@ -177,7 +176,7 @@ class YourOwnAudio(Panel):
         basis = self._basis()
         self._show_basis(basis)
         self._points = basis.transform(self._means)
-        cloud = basis.transform(effect_means(self.clips, self.encoder.value, self.busy))
+        cloud = basis.transform(self.read(effect_means, self.clips, self.encoder.value))
         looks = plots.point_looks(self._points, "effect")
         with self.figure.batch_update():
             self.figure.data[0].update(plots.coordinates(cloud))
@@ -192,13 +191,8 @@ class YourOwnAudio(Panel):
     def choose(self, clip: int, effect: int) -> None:
         """Ring a point and load its sound; it is not started."""
         self._chosen = clip, effect
+        self.hear(dry_and_wet(self._own, clip, list(EFFECTS)[effect]))
         self.figure.data[2].update(plots.coordinates(self._points[clip, effect]))
-        self.worker.submit("sound", self._load_sound)
-
-    def _load_sound(self) -> None:
-        clip, label = self._chosen[0], list(EFFECTS)[self._chosen[1]]
-        title = f"{self._own.table['clip'].iat[clip]}: {EFFECTS[label].name}"
-        self.player.load(render(self._own[clip], "CLN"), render(self._own[clip], label), SAMPLE_RATE_HZ, title)
 
     def _clicked(self, _trace, points, _state) -> None:
         if points.point_inds and self._means is not None:

@@ -75,6 +75,24 @@ LISTEN = """([selector, curve]) => {
   plot.on("plotly_unhover", () => { plot.latentfxSeen.hover = null; });
   plot.on("plotly_click", (event) => { plot.latentfxSeen.clicks += 1; plot.latentfxSeen.click = name(event); });
 }""".replace("TO_THE_MIDDLE", TO_THE_MIDDLE)
+# From the first play on, what goes to the loudspeakers goes to an analyser too. With each play position that the page
+# shows, the time of the sound's own clock is kept: how fast the machine is shows in neither.
+TAP = """() => {
+  const root = document.querySelector(".latentfx-player");
+  window.latentfxShown = [];
+  new MutationObserver(() => {
+    const { time, playing } = root.dataset;
+    if (playing === "true") window.latentfxShown.push([+time, window.latentfxTap.context.currentTime]);
+  }).observe(root, {attributes: true, attributeFilter: ["data-time"]});
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (to, ...rest) {
+    if (to instanceof AudioDestinationNode) {
+      window.latentfxTap = new AnalyserNode(this.context, {fftSize: 8192, smoothingTimeConstant: 0});
+      connect.call(this, window.latentfxTap);
+    }
+    return connect.call(this, to, ...rest);
+  };
+}"""
 # Two frames: one picks what lies under the pointer, the next has reported it.
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
 

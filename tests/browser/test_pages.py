@@ -17,7 +17,7 @@ from PIL import Image
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.start_here import PAGES
 
-from .conftest import PROJECT, REPOSITORY, TWO_FRAMES, WAIT_MS
+from .conftest import PROJECT, REPOSITORY, TAP, TWO_FRAMES, WAIT_MS
 
 pytestmark = pytest.mark.browser
 
@@ -308,13 +308,59 @@ def test_knob_paths_are_drawn_and_follow_the_knob(opened, scene):
     assert scene.pixels(page) > 200
     assert_silent(page)
     first, before, diamonds = state(page), scene.shot(page), page.evaluate(DIAMONDS)
+    assert first["dry"] == first["wet"] == ""  # nothing is rendered before it is asked for
     turn(page, 40)
-    after = wait_for_sound(page, first)
-    assert after["dry"] == first["dry"]
+    assert wait_for_sound(page, first)["dry"]
     assert page.evaluate(DIAMONDS) != diamonds
     scene.settle(page)
     assert scene.changed(before, scene.shot(page)) > 100
     assert_silent(page)
+
+
+LOUD = """() => {
+  const levels = new Float32Array(window.latentfxTap?.fftSize ?? 0);
+  window.latentfxTap?.getFloatTimeDomainData(levels);
+  return levels.some((level) => Math.abs(level) > 1e-3);
+}"""
+
+
+def test_play_pressed_first_thing_makes_the_sound_and_plays_it(opened):
+    page = opened("04_knob_paths")
+    player = page.locator(".latentfx-player")
+    assert title(page) == "gtr_00_a: High-pass filter, cutoff frequency 2000 Hz"
+    assert page.locator(".lfx-clock").inner_text() == "0.0 / 5.5 s"
+    assert_silent(page)
+    assert state(page)["wet"] == ""
+    page.evaluate(TAP)
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_function(
+        "() => { const {wet, playing, time} = document.querySelector('.latentfx-player').dataset;"
+        " return wet && playing === 'true' && +time > 0.1; }",
+        timeout=WAIT_MS,
+    )
+    page.wait_for_function(LOUD, timeout=WAIT_MS)
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_function("document.querySelector('.latentfx-player').dataset.playing === 'false'", timeout=WAIT_MS)
+    before = state(page)
+    page.get_by_label("Effect", exact=True).select_option("Chorus (CHS)")  # a choice loads, and does not start
+    assert wait_for_sound(page, before)["dry"] == before["dry"]
+    wait_for_title(page, "gtr_00_a: Chorus, rate 1 Hz")
+    assert player.get_attribute("data-playing") == "false"
+
+
+@pytest.mark.parametrize("pressed", ["bar", "side"])
+def test_the_position_and_a_side_ask_for_the_sound_too(opened, pressed):
+    page = opened("03_effect_clusters")
+    if pressed == "bar":
+        page.get_by_role("slider", name="Position in seconds").fill("2.5")
+        page.locator(".lfx-bar").dispatch_event("change")
+    else:
+        page.get_by_role("button", name="Dry").click()
+    page.wait_for_function("document.querySelector('.latentfx-player').dataset.wet", timeout=WAIT_MS)
+    page.wait_for_timeout(PATIENCE_MS)
+    assert state(page)["playing"] == "false"
+    assert state(page)["time"] == ("2.500" if pressed == "bar" else "0.000")
+    assert state(page)["listening"] == ("wet" if pressed == "bar" else "dry")
 
 
 def click_cell(page, index, across, down):
@@ -384,14 +430,16 @@ def test_linear_probes_are_trained_and_confusions_are_heard(opened):
 def test_dimension_masking_is_clicked_heard_and_drawn(opened):
     page = opened("06_dimension_masking")
     assert_plain(page)
-    clean = trace(page, 3)
-    assert clean["name"].endswith("clean") and len(clean["y"]) == 2048
+    assert trace(page, 3)["y"] == []
+    assert page.get_by_text("click a cell of the map, or choose a clip").count() == 1
     before = state(page)
+    assert before["wet"] == ""
     click_cell(page, 0, 20, 7)
     wait_for_sound(page, before)
     wait_for_title(page, "gtr_00_a: Reverb")
     page.wait_for_function("document.querySelector('.js-plotly-plot').data[4].name === 'dim 20, RVB'", timeout=WAIT_MS)
-    assert trace(page, 3)["y"] != clean["y"]
+    clean = trace(page, 3)
+    assert clean["name"] == "dim 20, clean" and len(clean["y"]) == 2048
     page.get_by_label("Hide", exact=True).select_option("two dims")
     page.get_by_label("Effect", exact=True).select_option("Delay")
     page.get_by_role("button", name="Train", exact=True).click()

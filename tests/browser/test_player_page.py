@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from .conftest import TAP
+
 pytestmark = pytest.mark.browser
 
 PAGE = """
@@ -53,6 +55,10 @@ decode = ipywidgets.Button(description="Decode")
 decode.on_click(lambda _: player.load(tone(220), tone(330), title="With its reconstruction", decoded=tone(440)))
 busy = ipywidgets.Button(description="Busy")
 busy.on_click(lambda _: time.sleep(1.5))
+offer = ipywidgets.Button(description="Offer")
+offer.on_click(lambda _: player.offer(lambda: player.load(tone(220), tone(660), title="Made"), 3.0, "Offered"))
+refuse = ipywidgets.Button(description="Refuse")
+refuse.on_click(lambda _: player.offer(player.refuse, 3.0, "Refused"))
 again = ipywidgets.Button(description="Again")
 
 def start(_):
@@ -61,7 +67,8 @@ def start(_):
 
 again.on_click(start)
 start(None)
-display(ipywidgets.VBox([figure, slider, player, ipywidgets.HBox([swap, decode, busy, again, heard, clicked])]))
+buttons = ipywidgets.HBox([swap, decode, offer, refuse, busy, again, heard, clicked])
+display(ipywidgets.VBox([figure, slider, player, buttons]))
 """
 
 SLOW_PAGE = """
@@ -80,7 +87,7 @@ class SlowFigure(go.FigureWidget):
 
 noise = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 4800)).astype(np.float32)
 player, figure = SlowPlayer(), SlowFigure(go.Figure(go.Scatter(x=[0, 1], y=[0, 1])))
-player.load(noise, noise)
+player.offer(lambda: player.load(noise, noise, title="Made"), 0.1, title="Offered")
 player.watch_over(figure)
 button = ipywidgets.Button(description="Louder")
 
@@ -92,24 +99,6 @@ button.on_click(louder)
 display(ipywidgets.VBox([figure, player, button]))
 """
 
-# From the first play on, what goes to the loudspeakers goes to an analyser too. With each play position that the page
-# shows, the time of the sound's own clock is kept: how fast the machine is shows in neither.
-TAP = """() => {
-  const root = document.querySelector(".latentfx-player");
-  window.latentfxShown = [];
-  new MutationObserver(() => {
-    const { time, playing } = root.dataset;
-    if (playing === "true") window.latentfxShown.push([+time, window.latentfxTap.context.currentTime]);
-  }).observe(root, {attributes: true, attributeFilter: ["data-time"]});
-  const connect = AudioNode.prototype.connect;
-  AudioNode.prototype.connect = function (to, ...rest) {
-    if (to instanceof AudioDestinationNode) {
-      window.latentfxTap = new AnalyserNode(this.context, {fftSize: 8192, smoothingTimeConstant: 0});
-      connect.call(this, window.latentfxTap);
-    }
-    return connect.call(this, to, ...rest);
-  };
-}"""
 SOUNDS_AT = """(frequency_hz) => {
   const tap = window.latentfxTap, levels_db = new Float32Array(tap.frequencyBinCount);
   tap.getFloatFrequencyData(levels_db);
@@ -304,6 +293,33 @@ def test_a_new_sound_does_not_start(page):
     assert state(page)["playing"] == "false"
 
 
+def test_an_offered_sound_is_made_when_it_is_played(page):
+    page.get_by_role("button", name="Offer").click()
+    wait_for(page, dry="", wet="", duration="0.000")
+    assert page.locator(".lfx-title").inner_text() == "Offered"
+    page.get_by_role("slider", name="Position in seconds").evaluate(
+        "(bar) => { bar.value = 1.5; bar.dispatchEvent(new Event('input')); }"  # dragged, and not let go yet
+    )
+    wait_for(page, time="1.500", wet="")
+    page.get_by_role("button", name="Play").click()
+    wait_for(page, playing="true", duration="3.000")
+    assert page.locator(".lfx-title").inner_text() == "Made"
+    page.wait_for_function(SOUNDS_AT, arg=660)
+    page.get_by_role("button", name="Pause").click()
+    wait_for(page, playing="false")
+
+
+def test_play_is_up_again_where_the_sound_cannot_be_made(page):
+    page.get_by_role("button", name="Refuse").click()
+    wait_for(page, dry="", wet="")
+    page.get_by_role("button", name="Play").click()
+    wait_for(page, playing="false", wet="")
+    page.get_by_role("button", name="Offer").click()
+    page.get_by_text("Offered").wait_for()
+    page.get_by_role("button", name="Play").click()
+    wait_for(page, playing="true", duration="3.000")
+
+
 def test_seeking_and_the_end_without_a_loop(page):
     page.get_by_role("button", name="Loop").click()
     bar = page.get_by_role("slider", name="Position in seconds")
@@ -353,6 +369,9 @@ def test_a_click_on_a_point_changes_the_sound(page, scene, number):
 def test_widgets_that_start_slowly_still_update(open_page, folder):
     page = open_page(folder / "slow.ipynb")
     assert page.late_starts  # or this test shows nothing
+    assert page.locator(".lfx-title").inner_text() == "Offered"
+    page.get_by_role("button", name="Play").click()
+    wait_for(page, playing="true", duration="0.100")
     wet = state(page)["wet"]
     page.get_by_role("button", name="Louder").click()
     page.wait_for_function("document.querySelector('.lfx-title').innerText === 'Louder'")

@@ -1,0 +1,310 @@
+"""What opening a page costs: nothing is rendered or encoded but what it draws of single clips, and that once."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latentfx_nb import panels, prepared
+from latentfx_nb.algebra import learning_rows
+from latentfx_nb.audio import normalise
+from latentfx_nb.clips import load_clips
+from latentfx_nb.effects import EFFECTS, TURNABLE, EffectSpec
+from latentfx_nb.encoders import base
+from latentfx_nb.encoders.logmel import LogMel
+from tests.test_panels import PATIENCE_S, ready, said
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+KNOBS = [(label, knob.name) for label in TURNABLE for knob in EFFECTS[label].knobs]
+
+
+def panel_call(page):
+    """Return class and arguments of the panel in a notebook."""
+    (path,) = NOTEBOOKS.glob(f"{page}_*.py")
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
+        if name.rpartition(".")[0] == "lfx.panels" and name.rpartition(".")[2] in panels.__all__:
+            options = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
+            return getattr(panels, name.rpartition(".")[2]), [ast.literal_eval(one) for one in call.args], options
+    raise LookupError(f"{path} opens no panel")
+
+
+def content(clip):
+    return hashlib.sha256(np.ascontiguousarray(clip).tobytes()).hexdigest()
+
+
+@pytest.fixture
+def work(monkeypatch):
+    """Count renders by clip, effect and value, and list encoders with what they are given."""
+    rendered, encoded = Counter(), []
+    render, encode = EffectSpec.render, base._encode_in_memory
+
+    def counted_render(self, clip, sample_rate, value=None, knob=None):
+        rendered[content(clip), self.label, value] += 1
+        return render(self, clip, sample_rate, value, knob)
+
+    def counted_encode(encoder, inputs):
+        encoded.extend((encoder.name, content(one)) for one in inputs.numpy())
+        return encode(encoder, inputs)
+
+    monkeypatch.setattr(EffectSpec, "render", counted_render)
+    monkeypatch.setattr(base, "_encode_in_memory", counted_encode)
+    return rendered, encoded
+
+
+def opened(page):
+    panel_class, arguments, options = panel_call(page)
+    panel = panel_class(*arguments, **options)
+    if isinstance(panel, panels.base.Panel):
+        ready(panel)
+        assert said(panel) == ""
+    return panel
+
+
+@pytest.mark.parametrize("page", ["00", "03", "04", "05", "06", "08", "09"])
+def test_a_page_opens_without_rendering_or_encoding(page, work, lyra_weights):
+    opened(page)
+    rendered, encoded = work
+    assert not rendered
+    assert not encoded
+
+
+def drawn_by(page):
+    """Return the clips and settings that pages draw one by one: row, effect and the value of its knob."""
+    if page == "01":
+        return [(0, "CLN", None), (0, "DIS", 25.0)]
+    if page == "02":
+        return [(0, "CLN", None), (0, "DIS", None)]
+    rows = [0, *learning_rows(load_clips("bundled"), 0, 8)]
+    return [(row, effect, None) for row in rows for effect in ("CLN", "HPF")]
+
+
+@pytest.mark.parametrize("page", ["01", "02", "07"])
+def test_a_page_renders_and_encodes_what_it_draws_once(page, work):
+    opened(page)
+    rendered, encoded = work
+    clips, drawn = load_clips("bundled"), drawn_by(page)
+    expected = Counter((content(normalise(clips[row], 48_000)), effect, value) for row, effect, value in drawn)
+    assert rendered == expected
+    assert set(expected.values()) == {1}
+    own = [one for one in encoded if one[0] == "diffae-mini"]  # decoded sounds are compared by their log-mels
+    assert len(own) == len(set(own)) == len(drawn)
+
+
+@pytest.mark.parametrize("page", ["03", "04", "05", "06"])
+def test_play_renders_the_two_sounds_that_it_plays(page, work):
+    panel = opened(page)
+    rendered, encoded = work
+    title = panel.player.title
+    assert not panel.player.wet
+    panel.player._handle_custom_msg({"kind": "wanted"}, [])
+    ready(panel)
+    assert panel.player.dry and panel.player.wet and panel.player.title == title
+    assert sum(rendered.values()) == len(rendered) <= 2  # a clean clip is one sound
+    assert not encoded
+
+
+@pytest.mark.parametrize(("label", "knob"), KNOBS)
+def test_every_knob_shows_its_paths_and_is_heard_without_encoding(label, knob, work, monkeypatch):
+    panel = opened("04")
+    rendered, encoded = work
+    monkeypatch.setattr(panels.knob_paths.KnobPaths, "_draw_exact", lambda _self: None)  # of the very value, after it
+    panel.knob.effect = label
+    panel.knob._parameter.value = knob
+    ready(panel)
+    assert panel._drawn.means["value"].attrs["knob"] == knob
+    assert panel._drawn.means.sizes["clip"] == 8
+    assert panel.player.wet
+    assert not encoded
+    assert {effect for _, effect, _ in rendered} <= {"CLN", "HPF", label}
+
+
+def test_pages_open_on_shipped_points_with_another_pedalboard_and_say_so(monkeypatch, work):
+    installed = prepared.made_with.__globals__["render_versions"]()
+    other = installed | {"pedalboard": "99.0"}
+    monkeypatch.setattr("latentfx_nb.effects.version", other.__getitem__)
+    for page in ("03", "04", "05", "06", "09"):
+        panel = opened(page)
+        assert f"made with pedalboard {installed['pedalboard']}" in panel.made.value
+        assert "here are pedalboard 99.0" in panel.made.value
+        assert "Renders of" in panel.made.value
+    assert not work[1]  # renders are compared, and nothing is encoded
+
+
+def test_without_other_versions_nothing_is_said():
+    assert opened("04").made.value == ""
+
+
+# ---------------------------------------------------------------------------------------------------------- sound first
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """List what is loaded, encoded and drawn, in order."""
+    events = []
+    encode, load = LogMel.encode, panels.base.Player.load
+
+    def encoding(self, audio):
+        events.append(("encode", len(audio)))
+        return encode(self, audio)
+
+    def loading(self, *arguments, **options):
+        load(self, *arguments, **options)
+        events.append(("load", self.title))
+
+    monkeypatch.setattr(LogMel, "encode", encoding)
+    monkeypatch.setattr(panels.base.Player, "load", loading)
+    return events
+
+
+@pytest.fixture(scope="module")
+def few(real_clips):
+    """Three clips of three recordings, which nothing has been prepared for."""
+    return real_clips[[1, 6, 22]]
+
+
+def test_a_knob_that_is_not_prepared_is_heard_first_then_the_heard_path_is_drawn(few, order, monkeypatch):
+    panel = ready(panels.KnobPaths(few, encoder="logmel"))
+    panel.heard.value = 1
+    ready(panel)
+    order.clear()
+    draw, fade = panel._draw, panel.fade
+    monkeypatch.setattr(panel, "_draw", lambda paths: (draw(paths), order.append(("draw", paths.rows))))
+    monkeypatch.setattr(panel, "fade", lambda traces: (fade(traces), order.append(("fade", panel.status.text))))
+    panel.knob.effect = "DIS"
+    ready(panel)
+    assert set(order[: order.index(("fade", ""))]) == {("load", f"{few.table['clip'].iat[1]}: Distortion, drive 25 dB")}
+    work = order[order.index(("fade", "")) + 1 :]
+    own = work.index(("draw", [1]))
+    assert sum(size for what, size in work[:own]) == 32
+    assert work.index(("draw", [0, 1, 2])) > own
+    assert sum(size for what, size in work if what == "encode") == 3 * 32 + 1  # and the very value
+    assert [trace.opacity for trace in panel.stale] == [1] * len(panel.stale)
+
+
+def test_paths_that_are_not_those_chosen_stay_faint(few, monkeypatch):
+    panel = ready(panels.KnobPaths(few, encoder="logmel"))
+    asked = []
+
+    def full(clips, encoder, effect, knob, bar, *, compute=True):
+        if not compute:
+            raise prepared.NotShipped("no")
+        asked.append(len(clips))
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(panels.knob_paths, "sweep_means", full)
+        panel.knob.effect = "DIS"
+        ready(panel)
+    assert asked == [1]
+    assert "the disk is full" in said(panel)
+    assert {trace.opacity for trace in panel.stale} == {panels.base.plots.STALE}
+    assert panel.player.title.endswith("Distortion, drive 25 dB")
+    panel.knob.effect = "HPF"
+    ready(panel)
+    assert {trace.opacity for trace in panel.stale} == {1}
+
+
+@pytest.mark.parametrize("page", ["02", "07"])
+def test_trajectories_and_pairs_are_encoded_after_the_sound(page, order):
+    name = {"02": "Trajectories", "07": "LatentAlgebra"}[page]
+    panel = ready(getattr(panels, name)(encoder="logmel"))
+    order.clear()
+    if page == "02":
+        panel.effects.value = ("RVB",)
+    else:
+        panel.effect.value = "RVB"
+    ready(panel)
+    kinds = [what for what, _ in order]
+    assert "encode" in kinds
+    assert kinds.index("load") < kinds.index("encode")
+    assert "reverb" in panel.player.title.lower()
+
+
+def test_a_sound_does_not_wait_for_training(monkeypatch):
+    import threading
+
+    panel = ready(panels.LinearProbes(encoders=("logmel",)))
+    gate, started = threading.Event(), threading.Event()
+
+    def long(*_arguments, **_options):
+        started.set()
+        assert gate.wait(PATIENCE_S)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(panels.linear_probes, "train_probes", long)
+    panel.train_button.click()
+    assert started.wait(PATIENCE_S)
+    panel.choose("DLY", "CLN")
+    panel.voice.wait(PATIENCE_S)
+    assert panel.player.title.endswith("Delay (DLY named CLN)")
+    assert panel.player.wet
+    gate.set()
+    ready(panel)
+
+
+# ----------------------------------------------------------------------------------------------------------- bad clips
+
+
+def test_a_clip_that_cannot_be_read_is_named_and_play_is_up_again(bundled_broken):
+    panel = ready(panels.EffectClusters(encoder="logmel"))
+    panel.player.playing = True
+    bundled_broken(panel.clips, 0)
+    panel.player._handle_custom_msg({"kind": "wanted"}, [])
+    ready(panel)
+    assert "This cannot be heard: gtr_00_a is broken" in said(panel)
+    assert panel.player.playing is False
+    panel.choose(1, 5)
+    ready(panel)
+    assert said(panel) == ""
+    assert panel.player.wet
+
+
+@pytest.fixture
+def bundled_broken(monkeypatch):
+    """Let the file of one clip of a set break off."""
+    read = type(load_clips("bundled"))._read
+
+    def breaking(clips, row):
+        name = clips.table["clip"].iat[row]
+
+        def broken(self, one):
+            if self.table["clip"].iat[one] == name:
+                raise ValueError(f"{name} is broken")
+            return read(self, one)
+
+        monkeypatch.setattr(type(clips), "_read", broken)
+
+    return breaking
+
+
+@pytest.mark.parametrize("name", ["EffectClusters", "KnobPaths", "LinearProbes", "LatentAlgebra", "DimensionMasking"])
+def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(name, monkeypatch):
+    """What `encode_effects` leaves out stands in no row: rows of what was computed are not those of the set."""
+    clips, whole = load_clips("bundled"), prepared.effect_means
+    lost = clips.table["clip"].iat[3]
+
+    def without(some, *arguments, **options):
+        means = whole(some, *arguments, **options)
+        return means.sel(clip=means["clip"] != lost)
+
+    for module in ("knob_paths", "linear_probes", "latent_algebra", "dimension_masking"):
+        monkeypatch.setattr(getattr(panels, module), "effect_means", without)
+    points = prepared.cluster_points(clips, "logmel")
+    left = {view: x.sel(clip=x["clip"] != lost) for view, x in points.views.items()}
+    monkeypatch.setattr(panels.effect_clusters, "cluster_points", lambda *_, **__: prepared.replace(points, views=left))
+    options = {"encoders": ("logmel",)} if name == "LinearProbes" else {"encoder": "logmel"}
+    panel = ready(getattr(panels, name)(clips, **options))
+    assert said(panel) == f"Left out, as they cannot be read to their end: {Path(clips.table['file'].iat[3]).name}."
+    if name == "EffectClusters":
+        panel.choose(3, 5)  # the fourth point is of the fifth clip
+        ready(panel)
+        assert panel.player.title == f"{clips.table['clip'].iat[4]}: High-pass filter"
+    elif name in ("LinearProbes", "LatentAlgebra"):
+        held = panel._drawn.clips if name == "LinearProbes" else panel._drawn[0]
+        assert list(held.table["clip"]) == [clip for clip in clips.table["clip"] if clip != lost]
