@@ -1,10 +1,14 @@
-# make run, make test, make lab, make docs, make pictures, make bench, make soak, make lint, make clean; each installs
-# what it needs into .venv, once.
+# make run, make test, make ci, make lab, make docs, make pictures, make bench, make soak, make lint, make clean; each
+# installs what it needs into .venv, once. Of the tests,
+#   make test   is for each change: 13 minutes at the most on two quiet cores
+#   make ci     runs the slow rest, and then, as another processor would, what tests/processors.py names
+#   make soak   injects faults at length, for hours
+# and .ci/run does make lint, make test and make ci, in an hour at the most.
 #
 #   PYTHON=python3.12   the Python that .venv is made with (by default the first of 3.11 or newer on the path)
 #   TORCH=cpu           take torch's CPU build from PyTorch's own index (when .venv is made)
 #   PORT=9000           the first port that `make run` tries
-#   ARGS="..."          more options for pytest (make test; -n 0 for one process) or JupyterLab (make lab)
+#   ARGS="..."          more options for pytest (make test, make ci; -n 0 for one process) or JupyterLab (make lab)
 #   CHROMIUM=...        the browser for the tests;  SKIP_BROWSER=1  leaves the browser tests out
 
 VENV := .venv
@@ -33,7 +37,7 @@ ifneq ($(shell test -x $(PY) && cat $(STAMPS)/place 2>/dev/null),$(CURDIR))
 $(shell rm -rf $(STAMPS))
 endif
 
-.PHONY: help run test chromium lab docs pictures bench soak lint clean
+.PHONY: help run test ci chromium lab docs pictures bench soak lint clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -42,17 +46,25 @@ run: $(STAMPS)/run
 	@$(SETTINGS); $(PY) -m latentfx_nb warm
 	@$(PY) -m latentfx_nb serve --open-browser $(if $(PORT),--port $(PORT))
 
-# Chromium is looked for first: a machine that can have none should say so before anything is installed.
 # Two processes with a thread each take two thirds of the time that one with two takes. The tests in browsers, the
 # longest, come first.
+PYTEST_OPTIONS := -n 2 --dist loadfile --no-loadscope-reorder
+TEST_SETTINGS := set -e; $(SETTINGS); export OMP_NUM_THREADS=1
+ifeq ($(SKIP_BROWSER),)
+TEST_SETTINGS += LATENTFX_REQUIRE_BROWSER=1; CHROMIUM="$$(bash tools/find_chromium.sh)"; export CHROMIUM
+endif
+
+# Chromium is looked for first: a machine that can have none should say so before anything is installed.
 test: chromium $(STAMPS)/test
 	@$(SETTINGS); $(PY) -m latentfx_nb warm
-	@set -e; $(SETTINGS); \
-	if [ -z "$(SKIP_BROWSER)" ]; then \
-		CHROMIUM="$$(bash tools/find_chromium.sh)"; export CHROMIUM LATENTFX_REQUIRE_BROWSER=1; \
-	fi; \
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
-		$(if $(SKIP_BROWSER),-m "not browser") $(ARGS)
+	@$(TEST_SETTINGS); $(PY) -m pytest $(PYTEST_OPTIONS) -m "not ci$(if $(SKIP_BROWSER), and not browser)" $(ARGS)
+
+# What takes long and need not be tried on each change; then the part of the suite that tests/processors.py names, with
+# fewer of the processor's instructions.
+ci: chromium $(STAMPS)/test
+	@$(SETTINGS); $(PY) -m latentfx_nb warm
+	@$(TEST_SETTINGS); $(PY) -m pytest $(PYTEST_OPTIONS) -m "ci$(if $(SKIP_BROWSER), and not browser)" $(ARGS)
+	@$(TEST_SETTINGS); $(PY) -m tests.processors $(PYTEST_OPTIONS) $(if $(SKIP_BROWSER),-m "not browser") $(ARGS)
 
 chromium:
 	@if [ -z "$(SKIP_BROWSER)" ]; then bash tools/find_chromium.sh >/dev/null; fi
@@ -78,7 +90,7 @@ bench: $(STAMPS)/test
 soak: chromium $(STAMPS)/test
 	@$(SETTINGS); $(PY) -m latentfx_nb warm
 	@$(SETTINGS); LATENTFX_SOAK=1 LATENTFX_REQUIRE_BROWSER=1 CHROMIUM="$$(bash tools/find_chromium.sh)" \
-		$(PY) -m pytest -m soak $(ARGS)
+		$(PY) -m pytest -m soak -o faulthandler_timeout=14400 $(ARGS)
 
 lint: $(STAMPS)/test
 	$(PY) -m ruff check .

@@ -33,7 +33,7 @@ def start(name: str, shipped: bool) -> None:
     if not shipped:
         from pathlib import Path
 
-        lfx.prepared.POINTS = Path("nothing ships")
+        lfx.shipped.POINTS = Path("nothing ships")
     panel()
     made = time.perf_counter()
     print(json.dumps({"imports": imported - begun, "panel": made - imported}))

@@ -31,7 +31,7 @@ from latentfx_nb.kernels import kernels_of
 
 PAGE = "04_knob_paths"
 PROTOCOL = "v1.kernel.websocket.jupyter.org"  # what browsers speak
-LONGEST_S = 120
+LONGEST_S = 600
 LOOK_S = 0.5, 1.5
 
 

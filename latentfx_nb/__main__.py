@@ -67,10 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     warm = commands.add_parser(
         "warm", help="prepare the bundled clips' latents in the cache, and compile what trains probes"
     )
-    warm.add_argument(
-        "encoders", nargs="*", help="default: the one that the pages open on; to publish, all that ship points"
-    )
-    warm.add_argument("--publish", action="store_true", help="also recompute the points that ship with the package")
+    warm.add_argument("encoders", nargs="*", help="default: the one that the pages open on")
     warm.set_defaults(run=_warm)
 
     commands.add_parser("encoders", help="list the encoders").set_defaults(run=_encoders)
@@ -166,13 +163,10 @@ def _warm(options: argparse.Namespace) -> None:
     from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
     from latentfx_nb.latents import encode_effects
     from latentfx_nb.linear import compile_kernels
-    from latentfx_nb.prepared import write_points
 
     compile_kernels()
-    for name in options.encoders or DEFAULT_ENCODERS[: None if options.publish else 1]:
+    for name in options.encoders or DEFAULT_ENCODERS[:1]:
         encode_effects(load_clips("bundled"), load_encoder(name), on_error="raise")
-        if options.publish:
-            sys.stdout.write(f"{name}: wrote {write_points(name)}\n")
         sys.stdout.write(f"{name}: ready\n")
 
 

@@ -42,6 +42,7 @@ from latentfx_nb.encoders.base import Decoder, Encoder, encode_clips
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.latents import encode_effects, encoded_clips
 from latentfx_nb.probes import accuracy_interval, named_by, ratio_interval, train_probes
+from latentfx_nb.samples import spread
 
 Latents = xr.DataArray | NDArray[np.floating]
 
@@ -267,7 +268,7 @@ def held_out_rows(clips: ClipSet, n: int = HELD_OUT) -> list[int]:
     groups, rows = [group.index for _, group in table.groupby("instrument", sort=True)], []
     for number, group in enumerate(groups):
         share = (n - len(rows)) // (len(groups) - number)
-        rows += list(group[np.linspace(0, len(group) - 1, min(len(group), share)).astype(int)])
+        rows += list(group[spread(len(group), share)])
     return sorted(map(int, rows))
 
 

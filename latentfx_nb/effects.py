@@ -271,12 +271,23 @@ def render_many(
                 future.cancel()
 
 
-def settings_hash(settings: Sequence[Setting], lufs: float = TARGET_LUFS) -> str:
-    """Return a sha256 over all that renders depend on besides the clip, the libraries' versions among it."""
-    content = [[[setting.label, setting.parameters()] for setting in settings], lufs, render_versions()]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def sweep_settings(effect: str, n: int, knob: str | None = None) -> list[Setting]:
+    """Return the settings along `n` values of one effect's knob, its first by default."""
+    turned = get_effect(effect).knob(knob)
+    return [Setting(effect, value, turned.name) for value in turned.values(n).tolist()]
+
+
+def recipe(settings: Sequence[Setting], lufs: float = TARGET_LUFS) -> dict[str, Any]:
+    """Return all that renders depend on besides the clip and the libraries' versions, ready for JSON and exact."""
+    return {"settings": [[setting.label, setting.parameters()] for setting in settings], "lufs": lufs}
 
 
 def render_versions() -> dict[str, str]:
-    """Return the version of each library that renders depend on."""
+    """Return the installed version of each library that renders depend on."""
     return {name: version(name) for name in ("pedalboard", "pyloudnorm")}
+
+
+def settings_hash(settings: Sequence[Setting], lufs: float = TARGET_LUFS) -> str:
+    """Return a sha256 over all that renders depend on besides the clip, the libraries' versions among it."""
+    content = [*recipe(settings, lufs).values(), render_versions()]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

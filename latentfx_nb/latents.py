@@ -30,7 +30,17 @@ from latentfx_nb import audio
 from latentfx_nb.cache import cache_dir
 from latentfx_nb.clips import ClipSet, SkippedFiles
 from latentfx_nb.cluster import Loaded, check_client, run_blocks
-from latentfx_nb.effects import EFFECTS, Setting, get_effect, render_many, render_versions, settings_hash, typed
+from latentfx_nb.effects import (
+    EFFECTS,
+    TABLE_1,
+    Setting,
+    get_effect,
+    render_many,
+    render_versions,
+    settings_hash,
+    sweep_settings,
+    typed,
+)
 from latentfx_nb.encoders import reloading
 from latentfx_nb.encoders.base import Encoder, batch_size, cpu_threads, encode_inputs, model_inputs, on_threads
 from latentfx_nb.paper import CLIP_SAMPLES, KNOB_VALUES, SAMPLE_RATE_HZ, TARGET_LUFS
@@ -87,7 +97,7 @@ def encode_effects(
     version, if no clip at all could be encoded, and OSError, with all finished clips kept, if the disk is full or
     cannot be written.
     """
-    labels = [effects] if isinstance(effects, str) else list(EFFECTS if effects is None else effects)
+    labels = [effects] if isinstance(effects, str) else list(TABLE_1 if effects is None else effects)
     settings = [Setting(label) for label in labels]
     axis = xr.Variable("effect", labels)
     return _encode(_Job(clips, encoder, settings, axis), store, client, shard, average, bar, on_error)
@@ -114,8 +124,8 @@ def encode_sweep(
     digits is read and gone on with, and keeps its own: they differ from ours by less than anybody can type.
     """
     turned = get_effect(effect).knob(knob)
-    values = turned.values(n)
-    settings = [Setting(effect, value, turned.name) for value in values.tolist()]
+    settings = sweep_settings(effect, n, turned.name)
+    values = np.array([setting.value for setting in settings])
     axis = xr.Variable("value", values, {"units": turned.unit, "effect": effect, "knob": turned.name})
     return _encode(_Job(clips, encoder, settings, axis), store, client, shard, average, bar, on_error)
 

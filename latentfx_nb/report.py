@@ -31,9 +31,10 @@ from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, settings_hash
 from latentfx_nb.encoders import present_hashes
 from latentfx_nb.encoders.base import compute_devices
 from latentfx_nb.masking import MASKING
-from latentfx_nb.prepared import CLOUD_FRAMES, POINTS
+from latentfx_nb.prepared import CLOUD_FRAMES
 from latentfx_nb.probes import DRAWS, ProbeConfig, accuracy_interval
 from latentfx_nb.projections import RENDERS_BESIDE, UMAP_METRIC, fit_umap
+from latentfx_nb.shipped import POINTS
 
 OWN_SETTINGS = ("LATENTFX_CACHE", "LATENTFX_WEIGHTS", "LATENTFX_CLIPS", "LATENTFX_UPLOAD_MB", "LATENTFX_ALLOW_FOLDERS")
 
@@ -66,7 +67,7 @@ def run_report() -> dict[str, Any]:
         "clips": _clips(),
         "effects": _effects(),
         "parameters": _parameters(),
-        "points": {path.stem: _digest(path) for path in sorted(POINTS.glob("*.nc"))},
+        "points": {folder.name: _folder_digest(folder) for folder in sorted(POINTS.iterdir())},
         "stores": list(_stores()),
     }
 
@@ -189,6 +190,12 @@ def _stores() -> Iterator[dict[str, Any]]:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _folder_digest(folder: Path) -> str:
+    """Return one sha256 over the names and contents of all files in a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _hash([[path.relative_to(folder).as_posix(), _digest(path)] for path in files])
 
 
 def _hash(content: object) -> str:

@@ -29,6 +29,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def spread(length: int, n: int) -> list[int]:
+    """Return `n` places spread evenly from 0 to `length` - 1, or all there are: by whole numbers, the same anywhere."""
+    n = min(length, n)
+    return [place * (length - 1) // max(n - 1, 1) for place in range(n)]
+
+
 class Samples:
     """`x` seen as a matrix `[sample feature]`, float32, read in blocks of whole entries of its first sample dim.
 

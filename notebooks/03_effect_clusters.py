@@ -38,17 +38,19 @@ if "google.colab" in sys.modules:
 # %% tags=["static"]
 import latentfx_nb as lfx
 
-points = lfx.prepared.cluster_points(lfx.load_clips("bundled"), "diffae-mini")
+clips = lfx.load_clips("bundled")
+points = lfx.prepared.cluster_points(clips, "diffae-mini")
 lfx.plots.effect_clusters({lfx.prepared.VIEWS[view]: x for view, x in points.views.items()}, color="effect")
 
 # %% tags=["static"]
-points.windows.groupby("label").nth([0, -1]).style.format("{:.0%}")
+windows = lfx.prepared.window_purity(clips, "diffae-mini")
+windows.groupby("label").nth([0, -1]).style.format("{:.0%}")
 
 # %% tags=["static"]
 import pandas as pd
 
 pd.set_option("display.max_colwidth", None)
-points.claims
+lfx.prepared.cluster_claims(clips, "diffae-mini")
 
 # %%
 import latentfx_nb as lfx

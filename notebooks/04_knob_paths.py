@@ -50,7 +50,7 @@ lfx.plots.knob_path(pca.transform(sweep), pca.points)
 lfx.comparison.path_measures(sweep).to_dataframe().round(2)
 
 # %% tags=["static"]
-paths = lfx.prepared.shipped_paths(clips, "diffae-mini")
+paths = lfx.prepared.knob_paths(clips, "diffae-mini")
 lfx.claims.path_claims(paths)
 
 # %%

@@ -99,6 +99,7 @@ def test_music_throughout_and_no_clipping(audio):
         assert np.abs(clip[:4800]).max() > 0.02 * peak, name
 
 
+@pytest.mark.ci
 def test_no_two_clips_alike(audio):
     prints = {name: clip_statistics.log_mel(clip) for name, clip in audio.items()}
     for (name, first), (other, second) in itertools.combinations(prints.items(), 2):

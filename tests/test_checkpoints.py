@@ -23,6 +23,7 @@ from latentfx_nb.encoders.unet import DiffusionUNet
 from latentfx_nb.encoders.weights import SUMS, digest
 from tests.conftest import SHARED
 from tests.narrow_checkpoints import networks, save_checkpoint, save_converted, state_dict
+from tests.speed import PATIENCE_S
 
 PUBLISHED = {  # name -> network, parameters, tensors
     "diffae_encoder": (SoundStreamEncoder, {}, 19_806_304, 134),
@@ -237,7 +238,7 @@ def test_memory_stays_below_twice_the_file(tmp_path):
     state = {f"encoder_ema.{name}": weight for name, weight in network.state_dict().items()}
     path = save_checkpoint("diffae", tmp_path / "its.ckpt", state)
     run = [sys.executable, "-c", MEASURE, str(path), str(tmp_path / "out"), digest(path)]
-    grown = int(subprocess.run(run, capture_output=True, text=True, check=True, timeout=120).stdout)
+    grown = int(subprocess.run(run, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout)
     assert path.stat().st_size > 50e6
     assert 0 < grown < 2 * path.stat().st_size
 

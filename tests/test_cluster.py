@@ -103,8 +103,10 @@ def test_an_encoder_is_loaded_once_a_worker(client, tmp_path):
         return "model"
 
     def task(loaded, block):
-        time.sleep(0.02)
-        return os.getpid(), loaded.get(), block
+        thing = loaded.get()
+        while len((tmp_path / "loads").read_text().split()) < 2:  # the other worker is still to come
+            time.sleep(0.02)
+        return os.getpid(), thing, block
 
     found = list(run_blocks(client, task, range(12), load))
     assert sorted(block for *_, block in found) == list(range(12))

@@ -16,9 +16,12 @@ import nbclient
 import nbformat
 import pytest
 
+from tests.speed import NOTEBOOK_LIMITS
+
+pytestmark = pytest.mark.ci
+
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "04_knob_paths"  # where the README's badge leads
-CELL_S = 300
 
 # What a kernel of Colab has when it starts, and pip as this test wants it.
 STARTUP = """
@@ -68,9 +71,8 @@ def run(tmp_path_factory):
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_PATH", str(folder / "jupyter"))
-        client = nbclient.NotebookClient(
-            notebook, timeout=CELL_S, kernel_name="colab", resources={"metadata": {"path": str(folder)}}
-        )
+        resources = {"metadata": {"path": str(folder)}}
+        client = nbclient.NotebookClient(notebook, kernel_name="colab", resources=resources, **NOTEBOOK_LIMITS)
         client.execute(env=environment)
     return notebook, folder
 

@@ -13,6 +13,7 @@ from latentfx_nb import encoders
 from latentfx_nb.encoders import ModuleEncoder, check_encoder, list_encoders, load_encoder, register_encoder
 from latentfx_nb.encoders.base import decode_latents, encode_clips
 from latentfx_nb.encoders.logmel import LogMel
+from tests.speed import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -235,6 +236,6 @@ def test_a_registered_module_appears_in_every_dropdown():
     register_encoder(ModuleEncoder("mine", linear_autoencoder()[0], sample_rate=48_000, hop=64, device="cpu"))
     panel = lfx.panels.LatentImages(encoder="mine")
     assert "mine" in [value for _, value in panel.encoder.options]
-    panel.wait()
+    panel.wait(PATIENCE_S)
     assert "did not work" not in panel.status.text
     assert panel.figure.data[3].z.shape == (8, 4096)

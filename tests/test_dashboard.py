@@ -11,6 +11,7 @@ import pytest
 
 from latentfx_nb import dashboard, kernels, server
 from latentfx_nb.panels.base import _Figure
+from tests.speed import PATIENCE_S
 
 SAYS = """
 import os
@@ -30,7 +31,7 @@ def page(tmp_path_factory):
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, folder / "says.ipynb")
     with server.running(folder) as (address, _):
-        with urllib.request.urlopen(f"{address}/voila/render/says.ipynb", timeout=120) as answer:
+        with urllib.request.urlopen(f"{address}/voila/render/says.ipynb", timeout=PATIENCE_S) as answer:
             yield address, answer.read().decode()
 
 
@@ -46,7 +47,7 @@ def test_plotlys_javascript_is_served_and_asked_for_first(page):
     assert f'href="/{dashboard.PLOTLY_JS}"' in html
     assert html.index(dashboard.PLOTLY_JS) < html.index("<body")
     assert f"/{dashboard.PLOTLY_JS}" in re.search(r"plotly lies at (\S+)", html)[1]
-    with urllib.request.urlopen(f"{address}/{dashboard.PLOTLY_JS}", timeout=60) as answer:
+    with urllib.request.urlopen(f"{address}/{dashboard.PLOTLY_JS}", timeout=PATIENCE_S) as answer:
         assert answer.read() == dashboard.BUNDLE.read_bytes()
         assert int(re.search(r"max-age=(\d+)", answer.headers["Cache-Control"])[1]) > 86_400
 

@@ -13,6 +13,7 @@ from tornado.websocket import websocket_connect
 
 from benchmarks.visitors import PROTOCOL, Visitor
 from latentfx_nb import server
+from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.soak
 
@@ -45,7 +46,7 @@ def address():
 
 
 def ask(address: str, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=120)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=PATIENCE_S)
     try:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()

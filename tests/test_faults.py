@@ -24,6 +24,7 @@ from latentfx_nb.effects import render
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.latents import encode_effects
 from latentfx_nb.projections import fit_umap
+from tests.speed import PATIENCE_S
 from tests.test_decoding import Decoding
 from tests.test_latents import Quiet, Tiny, content_of, encoded, finished_rows
 
@@ -211,12 +212,12 @@ def small_disk(folder):
     """Mount a disk of half a megabyte at the folder, where this process may."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(command, capture_output=True, timeout=10).returncode:
+    if not shutil.which("mount") or subprocess.run(command, capture_output=True, timeout=PATIENCE_S).returncode:
         pytest.skip("cannot mount a small disk here")
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True, timeout=10)
+        subprocess.run(["umount", "-l", str(folder)], check=True, timeout=PATIENCE_S)
 
 
 class Filling(Tiny):
@@ -262,18 +263,18 @@ def read_only(folder):
     bound = (
         shutil.which("mount")
         and not subprocess.run(
-            ["mount", "--bind", str(folder), str(folder)], capture_output=True, timeout=10
+            ["mount", "--bind", str(folder), str(folder)], capture_output=True, timeout=PATIENCE_S
         ).returncode
     )
     if not bound:
         pytest.skip("cannot mount a folder read-only here")
     try:
         command = ["mount", "-o", "remount,ro,bind", str(folder)]
-        if subprocess.run(command, capture_output=True, timeout=10).returncode:
+        if subprocess.run(command, capture_output=True, timeout=PATIENCE_S).returncode:
             pytest.skip("cannot mount a folder read-only here")
         yield folder
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True, timeout=10)
+        subprocess.run(["umount", "-l", str(folder)], check=True, timeout=PATIENCE_S)
 
 
 REMEDY = "cannot be written .*: set LATENTFX_CACHE to a folder that can be, or give another store"

@@ -21,6 +21,7 @@ from latentfx_nb.clips import load_clips
 from latentfx_nb.effects import render
 from latentfx_nb.panels import figure_tools
 from latentfx_nb.panels.figure_tools import FigureTools, figure_table, saved_page
+from tests.speed import PATIENCE_S
 from tests.test_panels import drawn
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
@@ -75,7 +76,7 @@ def test_the_code_draws_what_the_page_shows(name):
     panel = getattr(panels, name)(**arguments)
     for control, value in choices.items():
         getattr(panel, control).value = value
-    panel.wait()
+    panel.wait(PATIENCE_S)
     tools = tools_of(panel)
     assert tools.lines.value == ""
     tools.code.value = True
@@ -101,7 +102,7 @@ def test_the_code_moves_a_clip_as_the_page_does(mode, choices):
     panel.mode.value = mode
     for control, value in choices.items():
         getattr(panel, control).value = value
-    panel.wait()
+    panel.wait(PATIENCE_S)
     lines, last = panel.code().rsplit("\n", 1)
     assert last == "sound = lfx.decoding.reconstruction(encoder, moved, lfx.paper.CLIP_SAMPLES)"  # logmel cannot
     names = {}
@@ -114,7 +115,7 @@ def test_masked_pairs_and_the_most_telling_dims_have_their_code():
     panel = panels.DimensionMasking(encoder="logmel")
     panel.mode.value = "two"
     panel.train()
-    panel.wait()
+    panel.wait(PATIENCE_S)
     found, _ = run(panel.code())
     assert isinstance(found, xr.DataArray)
     at = np.triu_indices(panel._drawn.lost.sizes["dim"], 1)
@@ -169,10 +170,10 @@ def test_pictures_are_asked_of_the_page_by_the_figures_name():
 
 def test_the_html_button_makes_a_link():
     panel = panels.KnobPaths(load_clips("bundled")[[0, 40]], encoder="logmel")
-    panel.wait()
+    panel.wait(PATIENCE_S)
     tools = tools_of(panel)
     tools.children[0].children[3].click()
-    panel.wait()
+    panel.wait(PATIENCE_S)
     page = base64.b64decode(re.search(r'base64,([^"]+)"', tools.link.value)[1]).decode()
     sounds, traces = held_in(page)
     assert len(sounds) == 2 * 32 and list(traces) == [1]
@@ -201,10 +202,10 @@ def test_a_table_has_a_row_for_each_point_and_cell_that_is_drawn():
 
 def test_the_csv_button_makes_a_link_with_the_numbers():
     panel = panels.KnobPaths(encoder="logmel")
-    panel.wait()
+    panel.wait(PATIENCE_S)
     tools = tools_of(panel)
     next(b for b in tools.children[0].children if getattr(b, "description", "") == "CSV").click()
-    panel.wait()
+    panel.wait(PATIENCE_S)
     content = base64.b64decode(re.search(r"base64,([^\"]+)\"", tools.link.value)[1])
     table = pd.read_csv(io.BytesIO(content))
     paths = table[table["trace"] == "paths"]

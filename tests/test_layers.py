@@ -17,7 +17,7 @@ FLOORS = (
     ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
     ("claims", "comparison"),
-    ("prepared", "exports", "plots", "dropzone", "player", "report", "kernels", "dashboard", "server"),
+    ("shipped", "prepared", "exports", "plots", "dropzone", "player", "report", "kernels", "dashboard", "server"),
     ("panels",),
 )
 ORDER = [module for floor in FLOORS for module in floor]

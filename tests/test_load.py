@@ -9,10 +9,12 @@ import pytest
 from benchmarks.visitors import kernel_bytes, visit
 from latentfx_nb import server
 from latentfx_nb.kernels import kernels_of
+from tests.speed import PATIENCE_S
 
 SECTION = "Load"
 
 
+@pytest.mark.ci
 @pytest.mark.soak
 def test_visitors_at_once_all_see_and_hear_what_they_ask_for(soak, run_async):
     visitors, seconds = soak.rounds(2, 5), soak.rounds(3, 60)
@@ -22,7 +24,7 @@ def test_visitors_at_once_all_see_and_hear_what_they_ask_for(soak, run_async):
         assert len(kernels_of(process.pid)) == 1 + visitors
         held = sum(kernel_bytes(process)) / 1e9
         below = psutil.Process(process.pid).children(recursive=True)
-    gone, left = psutil.wait_procs(below, timeout=30)
+    gone, left = psutil.wait_procs(below, timeout=PATIENCE_S)
     assert gone and not left
     assert all(one.exact_s and len(one.exact_s) == len(one.prepared_s) for one in there)
     together = np.median(np.concatenate([one.exact_s for one in there]))

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latentfx_nb import __version__, latents, prepared
+from latentfx_nb import __version__, latents
 from latentfx_nb import clips as clips_module
 from latentfx_nb.__main__ import main
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.latents import encode_effects, encode_sweep
+from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
@@ -70,10 +71,12 @@ def test_version(capsys):
 
 
 def test_it_runs_as_a_module_and_without_a_command_it_tells_which_there_are():
-    run = subprocess.run([sys.executable, "-m", "latentfx_nb"], capture_output=True, text=True, timeout=120)
+    run = subprocess.run([sys.executable, "-m", "latentfx_nb"], capture_output=True, text=True, timeout=PATIENCE_S)
     assert run.returncode == 2
     assert "COMMAND" in run.stderr
-    run = subprocess.run([sys.executable, "-m", "latentfx_nb", "--help"], capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        [sys.executable, "-m", "latentfx_nb", "--help"], capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert run.returncode == 0
     for command in ("encode", "warm", "encoders", "serve"):
         assert re.search(rf"^ +{command} ", run.stdout, re.MULTILINE)
@@ -81,7 +84,7 @@ def test_it_runs_as_a_module_and_without_a_command_it_tells_which_there_are():
 
 def test_an_error_ends_the_process_with_status_1(tmp_path):
     command = [sys.executable, "-m", "latentfx_nb", "encode", str(tmp_path / "missing")]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert run.returncode == 1
     assert run.stdout == ""
     assert (
@@ -285,15 +288,6 @@ def test_warm_prepares_the_default_encoder_once(two_bundled, no_weights, encoded
 def test_warm_takes_names(two_bundled, lyra_weights, encoded, capsys):
     assert answer(["warm", "lyra-v2"], capsys) == (0, "lyra-v2: ready\n", "")
     assert encoded == [10, 10]
-
-
-def test_warm_does_not_publish_unasked(two_bundled, no_weights, monkeypatch, capsys):
-    written = []
-    monkeypatch.setattr(prepared, "write_points", lambda name: written.append(name) or Path(f"{name}.nc"))
-    answer(["warm", "logmel"], capsys)
-    assert written == []
-    assert answer(["warm", "logmel", "--publish"], capsys)[1] == "logmel: wrote logmel.nc\nlogmel: ready\n"
-    assert written == ["logmel"]
 
 
 def test_warm_of_an_unknown_encoder_is_one_sentence(capsys):

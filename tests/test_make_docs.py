@@ -10,7 +10,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.speed import PATIENCE_S
 from tools import make_docs
+
+pytestmark = pytest.mark.ci
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def written(tmp_path_factory):
     out = tmp_path_factory.mktemp("docs")
     command = [sys.executable, ROOT / "tools" / "make_docs.py", "09_compare_encoders", "--out", out]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert run.returncode == 0, run.stderr
     assert run.stdout.endswith(f"{out / 'index.html'}\n")
     return out

@@ -15,12 +15,12 @@ import pytest
 
 import latentfx_nb as lfx
 from latentfx_nb.panels.start_here import PAGES
+from tests.speed import NOTEBOOK_LIMITS
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 CELL_LINES = 12
 PANEL = re.compile(r"\blfx\.panels\.([A-Z]\w*)\(")
-CELL_S = 180
 
 
 def read(name):
@@ -49,7 +49,8 @@ def executed(tmp_path_factory):
         if name not in done:
             notebook = read(name)
             environment = {**os.environ, "LATENTFX_CACHE": str(cache), "OMP_WAIT_POLICY": "PASSIVE"}
-            client = nbclient.NotebookClient(notebook, timeout=CELL_S, resources={"metadata": {"path": str(FOLDER)}})
+            resources = {"metadata": {"path": str(FOLDER)}}
+            client = nbclient.NotebookClient(notebook, resources=resources, **NOTEBOOK_LIMITS)
             client.execute(env=environment)
             done[name] = notebook
         return done[name]

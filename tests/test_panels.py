@@ -35,10 +35,10 @@ from latentfx_nb.panels.base import Cancelled, Status, Worker
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.panels.start_here import PAGES
 from latentfx_nb.probes import LEARNING_RATES, ProbeConfig, class_accuracy, overall_accuracy, train_probes
+from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
-PATIENCE_S = 120
 LABELS = list(EFFECTS)
 # These tests look at the panels and not at a model, so they open on the quickest encoder. The notebooks' own tests open
 # them as they ship.

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.io
 import xarray as xr
 from scipy.spatial import procrustes
 
-from latentfx_nb import algebra, prepared
+from latentfx_nb import algebra, prepared, shipped
 from latentfx_nb.algebra import HELD_OUT, MEASURES, METHODS, SHOTS, WET, score_table
 from latentfx_nb.claims import COMPARED, paper_claims, row_measures
 from latentfx_nb.clips import load_clips
-from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.encoders.logmel import LogMel
@@ -104,8 +103,17 @@ def misses(monkeypatch):
     monkeypatch.setattr(prepared, "encode_sweep", wanted)
 
 
-def shipped(encoder):
-    return prepared._load_points(encoder)
+@pytest.fixture
+def own_points(tmp_path, monkeypatch):
+    """A copy of what ships, to be changed."""
+    folder = tmp_path / "points"
+    shutil.copytree(shipped.POINTS, folder)
+    monkeypatch.setattr(shipped, "POINTS", folder)
+    return folder
+
+
+def measured(bundled, encoder, name):
+    return prepared._measured(bundled, encoder, name)
 
 
 CLAIMS = pd.DataFrame(
@@ -125,55 +133,18 @@ def any_rows(clips=64, right=0.5, seed=0):
 
 
 @pytest.fixture
-def with_claims(monkeypatch):
-    """Shipped files as they are with `CLAIMS` in them, whatever they hold now."""
-    stored = {
-        name: shipped(name)
-        .drop_vars([v for v in shipped(name).variables if v.startswith(("claim", "row_"))])
-        .merge(prepared._store_claims(any_rows(right=right), CLAIMS))
-        for name, right in (("logmel", 0.9), ("lyra-v2", 0.4))
-    }
-    monkeypatch.setattr(prepared, "_load_points", stored.get)
+def with_claims(bundled, own_points):
+    """What ships, with `CLAIMS` in it, whatever it holds now."""
+    for name, right in (("logmel", 0.9), ("lyra-v2", 0.4)):
+        dataset = prepared._store_claims(any_rows(right=right), CLAIMS).rename(clip="clip_hash")
+        dataset = dataset.assign_coords(clip_hash=np.array(bundled.hashes(), object))
+        shipped.write(shipped.measure_piece(name, "claims", tuple(KNOB_RANGES)), dataset)
 
 
 def overlap(x, y, k=9):
     """Return which share of a sample's `k` neighbours in `x` it also has in `y`."""
     near = [neighbours(points.reshape(-1, points.shape[-1]), k) for points in (x, y)]
     return np.mean([len(set(one) & set(other)) / k for one, other in zip(*near)])
-
-
-# ------------------------------------------------------------------------------------------------------------ the files
-
-
-def test_every_default_encoder_ships_points_and_nothing_else_does():
-    assert {path.name for path in prepared.POINTS.iterdir()} == {f"{name}.nc" for name in DEFAULT_ENCODERS}
-
-
-def test_the_files_are_small_plain_netcdf():
-    """NetCDF 3 holds arrays and text: reading it runs no code, unlike a pickle."""
-    paths = list(prepared.POINTS.glob("*.nc"))
-    assert sum(path.stat().st_size for path in paths) < 4e6
-    for path in paths:
-        assert path.read_bytes()[:4] == b"CDF\x02"
-        assert not zipfile.is_zipfile(path)
-        with scipy.io.netcdf_file(path, mmap=False) as file:
-            assert all(variable.data.dtype.kind in "fiS" for variable in file.variables.values())
-
-
-def test_everything_that_ships_is_finite(encoder):
-    for name, variable in shipped(encoder).variables.items():
-        if variable.dtype.kind == "f":
-            assert np.isfinite(variable).all(), name
-
-
-def test_the_file_names_what_it_was_made_from(bundled, encoder):
-    dataset = shipped(encoder)
-    assert list(dataset["clip_hash"].values) == bundled.hashes()
-    assert list(dataset["clip"].values) == list(bundled.table["clip"])
-    assert list(dataset["instrument"].values) == list(bundled.table["instrument"])
-    assert dataset.attrs["weights_hash"] == load_encoder(encoder).weights_hash
-    assert dataset.attrs["encoder"] == encoder
-    assert dataset.attrs["n_clips"] == 64
 
 
 # ------------------------------------------------------------------------------------------------- agreement: averages
@@ -224,49 +195,52 @@ def test_knob_paths_agree_with_a_recomputation(effect, bundled, encoder):
 # ---------------------------------------------------------------------------------------------- agreement: projections
 
 
-def test_pca_of_the_shipped_means_agrees(encoder):
-    dataset = shipped(encoder)
-    pca = fit_pca(dataset["means"])
+def test_pca_of_the_shipped_means_agrees(bundled, encoder):
+    dataset = measured(bundled, encoder, "projections")
+    pca = fit_pca(prepared.effect_means(bundled, encoder, Refusing))
     np.testing.assert_allclose(dataset["pca_mean"].values, pca.points.values, rtol=0, atol=1e-3)
     np.testing.assert_allclose(dataset["explained_mean"].values, pca.explained.values, rtol=1e-4)
 
 
 @pytest.mark.parametrize("n", [2, 3])
-def test_umap_of_the_shipped_means_agrees(n, encoder):
+def test_umap_of_the_shipped_means_agrees(n, bundled, encoder):
     """Equal to the bit only on the machine that made them: elsewhere the layout may turn and bend a little.
 
     Measured, two seeds on one machine share 80 % of their neighbours; chance is 1 %.
     """
-    dataset = shipped(encoder)
-    ours = dataset[f"umap_mean_{n}d"].values
-    again = fit_umap(dataset["means"], n, cache=False).points.values
+    ours = measured(bundled, encoder, "projections")[f"umap_mean_{n}d"].values
+    again = fit_umap(prepared.effect_means(bundled, encoder, Refusing), n, cache=False).points.values
     assert overlap(ours, again) > 0.65
     assert procrustes(ours.reshape(-1, n), again.reshape(-1, n))[2] < 0.6
     shuffled = np.random.default_rng(0).permutation(ours.reshape(-1, n))
     assert overlap(shuffled, again) < 0.1
 
 
-def test_the_picture_keeps_the_latents_neighbours(encoder):
-    dataset = shipped(encoder)
+def test_the_picture_keeps_the_latents_neighbours(bundled, encoder):
+    dataset, means = measured(bundled, encoder, "projections"), prepared.effect_means(bundled, encoder, Refusing)
     for n in (2, 3):
-        assert overlap(dataset[f"umap_mean_{n}d"].values, dataset["means"].values) > 0.5
+        assert overlap(dataset[f"umap_mean_{n}d"].values, means.values) > 0.5
 
 
-def test_flattened_points_agree_with_a_recomputation(computed):
-    dataset = shipped("logmel")
+@pytest.mark.ci
+def test_flattened_points_agree_with_a_recomputation(bundled, computed):
+    dataset = measured(bundled, "logmel", "projections")
     spread = dataset["pca_flat"].values.std()
     np.testing.assert_allclose(dataset["pca_flat"].values, computed["pca_flat"].values, rtol=0, atol=1e-2 * spread)
     np.testing.assert_allclose(dataset["explained_flat"].values, computed["explained_flat"].values, rtol=1e-3)
     assert overlap(dataset["umap_flat_3d"].values, computed["umap_flat_3d"].values) > 0.65
 
 
-def test_all_means_agree_with_a_recomputation(computed):
-    np.testing.assert_allclose(shipped("logmel")["means"].values, computed["means"].values, rtol=0, atol=0.1)
+@pytest.mark.ci
+def test_all_means_agree_with_a_recomputation(bundled, whole):
+    ours = prepared.effect_means(bundled, "logmel", Refusing)
+    np.testing.assert_allclose(ours.values, whole[1].values, rtol=0, atol=0.1)
 
 
-def test_purity_agrees_with_a_recomputation(computed, encoder):
-    dataset = shipped(encoder)
-    again = purity_table(dataset["means"])
+@pytest.mark.ci
+def test_purity_agrees_with_a_recomputation(bundled, computed, encoder):
+    dataset = measured(bundled, encoder, "projections")
+    again = purity_table(prepared.effect_means(bundled, encoder, Refusing))
     np.testing.assert_allclose(dataset["purity"].sel(kind="mean").values, again["purity"].values, atol=5e-3)
     np.testing.assert_allclose(dataset["chance"].values, again["chance"].values)
     if encoder == "logmel":
@@ -277,6 +251,7 @@ def test_purity_agrees_with_a_recomputation(computed, encoder):
 # ----------------------------------------------------------------------------- trajectories, windows, algebra, encoders
 
 
+@pytest.mark.ci
 def test_the_basis_of_trajectories_agrees_with_a_recomputation(bundled, whole):
     ours = prepared.trajectory_basis(bundled, "logmel", Refusing)
     again = fit_pca(whole[0], 3, "dim")
@@ -328,9 +303,11 @@ def test_every_effect_ships_with_scores_of_at_least_eight_held_out_recordings(bu
             assert (table["low"] <= table["score"]).all()
             assert (table["score"] <= table["high"]).all()
             assert len(table) == len(WET) * (len(METHODS) + 1)
-    assert prepared.effect_algebra(bundled[SUBSET], encoder) is None
+    with pytest.raises(prepared.NotShipped, match="the scores of latent algebra in .* do not ship"):
+        prepared.effect_algebra(bundled[SUBSET], encoder, compute=False)
 
 
+@pytest.mark.ci
 def test_shipped_scores_agree_with_a_recomputation(bundled, whole, monkeypatch):
     """One effect of logmel, from 1 and from 4 pairs, on the clips that were held out."""
     latents, means = whole
@@ -355,10 +332,11 @@ def test_all_encoders_that_ship_are_compared_at_once(bundled, misses, lyra_weigh
 
 
 def test_shipped_paths_are_those_of_table_2(bundled, misses):
-    paths = prepared.shipped_paths(bundled, "logmel")
+    paths = prepared.knob_paths(bundled, "logmel", Refusing)
     assert list(paths) == list(KNOB_RANGES)
     assert all(path.sizes["clip"] == 8 for path in paths.values())
-    assert prepared.shipped_paths(bundled[SUBSET], "logmel") is None
+    with pytest.raises(prepared.NotShipped):
+        prepared.knob_paths(bundled[SUBSET], "logmel", compute=False)
 
 
 # ------------------------------------------------------------------------------------------------------- what is served
@@ -424,18 +402,14 @@ def test_other_settings_of_table_1_are_not_served(bundled, misses, monkeypatch):
         prepared.effect_means(bundled, "logmel")
 
 
-def test_another_version_of_the_effects_is_not_served(bundled, misses, monkeypatch):
-    monkeypatch.setattr("latentfx_nb.effects.version", lambda name: "0.0")
-    with pytest.raises(Wanted):
-        prepared.effect_means(bundled, "logmel")
-    with pytest.raises(Wanted):
-        prepared.sweep_means(prepared.path_clips(bundled), "logmel", "DIS")
-
-
-@pytest.mark.parametrize(("effect", "knob"), [("RVB", "damping"), ("CHS", None), ("PS", None)])
-def test_knobs_outside_table_2_are_not_served(effect, knob, bundled, misses):
-    with pytest.raises(Wanted):
-        prepared.sweep_means(prepared.path_clips(bundled), "logmel", effect, knob)
+@pytest.mark.parametrize("effect", TURNABLE)
+def test_all_knobs_of_all_effects_ship(effect, bundled, encoder, misses):
+    clips = prepared.path_clips(bundled)
+    for knob in EFFECTS[effect].knobs:
+        path = prepared.sweep_means(clips, encoder, effect, knob.name, Refusing, compute=False)
+        assert path.shape[:2] == (8, KNOB_VALUES)
+        np.testing.assert_array_equal(path["value"], knob.values(KNOB_VALUES))
+        assert path.std("value").max() > 0  # the knob moves something
 
 
 def test_clips_keep_the_names_they_were_asked_by(bundled, misses):
@@ -461,7 +435,7 @@ def test_what_is_computed_looks_like_what_ships(bundled, monkeypatch):
     """A page must not care which it got."""
     clips = prepared.path_clips(bundled)[:2]
     ours = prepared.effect_means(clips, "logmel", Refusing), prepared.sweep_means(clips, "logmel", "DIS", bar=Refusing)
-    monkeypatch.setattr(prepared, "_load_points", lambda _: None)
+    monkeypatch.setattr(shipped, "read", lambda _: None)
     again = prepared.effect_means(clips, "logmel", Silent), prepared.sweep_means(clips, "logmel", "DIS", bar=Silent)
     for one, other in zip(ours, again):
         assert one.dims == other.dims
@@ -484,6 +458,7 @@ def test_without_umap_its_views_are_left_out(bundled):
 # -------------------------------------------------------------------------------------------------------------- claims
 
 
+@pytest.mark.ci
 def test_the_shipped_claims_agree_with_a_recomputation(bundled, whole):
     """Every number is computed; a probe's answer may flip where machines differ in a last bit.
 
@@ -491,11 +466,9 @@ def test_the_shipped_claims_agree_with_a_recomputation(bundled, whole):
     seven (seen with features that differ by 1e-7), and their accuracy by up to 3 points.
     """
     points = prepared.cluster_points(bundled, "logmel", bar=Refusing)
-    if points.claims is None:
-        pytest.skip("logmel.nc was written before claims were: python -m latentfx_nb warm --publish")
     rows = row_measures(*whole)
     for name, values in rows.data_vars.items():
-        ours = shipped("logmel")[f"row_{name}"].values
+        ours = prepared._rows_of(measured(bundled, "logmel", "claims"))[name].values
         chaotic = name in ("hit_flat", "instrument_flat")
         assert np.abs(ours - values.values).mean() < (0.25 if chaotic else 0.02), name
         assert ours.mean() == pytest.approx(float(values.mean()), abs=0.06), name
@@ -515,9 +488,8 @@ def test_claims_that_ship_are_served_with_the_points(bundled, misses, with_claim
         assert [one if one is None else type(one) for one in found["holds"]] == [bool, bool, None]
 
 
-def test_a_file_without_claims_is_served_without_them(bundled, misses, monkeypatch):
-    old = shipped("logmel").drop_vars([v for v in shipped("logmel").variables if v.startswith(("claim", "row_"))])
-    monkeypatch.setattr(prepared, "_load_points", lambda _: old)
+def test_points_are_served_without_claims_where_these_do_not_ship(bundled, misses, own_points):
+    (own_points / "logmel/measures/claims.nc").unlink()
     assert prepared.cluster_points(bundled, "logmel", bar=Refusing).claims is None
     with pytest.raises(Wanted):
         prepared.cluster_claims(bundled, "logmel", bar=Refusing)
@@ -563,37 +535,3 @@ def test_path_clips_of_few_clips_are_all_there_are(bundled):
     assert len(prepared.path_clips(bundled[[0]])) == 1
     guitars = bundled[(table["instrument"] == "guitar").to_numpy()]
     assert len(prepared.path_clips(guitars)) == 4
-
-
-# -------------------------------------------------------------------------------------------------------------- writing
-
-
-def test_written_points_can_be_read_back(bundled, tmp_path, monkeypatch):
-    """The whole way through the file, on three clips."""
-    monkeypatch.setattr(prepared, "load_clips", lambda _: bundled[[0, 30, 40]])
-    monkeypatch.setattr(prepared, "KNOB_RANGES", {"DIS": KNOB_RANGES["DIS"]})
-    monkeypatch.setattr(prepared, "POINTS", tmp_path)
-    monkeypatch.setattr(
-        prepared, "fit_umap", lambda x, n, n_neighbors, features=None: fit_pca(x, n, features)
-    )  # UMAP is not at issue
-    monkeypatch.setattr(prepared, "row_measures", lambda *_: any_rows(3))  # three recordings are too few for a probe
-    monkeypatch.setattr(prepared, "paper_claims", lambda *_: CLAIMS)
-    scores = planted_scores()  # for it, too
-    monkeypatch.setattr(prepared, "algebra_scores", lambda *_, **__: scores)
-    made = prepared.make_points("logmel", Silent)
-    assert prepared.write_points("logmel", tmp_path, Silent) == tmp_path / "logmel.nc"
-    assert [path.name for path in tmp_path.iterdir()] == ["logmel.nc"]
-    try:
-        read = prepared._load_points("logmel")
-        assert set(read.variables) == set(made.variables)
-        for name in made.variables:
-            np.testing.assert_array_equal(read[name].values, made[name].values, err_msg=name)
-        points = prepared.cluster_points(bundled[[0, 30, 40]], "logmel", 2, bar=Refusing)
-        assert points.views["umap_flat"].shape == (3, 10, 2)
-        pd.testing.assert_frame_equal(points.claims, CLAIMS, check_dtype=False)
-        kept = prepared.effect_algebra(bundled[[0, 30, 40]], "logmel")
-        for name in (*scores.variables,):
-            np.testing.assert_array_equal(kept[name].values, scores[name].values, err_msg=name)
-        assert dict(kept.sizes) == dict(scores.sizes)
-    finally:
-        prepared._load_points.cache_clear()

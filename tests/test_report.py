@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from latentfx_nb import __version__, effects, paper, report
 from latentfx_nb.__main__ import main
 from latentfx_nb.clips import load_clips
 from latentfx_nb.effects import EFFECTS, Setting, settings_hash
-from latentfx_nb.encoders import list_encoders, load_encoder, weights_hash
+from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder, weights_hash
 from latentfx_nb.encoders.weights import files_hash
 from latentfx_nb.latents import encode_effects
-from latentfx_nb.prepared import POINTS
 from latentfx_nb.probes import ProbeConfig
 from latentfx_nb.projections import fit_umap
 from latentfx_nb.report import SETTINGS, report_text, run_report
 from latentfx_nb.server import PROCESS_SETTINGS
+from latentfx_nb.shipped import POINTS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -69,9 +69,16 @@ def test_hashes_are_those_that_results_are_keyed_by(found):
     assert list(found["clips"]["each"].values()) == list(clips.hashes())
     for name in ("diffae-mini", "stacked-mini-1", "logmel"):
         assert found["encoders"][name] == weights_hash(name)
-    assert found["points"].keys() == {path.stem for path in POINTS.glob("*.nc")}
-    points = (POINTS / "diffae-mini.nc").read_bytes()
-    assert found["points"]["diffae-mini"] == hashlib.sha256(points).hexdigest()
+    assert found["points"].keys() == {"renders", *DEFAULT_ENCODERS}
+
+
+def test_a_shipped_file_that_changed_shows(found, tmp_path, monkeypatch):
+    shutil.copytree(POINTS, tmp_path / "points")
+    monkeypatch.setattr(report, "POINTS", tmp_path / "points")
+    assert run_report()["points"] == found["points"]
+    with open(tmp_path / "points/logmel/settings/HPF.nc", "ab") as file:
+        file.write(b"0")
+    assert {name for name, digest in run_report()["points"].items() if digest != found["points"][name]} == {"logmel"}
 
 
 def test_other_settings_show(found, monkeypatch):

@@ -18,6 +18,7 @@ from packaging.version import Version
 
 import latentfx_nb
 from latentfx_nb.server import PROCESS_SETTINGS
+from tests.speed import PATIENCE_S
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -53,7 +54,11 @@ def executable(path: Path, text: str) -> Path:
 
 def run_script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [shutil.which("bash"), ROOT / name, *arguments], env=environment, capture_output=True, text=True, timeout=60
+        [shutil.which("bash"), ROOT / name, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
 
 
@@ -165,6 +170,7 @@ def test_binder_starts_its_command_with_the_process_settings(tmp_path):
     assert variables.items() >= PROCESS_SETTINGS.items()
 
 
+@pytest.mark.ci
 @needs_bash
 def test_repo2docker_uses_the_binder_folder(tmp_path):
     pytest.importorskip("repo2docker")
@@ -176,7 +182,7 @@ def test_repo2docker_uses_the_binder_folder(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE_S,
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
@@ -335,7 +341,7 @@ def make(folder: Path, *arguments: str) -> list[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return asked.read_text().splitlines() if asked.exists() else []
@@ -361,7 +367,18 @@ def test_make_test_adds_only_the_test_extra(checkout):
     assert warm == "-m latentfx_nb warm [PASSIVE]"
     run, *options = pytest_call.split(" --")
     assert run == "-m pytest -n 2" and options[-1].endswith(" -k audio [PASSIVE]")
-    assert make(checkout, "test", "SKIP_BROWSER=1")[-1].endswith(" -m not browser [PASSIVE]")
+    assert "-m not ci" in options[-1] and "browser" not in options[-1]
+    assert make(checkout, "test", "SKIP_BROWSER=1")[-1].endswith(" -m not ci and not browser [PASSIVE]")
+
+
+@needs_make
+def test_make_ci_runs_the_slow_tests_and_then_some_with_other_instructions(checkout):
+    make(checkout, "test")
+    warm, slow, other = make(checkout, "ci")
+    assert slow.startswith("-m pytest -n 2 --") and slow.endswith(" -m ci [PASSIVE]")
+    assert other.startswith("-m tests.processors -n 2 --") and " -m " not in other.removeprefix("-m")
+    _, slow, other = make(checkout, "ci", "SKIP_BROWSER=1")
+    assert slow.endswith(" -m ci and not browser [PASSIVE]") and other.endswith(" -m not browser [PASSIVE]")
 
 
 @needs_make
@@ -384,6 +401,7 @@ def test_new_pins_and_a_moved_checkout_install_again(checkout):
 # The package
 
 
+@pytest.mark.ci
 def test_the_wheel_holds_the_bundled_files(tmp_path):
     source = tmp_path / "source"
     shutil.copytree(ROOT / "latentfx_nb", source / "latentfx_nb", ignore=shutil.ignore_patterns("__pycache__"))
@@ -393,7 +411,7 @@ def test_the_wheel_holds_the_bundled_files(tmp_path):
         [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source],
         check=True,
         capture_output=True,
-        timeout=300,
+        timeout=PATIENCE_S,
     )
     (wheel,) = tmp_path.glob("latentfx_nb-*.whl")
     shutil.unpack_archive(wheel, tmp_path / "unpacked", "zip")

@@ -46,6 +46,7 @@ def test_latents_of_both_stages_are_those_of_the_description(folder, samples):
     assert second.abs().max() > 0.1
 
 
+@pytest.mark.ci
 def test_full_size_encoder1d_is_its_description():
     """In float64: 32 blocks of random weights grow large, and with them what float32 rounds off."""
     network = Encoder1d().double().eval().requires_grad_(False)

@@ -87,6 +87,7 @@ def steps(trainer, count):
         trainer.step += 1
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("model", ["diffae-mini", "stacked-mini-stage-1"])
 def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(model, clips, tmp_path):
     whole = train_mini.Trainer(model, "", TINY, {}, tmp_path / "whole", CPU)
@@ -101,6 +102,7 @@ def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(model, clips, 
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-6), name
 
 
+@pytest.mark.ci
 def test_another_layout_does_not_overwrite_a_checkpoint(clips, tmp_path):
     train_mini.Trainer("diffae-mini", "", TINY, {}, tmp_path, CPU)._save()
     with pytest.raises(ValueError, match="has another layout.*delete it or choose another --work"):
@@ -112,6 +114,7 @@ def test_the_second_stage_needs_the_first(clips, tmp_path):
         train_mini.Trainer("stacked-mini-stage-2", "", TINY, {}, tmp_path, CPU)
 
 
+@pytest.mark.ci
 def test_training_lowers_the_loss(clips, tmp_path):
     trainer = train_mini.Trainer("diffae-mini", "", TINY, {}, tmp_path, CPU)
     batch = trainer.batches.audio(4)
@@ -120,6 +123,7 @@ def test_training_lowers_the_loss(clips, tmp_path):
     assert losses[-1] < losses[0] - 0.01
 
 
+@pytest.mark.ci
 def test_what_is_published_loads(clips, tmp_path, monkeypatch):
     monkeypatch.setattr(train_mini, "TEMPERATURES", (0.5, 1.0))
     trainer = train_mini.Trainer("diffae-mini", "", TINY, {}, tmp_path / "work", CPU)
@@ -180,6 +184,7 @@ def test_a_waveform_is_empty_and_a_level_is_not():
     assert empty < 0.1 < 10 < full
 
 
+@pytest.mark.ci
 def test_cutoffs_are_predicted_from_what_follows_them_and_not_from_noise():
     import xarray as xr
 

@@ -26,7 +26,7 @@ from latentfx_nb.server import process_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 PLOTLY = "application/vnd.plotly.v1+json"
-CELL_S = 600
+LONGEST_S = 600
 LIVE = "*Here the live page has its knobs and its player: `make run`.*"
 
 PAGE = """<!DOCTYPE html>
@@ -72,7 +72,8 @@ def main() -> None:
 def notebook_page(notebook: nbformat.NotebookNode, folder: Path) -> str:
     """Return an executed notebook as HTML; its panels, which nothing could answer, are left out."""
     notebook.cells = [cell for old in notebook.cells for cell in without_panel(old)]
-    client = nbclient.NotebookClient(notebook, timeout=CELL_S, resources={"metadata": {"path": str(folder)}})
+    limits = dict.fromkeys(("timeout", "startup_timeout", "iopub_timeout"), LONGEST_S)
+    client = nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **limits)
     client.execute(env=process_environment(os.environ))
     for cell in notebook.cells:
         for output in cell.get("outputs", []):

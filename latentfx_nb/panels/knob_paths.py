@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,7 @@ from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.panels.markup import averages_pca_words, note, table, table_downloads
 from latentfx_nb.paper import KNOB_RANGES, SAMPLE_RATE_HZ
-from latentfx_nb.prepared import effect_means, path_clips, shipped_paths, sweep_means
+from latentfx_nb.prepared import NotShipped, effect_means, knob_paths, path_clips, sweep_means
 from latentfx_nb.projections import PCA, fit_pca
 
 MOST_PATHS = 8
@@ -264,7 +265,8 @@ class KnobPaths(Panel):
     def _show_claims(self, paths: Mapping[str, xr.DataArray] | None = None) -> None:
         """Show the paper's claims tested on Table 2's four knobs: at once where their paths ship."""
         drawn = self._drawn
-        paths = paths or shipped_paths(drawn.clips, drawn.encoder)
+        with suppress(NotShipped):
+            paths = paths or knob_paths(drawn.clips, drawn.encoder, compute=False)
         self.test_claims.layout.display = "none" if paths else "flex"
         title = "<h3>The paper's claims, tested here</h3>"
         if paths is None:
@@ -276,9 +278,7 @@ class KnobPaths(Panel):
         self.claims.value = title + table(head, rows) + note(CAVEAT)
 
     def _test_claims(self) -> None:
-        drawn = self._drawn
-        some = path_clips(drawn.clips)
-        self._show_claims({e: sweep_means(some, drawn.encoder, e, bar=self.busy) for e in KNOB_RANGES})
+        self._show_claims(knob_paths(self._drawn.clips, self._drawn.encoder, self.busy))
 
 
 def _knob_of(means: xr.DataArray) -> dict[str, str]:

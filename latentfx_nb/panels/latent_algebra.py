@@ -41,7 +41,7 @@ from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.latent_images import STILL_S
 from latentfx_nb.panels.markup import averages_pca_words, note, table, table_downloads
 from latentfx_nb.paper import SAMPLE_RATE_HZ
-from latentfx_nb.prepared import effect_algebra, effect_means
+from latentfx_nb.prepared import NotShipped, effect_algebra, effect_means
 from latentfx_nb.probes import named_by, train_probes
 from latentfx_nb.projections import PCA, fit_pca
 
@@ -242,7 +242,10 @@ class LatentAlgebra(Panel):
         self._means = self.first(lambda: effect_means(self.clips, name, self.busy))
         self._basis: PCA = fit_pca(self._means, self._dimensions)
         self._drawn = self.clips, name
-        self._scores = effect_algebra(self.clips, name)
+        try:
+            self._scores = effect_algebra(self.clips, name, compute=False)
+        except NotShipped:
+            self._scores = None  # until the button is pressed
         if self.clips is not clips:  # they would not do
             self._list_clips()
 

@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 
 from latentfx_nb.server import KERNEL_SOCKETS, process_environment
+from tests.speed import PATIENCE_S, SLOWNESS
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -39,8 +40,7 @@ CHROMIUM_ARGS = (
 )
 SCENE = ".js-plotly-plot .gl-container canvas"
 LATE_START = "[anywidget] Failed to initialize model."
-START_S = 60
-PAGE_S = 180
+WAIT_MS = 1000 * PATIENCE_S
 # A widget still to come is an output that nothing has replaced, one that says "Loading widget...", or an empty box with
 # no class of its own.
 RENDERED = """() => {
@@ -147,16 +147,17 @@ def _opening(browser, voila):
             url = f"{voila(path.parent)}/voila/render/{urllib.parse.quote(path.name)}"
             context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=color_scheme)
             pages.callback(context.close)
+            context.set_default_timeout(WAIT_MS)
             page = context.new_page()
             page.console_errors, page.late_starts, page.outside_requests = [], [], []
             page.on("console", lambda message: message.type == "error" and _note(page, message.text))
             page.on("pageerror", lambda error: _note(page, str(error)))
             page.route(lambda address: not _is_local(address), lambda route: _refuse(route, page.outside_requests))
-            page.goto(f"{url}?theme={color_scheme}", timeout=PAGE_S * 1000)
+            page.goto(f"{url}?theme={color_scheme}")
             try:
-                page.wait_for_function(RENDERED, timeout=PAGE_S * 1000)
+                page.wait_for_function(RENDERED)
             except sync_api.TimeoutError:
-                pytest.fail(f"{path.name} is not drawn after {PAGE_S} s: {page.console_errors + page.late_starts}")
+                pytest.fail(f"{path.name} is not drawn after {PATIENCE_S} s: {page.console_errors + page.late_starts}")
             if page.locator(".jp-RenderedText[data-mime-type*='error']").count():
                 pytest.fail(page.locator(".jp-RenderedText[data-mime-type*='error']").first.inner_text())
             return page
@@ -216,7 +217,6 @@ def click_point(
             page.wait_for_function(
                 "([selector, before]) => document.querySelector(selector).latentfxSeen.clicks > before",
                 arg=[selector, before],
-                timeout=10_000,
             )
             page.mouse.up()
             return tuple(page.evaluate("(selector) => document.querySelector(selector).latentfxSeen.click", selector))
@@ -267,8 +267,10 @@ def _server(folder: pathlib.Path, log: pathlib.Path):
     environment = process_environment({**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
     command = [sys.executable, "-m", "latentfx_nb.dashboard", str(folder), "--no-browser", f"--port={port}"]
     command += [*KERNEL_SOCKETS, "--Voila.ip=127.0.0.1", "--VoilaConfiguration.show_tracebacks=True"]
-    # Playwright closes a page without its farewell, with which it would end its kernel.
-    command += ["--MappingKernelManager.cull_idle_timeout=30", "--MappingKernelManager.cull_interval=5"]
+    # Playwright closes a page without its farewell, with which it would end its kernel. A page that still opens has not
+    # yet reached its own.
+    command += [f"--MappingKernelManager.cull_idle_timeout={round(60 * SLOWNESS)}"]
+    command += ["--MappingKernelManager.cull_interval=5"]
     with log.open("w") as output:
         process = subprocess.Popen(  # from the root, where Voila reads the settings that ship, voila.json
             command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=REPOSITORY, start_new_session=True
@@ -281,9 +283,8 @@ def _server(folder: pathlib.Path, log: pathlib.Path):
 
 
 def _wait_for(url: str, process: subprocess.Popen, log: pathlib.Path) -> None:
-    for _ in range(START_S * 4):
-        if process.poll() is not None:
-            break
+    deadline = time.monotonic() + PATIENCE_S
+    while process.poll() is None and time.monotonic() < deadline:
         try:
             urllib.request.urlopen(url, timeout=5).close()
             return
@@ -291,7 +292,7 @@ def _wait_for(url: str, process: subprocess.Popen, log: pathlib.Path) -> None:
             return  # it answers; which pages it has is another question
         except OSError:
             time.sleep(0.25)
-    pytest.fail(f"Voila did not answer within {START_S} s:\n{log.read_text()[-3000:]}")
+    pytest.fail(f"no server answered at {url}:\n{log.read_text()[-3000:]}")
 
 
 def _end(process: subprocess.Popen) -> None:

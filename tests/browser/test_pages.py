@@ -17,12 +17,11 @@ from PIL import Image
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.panels.start_here import PAGES
 
-from .conftest import PROJECT, REPOSITORY, TWO_FRAMES
+from .conftest import PROJECT, REPOSITORY, TWO_FRAMES, WAIT_MS
 
 pytestmark = pytest.mark.browser
 
 IMAGE = ".js-plotly-plot .heatmaplayer image"
-WAIT_MS = 60_000
 PATIENCE_MS = 300  # a sound that starts by itself has started by then
 # Screen places of all points of a trace, by the harness's own projection.
 ALL_PLACES = f"""(curve, selector = ".js-plotly-plot") => {{
@@ -502,6 +501,7 @@ def test_encoders_are_compared_and_sorted(opened):
     assert drawn.all_text_contents()[: len(ordered)] == ordered
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", [name for name in PAGES if name[:2] not in ("01", "03", "04")])
 def test_other_pages_are_dark_all_over_too(opened, name):
     """That its words can be read is checked of every page."""

@@ -1,0 +1,115 @@
+"""Compute what ships with the package: python -m tools.publish [encoder] [what]
+
+`what` is "renders", "settings", "knobs" or one of the measures of `prepared.MEASURES`; without it all of them are
+looked at, and without `encoder` all encoders whose points ship. Only what is missing is computed, entry by entry: a
+clip, an effect, a knob, an encoder or a measure that is new. To have something made again, delete its file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from latentfx_nb import prepared, shipped
+from latentfx_nb.clips import ClipSet, load_clips
+from latentfx_nb.effects import TABLE_1, get_effect
+from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
+from latentfx_nb.latents import encode_effects, encode_sweep
+
+KINDS = ("renders", "settings", "knobs", *prepared.MEASURES)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write what is missing, and say which files were written."""
+    parser = argparse.ArgumentParser(prog="python -m tools.publish", description=__doc__)
+    parser.add_argument("encoder", nargs="?", choices=[*DEFAULT_ENCODERS, "all"], default="all")
+    parser.add_argument("what", nargs="?", choices=[*KINDS, "all"], default="all")
+    options = parser.parse_args(arguments)
+    kinds = KINDS if options.what == "all" else (options.what,)
+    for path in publish(DEFAULT_ENCODERS if options.encoder == "all" else (options.encoder,), kinds):
+        sys.stdout.write(f"{path.relative_to(shipped.POINTS)}\n")
+        sys.stdout.flush()
+
+
+def publish(encoders: Sequence[str], kinds: Sequence[str]) -> Iterator[Path]:
+    """Yield the path of each file that was written."""
+    clips = load_clips("bundled")
+    yield from _renders()
+    for encoder in encoders:
+        if "settings" in kinds:
+            yield from _settings(encoder, clips)
+        if "knobs" in kinds:
+            yield from _knobs(encoder, prepared.path_clips(clips))
+        for name in prepared.MEASURES:
+            if name in kinds:
+                yield from _measure(encoder, name, clips)
+
+
+def _renders() -> Iterator[Path]:
+    """Write the levels of renders that are not there; those that are must be what this machine renders."""
+    for name, (piece, _) in shipped.reference_pieces().items():
+        if shipped.read(piece) is None:
+            yield shipped.write(piece, shipped.reference_levels(name))
+        elif not shipped.sounds_alike(name):
+            raise SystemExit(
+                f"{name} sounds otherwise here than what ships, by {shipped.off_db(name):.2g} dB: install the versions "
+                f"that it was made with, or delete {piece.path} and all entries of {name} to make them again"
+            )
+
+
+def _settings(encoder: str, clips: ClipSet) -> Iterator[Path]:
+    found = {effect: shipped.entries(shipped.setting_piece(encoder, effect), clips.hashes()) for effect in TABLE_1}
+    missing = {effect: _missing(rows, clips) for effect, rows in found.items()}
+    for rows in sorted(set(missing.values()) - {()}):  # effects that lack the same clips are encoded together
+        effects = [effect for effect in TABLE_1 if missing[effect] == rows]
+        computed = encode_effects(clips[list(rows)], load_encoder(encoder), effects, average=True)
+        for effect in effects:
+            found[effect] |= dict(zip(rows, computed.sel(effect=effect).values, strict=True))
+            yield _write_means(shipped.setting_piece(encoder, effect), clips, found[effect], ("clip_hash", "dim"))
+
+
+def _knobs(encoder: str, clips: ClipSet) -> Iterator[Path]:
+    for effect in TABLE_1:
+        for knob in get_effect(effect).knobs:
+            piece = shipped.knob_piece(encoder, effect, knob.name)
+            found = shipped.entries(piece, clips.hashes())
+            rows = _missing(found, clips)
+            if rows:
+                some = clips[list(rows)]
+                computed = encode_sweep(some, load_encoder(encoder), effect, knob=knob.name, average=True)
+                found |= dict(zip(rows, computed.values, strict=True))
+                yield _write_means(piece, clips, found, ("clip_hash", "value", "dim"))
+
+
+def _missing(found: Mapping[int, NDArray], clips: ClipSet) -> tuple[int, ...]:
+    return tuple(row for row in range(len(clips)) if row not in found)
+
+
+def _write_means(
+    piece: shipped.Piece, clips: ClipSet, found: Mapping[int, NDArray[np.float32]], dims: tuple[str, ...]
+) -> Path:
+    means = np.stack([found[row] for row in range(len(clips))])
+    return _write(piece, clips, xr.Dataset({"means": (dims, means)}))
+
+
+def _measure(encoder: str, name: str, clips: ClipSet) -> Iterator[Path]:
+    piece = shipped.measure_piece(encoder, name, prepared.MEASURES[name].knobs)
+    if shipped.measure(piece, clips.hashes()) is None:
+        dataset = prepared.MEASURES[name].make(clips, encoder, tqdm)
+        dataset = dataset.drop_vars(["clip", "instrument", "recording"], errors="ignore")
+        yield _write(piece, clips, dataset.rename(clip="clip_hash") if "clip" in dataset.dims else dataset)
+
+
+def _write(piece: shipped.Piece, clips: ClipSet, dataset: xr.Dataset) -> Path:
+    return shipped.write(piece, dataset.assign_coords(clip_hash=np.array(clips.hashes(), object)))
+
+
+if __name__ == "__main__":
+    main()
