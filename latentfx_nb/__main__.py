@@ -128,15 +128,17 @@ def _encode(options: argparse.Namespace) -> int:
         return progress
 
     way = {"shard": options.shard, "bar": bar, "on_error": options.on_error}
-    encoder = load_encoder(options.encoder, options.device, bf16=options.bf16)
-    if options.sweep:
-        latents = encode_sweep(clips, encoder, options.sweep, options.n, options.knob, options.store, **way)
-    else:
-        latents = encode_effects(clips, encoder, options.effects, options.store, **way)
-    sizes = ", ".join(f"{dim} {size}" for dim, size in latents.sizes.items())
-    sys.stdout.write(f"{sizes}: {latents.encoding['source']}\n")
-    for sentence in left_out:
-        sys.stderr.write(f"latentfx_nb: left out {sentence}\n")
+    try:
+        encoder = load_encoder(options.encoder, options.device, bf16=options.bf16)
+        if options.sweep:
+            latents = encode_sweep(clips, encoder, options.sweep, options.n, options.knob, options.store, **way)
+        else:
+            latents = encode_effects(clips, encoder, options.effects, options.store, **way)
+        sizes = ", ".join(f"{dim} {size}" for dim, size in latents.sizes.items())
+        sys.stdout.write(f"{sizes}: {latents.encoding['source']}\n")
+    finally:
+        for sentence in left_out:
+            sys.stderr.write(f"latentfx_nb: left out {sentence}\n")
     return LEFT_OUT if left_out else 0
 
 

@@ -223,16 +223,14 @@ class _Job:
         Settings have had six digits since their last bits were found to differ between processors; stores that were
         begun before are named after all their bits.
         """
-        effects = stored_parts(place).get("effects")
-        if self.axis.dims[0] != "value" or effects in (None, self.parts["effects"]):
+        if self.axis.dims[0] != "value" or stored_parts(place).get("effects") in (None, self.parts["effects"]):
             return self
         values = stored_values(place)
         if [typed(value) for value in values.tolist()] != self.axis.values.tolist():
             return self
         effect, knob = self.axis.attrs["effect"], self.axis.attrs["knob"]
         settings = [Setting(effect, value, knob) for value in values.tolist()]
-        same = settings_hash(settings) == effects  # not so for another knob, or other libraries
-        return replace(self, settings=settings, axis=self.axis.copy(data=values)) if same else self
+        return replace(self, settings=settings, axis=self.axis.copy(data=values))
 
     def begun_in_cache(self) -> tuple[_Job, Path]:
         """Return where the job's store is in the cache, or is to be, and the job as `begun_at` there."""

@@ -307,7 +307,9 @@ def test_workers_of_unlike_processors_share_a_store(unlike_workers, clips, tmp_p
     if here[:2] == other[:2]:
         pytest.skip("this processor has no other instructions to do without")
     encoder, store = load_encoder("logmel", "cpu"), tmp_path / "s"
-    array = encode_sweep(clips, encoder, "HPF", 3, store=store, client=unlike_workers, bar=Quiet)
+    with distributed.get_task_stream(unlike_workers) as tasks:
+        array = encode_sweep(clips, encoder, "HPF", 3, store=store, client=unlike_workers, bar=Quiet)
+    assert len({task["worker"] for task in tasks.data if task["key"].startswith("_run")}) == 2
     verdict = stores.verify(store)
     assert verdict.is_sound and len(verdict.good) == 10 and listed_once(store)
     alone = encode_sweep(clips, encoder, "HPF", 3, store=tmp_path / "alone", bar=Quiet)

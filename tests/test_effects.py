@@ -435,6 +435,16 @@ def test_render_many_gives_all_clips_before_a_bad_one(noise):
     assert not rendering_threads()
 
 
+def test_render_many_gives_faults_in_their_place_and_goes_on(noise):
+    clips = [noise(4800, seed=seed) for seed in range(5)]
+    clips[2] = np.full((2, 4800), np.nan, np.float32)
+    renders = list(render_many(clips, HIGH_PASS, workers=2, faults=(ValueError,)))
+    assert [isinstance(one, ValueError) for one in renders] == [False, False, True, False, False]
+    assert np.array_equal(renders[4][0], render_settings(clips[4], HIGH_PASS)[0])
+    with pytest.raises(ValueError, match="all of them finite"):
+        list(render_many(clips, HIGH_PASS, workers=2, faults=(OSError,)))
+
+
 def test_render_many_of_nothing_is_nothing():
     assert list(render_many([], HIGH_PASS)) == []
 

@@ -209,7 +209,9 @@ def test_a_run_that_is_to_stop_at_a_bad_file_does(part_broken, tmp_path, capsys)
     arguments = ["encode", part_broken, "--effects", "CLN", "--on-error", "raise"]
     status, out, err = answer(arguments, capsys)
     assert (status, out) == (1, "")
-    assert err.startswith(f"latentfx_nb: {part_broken / '1.wav'} holds samples that are NaN")
+    listed, read = err.splitlines()
+    assert listed.startswith(f"latentfx_nb: left out {part_broken / 'note.wav'}: ")
+    assert read.startswith(f"latentfx_nb: {part_broken / '1.wav'} holds samples that are NaN")
 
 
 def test_a_folder_of_which_nothing_can_be_encoded_is_one_sentence(part_broken, capsys):
@@ -217,7 +219,8 @@ def test_a_folder_of_which_nothing_can_be_encoded_is_one_sentence(part_broken, c
         os.remove(part_broken / name)
     status, out, err = answer(["encode", part_broken, "--effects", "CLN"], capsys)
     assert (status, out) == (1, "")
-    assert re.fullmatch(r"latentfx_nb: none of 1 clips could be encoded: .*1\.wav holds samples that are NaN.*", err)
+    error = err.splitlines()[-1]
+    assert re.fullmatch(r"latentfx_nb: none of 1 clips could be encoded: .*1\.wav holds samples that are NaN.*", error)
 
 
 @pytest.mark.parametrize(
