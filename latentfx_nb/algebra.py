@@ -37,7 +37,7 @@ from latentfx_nb.audio import Clip
 from latentfx_nb.cache import cache_dir, keep, kept
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.decoding import reconstruction
-from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.effects import EFFECTS, Setting, render
 from latentfx_nb.encoders.base import Decoder, Encoder, encode_clips
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.latents import encode_effects, encoded_clips
@@ -336,7 +336,8 @@ def algebra_scores(
     each = len(rows) * (1 + len(shots) * len(methods))
     with bar(total=len(effects) * each, desc=f"{encoder.name}: algebra", unit="sound") as progress:
         for effect in effects:
-            settings = [clips.hashes(), rows, effect, list(methods), list(shots), seed, ridge, str(device)]
+            recipe = [effect, Setting(effect).parameters()]
+            settings = [clips.hashes(), rows, recipe, list(methods), list(shots), seed, ridge, str(device)]
             path = _kept(latents, settings)
             content = kept(path)
             if content is not None:

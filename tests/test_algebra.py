@@ -237,6 +237,7 @@ def linear_effect(monkeypatch):
         with torch.inference_mode():
             z = encoder.encode(torch.from_numpy(sounds).flatten(0, 1)).unflatten(0, sounds.shape[:2]).numpy()
         coordinates = {
+            "clip": clips.table["clip"].to_numpy(object),
             "effect": labels,
             "recording": ("clip", clips.table["recording"].to_numpy(object)),
             "instrument": ("clip", clips.table["instrument"].to_numpy(object)),

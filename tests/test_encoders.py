@@ -475,5 +475,7 @@ def test_clips_that_cannot_be_encoded_together_are_refused(noise):
             encode_clips(encoder, clips)
     with pytest.raises(ValueError, match="pass clip.T if it is"):
         encode_clips(encoder, [noise(4800).T])
+    with pytest.raises(TypeError, match=r"logmel.encode takes a torch tensor, not .*ndarray.*encode_clips\(\) takes"):
+        encoder.encode(noise(4800)[None])
     with pytest.raises(TypeError, match="not one of int16"):
         encode_clips(encoder, [(32767 * noise(4800)).astype("int16")])

@@ -84,7 +84,12 @@ def _checked_device(name: str | torch.device) -> torch.device:
 
 
 def check_audio(encoder: Encoder, audio: torch.Tensor) -> None:
-    """Raise ValueError unless `audio` is float `[batch channel sample]` with the channels that `encoder` declares."""
+    """Raise TypeError unless `audio` is a tensor, and ValueError unless it is float `[batch channel sample]`.
+
+    The channels have to be as many as `encoder` declares.
+    """
+    if not isinstance(audio, torch.Tensor):
+        raise TypeError(f"{encoder.name}.encode takes a torch tensor, not {type(audio)}; encode_clips() takes arrays")
     if audio.ndim != 3 or audio.shape[1] != encoder.channels:
         raise ValueError(
             f"{encoder.name} takes [batch {encoder.channels} sample] at {encoder.sample_rate} Hz, not shape "
