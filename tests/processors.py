@@ -23,6 +23,8 @@ from latentfx_nb.server import process_environment
 ROOT = Path(__file__).resolve().parents[1]
 
 TESTS = (
+    "tests/test_last_bits.py",
+    "tests/test_nearness.py",
     "tests/test_effects.py",
     "tests/test_prepared.py",
     "tests/test_shipped.py",
@@ -33,7 +35,7 @@ TESTS = (
     "tests/test_probes.py",
     "tests/browser/test_pages.py::test_knob_paths_are_drawn_and_follow_the_knob",
 )
-"""Rendering, shipped points, notebooks, panels, PCA and UMAP, probes, and one page in a browser."""
+"""Keys, caches, rendering, shipped points, notebooks, panels, PCA and UMAP, probes, and one page in a browser."""
 
 SWITCHES = {
     "ATEN_CPU_CAPABILITY": "default",  # torch's own loops
