@@ -116,6 +116,7 @@ def test_every_knob_shows_its_paths_and_is_heard_without_encoding(label, knob, w
     panel = opened("04")
     rendered, encoded = work
     monkeypatch.setattr(panels.knob_paths.KnobPaths, "_draw_exact", lambda _self: None)  # of the very value, after it
+    panel.knob.effect = "DIS" if label == "HPF" else "HPF"  # which it opens on
     panel.knob.effect = label
     panel.knob._parameter.value = knob
     ready(panel)
@@ -123,7 +124,7 @@ def test_every_knob_shows_its_paths_and_is_heard_without_encoding(label, knob, w
     assert panel._drawn.means.sizes["clip"] == 8
     assert panel.player.wet
     assert not encoded
-    assert {effect for _, effect, _ in rendered} <= {"CLN", "HPF", label}
+    assert {effect for _, effect, _ in rendered} <= {"CLN", "HPF", "DIS", label}
 
 
 def test_pages_open_on_shipped_points_with_another_pedalboard_and_say_so(monkeypatch, work):
