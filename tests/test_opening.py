@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import threading
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +116,7 @@ def test_every_knob_shows_its_paths_and_is_heard_without_encoding(label, knob, w
     panel = opened("04")
     rendered, encoded = work
     monkeypatch.setattr(panels.knob_paths.KnobPaths, "_draw_exact", lambda _self: None)  # of the very value, after it
+    panel.knob.effect = "DIS" if label == "HPF" else "HPF"  # which it opens on
     panel.knob.effect = label
     panel.knob._parameter.value = knob
     ready(panel)
@@ -121,7 +124,7 @@ def test_every_knob_shows_its_paths_and_is_heard_without_encoding(label, knob, w
     assert panel._drawn.means.sizes["clip"] == 8
     assert panel.player.wet
     assert not encoded
-    assert {effect for _, effect, _ in rendered} <= {"CLN", "HPF", label}
+    assert {effect for _, effect, _ in rendered} <= {"CLN", "HPF", "DIS", label}
 
 
 def test_pages_open_on_shipped_points_with_another_pedalboard_and_say_so(monkeypatch, work):
@@ -227,8 +230,6 @@ def test_trajectories_and_pairs_are_encoded_after_the_sound(page, order):
 
 
 def test_a_sound_does_not_wait_for_training(monkeypatch):
-    import threading
-
     panel = ready(panels.LinearProbes(encoders=("logmel",)))
     gate, started = threading.Event(), threading.Event()
 
@@ -251,10 +252,10 @@ def test_a_sound_does_not_wait_for_training(monkeypatch):
 # ----------------------------------------------------------------------------------------------------------- bad clips
 
 
-def test_a_clip_that_cannot_be_read_is_named_and_play_is_up_again(bundled_broken):
+def test_a_clip_that_cannot_be_read_is_named_and_play_is_up_again(broken_file):
     panel = ready(panels.EffectClusters(encoder="logmel"))
     panel.player.playing = True
-    bundled_broken(panel.clips, 0)
+    broken_file(panel.clips, 0)
     panel.player._handle_custom_msg({"kind": "wanted"}, [])
     ready(panel)
     assert "This cannot be heard: gtr_00_a is broken" in said(panel)
@@ -266,7 +267,7 @@ def test_a_clip_that_cannot_be_read_is_named_and_play_is_up_again(bundled_broken
 
 
 @pytest.fixture
-def bundled_broken(monkeypatch):
+def broken_file(monkeypatch):
     """Let the file of one clip of a set break off."""
     read = type(load_clips("bundled"))._read
 
@@ -283,24 +284,51 @@ def bundled_broken(monkeypatch):
     return breaking
 
 
+def test_a_broken_file_is_left_out_of_the_paths_and_named(real_clips, broken_file):
+    clips = real_clips[[1, 6, 22]]
+    broken_file(clips, 1)
+    panel = ready(panels.KnobPaths(clips, encoder="logmel"))
+    broken = clips.table["clip"].iat[1]
+    assert f"{broken} is broken" in said(panel)
+    assert panel._drawn.rows == [0, 2]
+    panel.heard.value = 1
+    ready(panel)
+    assert "This cannot be heard" in said(panel)
+    panel.heard.value = 2
+    panel.knob.effect = "DIS"
+    ready(panel)
+    assert panel._drawn.rows == [0, 2]
+    assert panel.player.title.endswith("Distortion, drive 25 dB")
+    assert "This cannot be heard" not in said(panel)
+
+
 @pytest.mark.parametrize("name", ["EffectClusters", "KnobPaths", "LinearProbes", "LatentAlgebra", "DimensionMasking"])
 def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(name, monkeypatch):
     """What `encode_effects` leaves out stands in no row: rows of what was computed are not those of the set."""
     clips, whole = load_clips("bundled"), prepared.effect_means
     lost = clips.table["clip"].iat[3]
 
-    def without(some, *arguments, **options):
+    def tell(bar):
+        with bar(total=1, desc="logmel") as progress:
+            progress.skipped({lost: f"{lost}.flac breaks off"})
+
+    def without(some, *arguments, bar, **options):
         means = whole(some, *arguments, **options)
+        tell(bar)
         return means.sel(clip=means["clip"] != lost)
+
+    def left_points(*_arguments, bar, **_options):
+        tell(bar)
+        return replace(points, views=left)
 
     for module in ("knob_paths", "linear_probes", "latent_algebra", "dimension_masking"):
         monkeypatch.setattr(getattr(panels, module), "effect_means", without)
     points = prepared.cluster_points(clips, "logmel")
     left = {view: x.sel(clip=x["clip"] != lost) for view, x in points.views.items()}
-    monkeypatch.setattr(panels.effect_clusters, "cluster_points", lambda *_, **__: prepared.replace(points, views=left))
+    monkeypatch.setattr(panels.effect_clusters, "cluster_points", left_points)
     options = {"encoders": ("logmel",)} if name == "LinearProbes" else {"encoder": "logmel"}
     panel = ready(getattr(panels, name)(clips, **options))
-    assert said(panel) == f"Left out, as they cannot be read to their end: {Path(clips.table['file'].iat[3]).name}."
+    assert said(panel) == f"Left out: {lost}.flac breaks off."
     if name == "EffectClusters":
         panel.choose(3, 5)  # the fourth point is of the fifth clip
         ready(panel)

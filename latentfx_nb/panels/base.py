@@ -9,7 +9,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STYLE = {"description_width": "initial"}
+
+MOST_NAMED = 3  # clips that could not be read, in the status line
 
 SOUNDS_KEPT = 4  # 2 MB each: what is heard is drawn, too, and the clean clip stays while its knob is turned
 
@@ -158,6 +160,12 @@ class Status(widgets.HBox):
         if self._kept.get(about, "") != text:
             self._kept[about] = text
             self.say("")
+
+    def skipped(self, skipped: Mapping[str, str]) -> None:
+        """Name clips that work left out, given with the reasons, until other clips are chosen."""
+        first = [*skipped.values()][:MOST_NAMED]
+        more = [f"{len(skipped) - MOST_NAMED} more"] if len(skipped) > MOST_NAMED else []
+        self.keep("clips", f"Left out: {'; '.join([*first, *more])}.")
 
     def fail(self, error: Exception) -> None:
         """Show an error as a sentence with its remedy, never as a traceback; on a dashboard as `say` does."""
@@ -301,13 +309,6 @@ class Panel(widgets.VBox):
         self.tell_made(encoder)
         return found
 
-    def readable(self, clips: ClipSet, found: xr.DataArray) -> ClipSet:
-        """Return the clips that are in `found (clip, ...)`; of the others, whose files broke off, the page says so."""
-        there = clips.table["clip"].isin(found["clip"].values)
-        lost = ", ".join(Path(file).name for file in clips.table["file"][~there].unique())
-        self.status.keep("files", f"Left out, as they cannot be read to their end: {lost}." if lost else "")
-        return clips if there.all() else clips[there]
-
     def tell_made(self, *encoders: str) -> None:
         """Say with which versions what ships was made, if these are others."""
         said = " ".join(dict.fromkeys(filter(None, map(made_with, encoders))))
@@ -348,6 +349,7 @@ class Panel(widgets.VBox):
             except (ValueError, OSError) as error:
                 self.status.fail(error)
             else:
+                self.status.keep("clips", "")
                 callback()
 
         self.clip_set.observe(changed, "value")
@@ -414,6 +416,12 @@ class Panel(widgets.VBox):
 def rendered(sound: Sound) -> Clip:
     """Return a sound `[channel sample]`."""
     return render(sound.clips[sound.row], sound.effect, sound.value, sound.knob)
+
+
+def readable(clips: ClipSet, found: xr.DataArray) -> ClipSet:
+    """Return the clips that are in `found (clip, ...)`: those that could not be read are not."""
+    there = clips.table["clip"].isin(found["clip"].values)
+    return clips if there.all() else clips[there]
 
 
 def clip_label(clips: ClipSet, row: int) -> str:
