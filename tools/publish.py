@@ -69,7 +69,7 @@ def _settings(encoder: str, clips: ClipSet) -> Iterator[Path]:
     missing = {effect: _missing(rows, clips) for effect, rows in found.items()}
     for rows in sorted(set(missing.values()) - {()}):  # effects that lack the same clips are encoded together
         effects = [effect for effect in TABLE_1 if missing[effect] == rows]
-        computed = encode_effects(clips[list(rows)], load_encoder(encoder), effects, average=True)
+        computed = encode_effects(clips[list(rows)], load_encoder(encoder), effects, average=True, on_error="raise")
         for effect in effects:
             found[effect] |= dict(zip(rows, computed.sel(effect=effect).values, strict=True))
             yield _write_means(shipped.setting_piece(encoder, effect), clips, found[effect], ("clip_hash", "dim"))
@@ -83,7 +83,8 @@ def _knobs(encoder: str, clips: ClipSet) -> Iterator[Path]:
             rows = _missing(found, clips)
             if rows:
                 some = clips[list(rows)]
-                computed = encode_sweep(some, load_encoder(encoder), effect, knob=knob.name, average=True)
+                model = load_encoder(encoder)
+                computed = encode_sweep(some, model, effect, knob=knob.name, average=True, on_error="raise")
                 found |= dict(zip(rows, computed.values, strict=True))
                 yield _write_means(piece, clips, found, ("clip_hash", "value", "dim"))
 
