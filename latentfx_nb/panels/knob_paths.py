@@ -220,7 +220,8 @@ class KnobPaths(Panel):
                 yield paths(*sweeps)
                 if len(rows) > 1:
                     rest = sweep_means(clips[heard_first[1:]], encoder, *one, self.busy_with("The other paths"))
-                    sweeps[-1] = xr.concat([sweeps[-1], rest], "clip").isel(clip=np.argsort(heard_first))
+                    both = xr.concat([sweeps[-1], rest], "clip")
+                    sweeps[-1] = both.sel(clip=[clip for clip in clips[rows].table["clip"] if clip in both["clip"]])
                     yield paths(*sweeps)
 
     def _draw(self, drawn: _Paths) -> None:
