@@ -52,7 +52,8 @@ _HOME = {
 _MODULES = (
     *("algebra", "audio", "cache", "claims", "clips", "cluster", "comparison", "dashboard", "datasets", "decoding"),
     *("effects", "encoders", "exports", "geometry", "kernels", "latents", "linear", "masking", "panels", "paper"),
-    *("player", "plots", "prepared", "probes", "projections", "report", "samples", "server", "stores", "uploads"),
+    *("player", "plots", "prepared", "probes", "projections", "report", "samples", "server", "stores"),
+    *("temporary", "uploads"),
 )
 
 __all__ = ["__version__", *_HOME]

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "latentfx_nb"
 
 # Bottom up; on one floor a module may import those to its left.
 FLOORS = (
-    ("paper", "cache", "cluster", "intake", "audio", "geometry", "shards", "samples", "stores", "linear"),
+    ("paper", "cache", "temporary", "cluster", "intake", "audio", "geometry", "shards", "samples", "stores", "linear"),
     ("effects", "datasets", "clips", "uploads", "encoders"),
     ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
