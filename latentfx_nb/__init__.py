@@ -53,19 +53,8 @@ _HOME = {
 _MODULES = (
     *("algebra", "audio", "cache", "claims", "clips", "cluster", "comparison", "dashboard", "datasets", "decoding"),
     *("effects", "encoders", "exports", "geometry", "kernels", "latents", "linear", "masking", "panels", "paper"),
-    *(
-        "player",
-        "plots",
-        "prepared",
-        "probes",
-        "projections",
-        "report",
-        "samples",
-        "server",
-        "shipped",
-        "stores",
-        "uploads",
-    ),
+    *("player", "plots", "prepared", "probes", "projections", "report", "samples", "server", "shipped", "stores"),
+    *("temporary", "uploads"),
 )
 
 __all__ = ["__version__", *_HOME]

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import plotly
 from voila.app import Voila
 
 from latentfx_nb import kernels
+from latentfx_nb.temporary import process_folder
 
 TEMPLATES = str(Path(__file__).parent / "jupyter")
 """Where Jupyter's applications find the template, which derives from `lab`."""
@@ -43,9 +45,11 @@ class Dashboard(Voila):
 def main() -> None:
     """Run it."""
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [TEMPLATES, os.environ.get("JUPYTER_PATH")]))
+    # All that this process and those it starts put into the temporary folder goes with it.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(process_folder())
     if kernels.CAN_FORK:
         kernels.prepare()
-        sys.argv.append(f"--KernelProvisionerFactory.default_provisioner_name={kernels.PROVISIONER}")
+    sys.argv.append(f"--KernelProvisionerFactory.default_provisioner_name={kernels.PROVISIONER}")
     Dashboard.launch_instance()
 
 

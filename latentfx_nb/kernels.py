@@ -13,14 +13,21 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 import os
+import secrets
+import shutil
 import sys
+import tempfile
 import threading
+from contextlib import suppress
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 import psutil
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
+
+from latentfx_nb.temporary import process_folder
 
 PROVISIONER = "latentfx-fork"
 """The name under which pyproject.toml offers the provisioner to Jupyter."""
@@ -47,10 +54,12 @@ def prepare() -> None:
 
 def kernels_of(server: int) -> list[psutil.Process]:
     """Return the processes of all kernels of the server whose process id this is, forked or not."""
-    below = psutil.Process(server).children(recursive=True)
-    commands = {one.pid: " ".join(one.cmdline()) for one in below}
-    forking = {pid for pid, command in commands.items() if "multiprocessing.forkserver" in command}
-    return [one for one in below if "ipykernel_launcher" in commands[one.pid] or one.ppid() in forking]
+    found = {}
+    for one in psutil.Process(server).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            found[one] = " ".join(one.cmdline()), one.ppid()
+    forking = {one.pid for one, (command, _) in found.items() if "multiprocessing.forkserver" in command}
+    return [one for one, (command, parent) in found.items() if "ipykernel_launcher" in command or parent in forking]
 
 
 def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str | None) -> None:
@@ -61,6 +70,7 @@ def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str |
     os.setsid()  # signals for the kernel and its children reach nobody else
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # of the process this was forked from
     os.chdir(folder or ".")
     sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
     launch_new_instance()
@@ -100,7 +110,24 @@ class _Forked:
 
 
 class ForkedProvisioner(LocalProvisioner):
-    """Starts Python kernels as forks, and all others as new processes."""
+    """Starts Python kernels as forks, and all others as new processes.
+
+    Each has a temporary folder of its own, with its sockets, that is removed when the kernel is seen to have ended:
+    every three seconds Jupyter looks for those that were killed.
+    """
+
+    _folder: Path | None = None
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the options to launch with, among them an environment that names the kernel's temporary folder."""
+        if self._folder is None:
+            self._folder = process_folder() / secrets.token_hex(4)
+            if self.parent is not None and self.parent.transport == "ipc":
+                self.parent.ip = str(self._folder / "s")  # the system takes paths of at most 107 bytes
+        self._folder.mkdir(mode=0o700, exist_ok=True)  # again, where a kernel is started anew
+        launched = await super().pre_launch(**kwargs)
+        launched["env"]["TMPDIR"] = str(self._folder)
+        return launched
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Return how to reach a kernel that was started for the command `cmd`, on the environment of `kwargs`."""
@@ -111,3 +138,10 @@ class ForkedProvisioner(LocalProvisioner):
         process.start()
         self.process, self.pid, self.pgid = _Forked(process), process.pid, process.pid
         return self.connection_info
+
+    async def poll(self) -> int | None:
+        """Return the kernel's exit status, None while it runs."""
+        status = await super().poll()
+        if status is not None and self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        return status

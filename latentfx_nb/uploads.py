@@ -16,6 +16,7 @@ from latentfx_nb import intake
 from latentfx_nb.cache import atomic_write, check_space
 from latentfx_nb.clips import AUDIO_SUFFIXES, ClipSet, load_clips
 from latentfx_nb.intake import MOST_SECONDS as MOST_SECONDS
+from latentfx_nb.temporary import process_folder
 
 MOST_FILES = 50
 """Files of one visitor: each gives up to a hundred clips, and each clip is a second's work."""
@@ -32,10 +33,10 @@ def most_bytes() -> int:
 
 
 class Uploads:
-    """The files of one visitor, in a temporary folder that goes with this object, or with the process."""
+    """The files of one visitor, in a temporary folder that goes with this object, or with the process (`temporary`)."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="latentfx-uploads-")
+        self._folder = tempfile.TemporaryDirectory(prefix="uploads-", dir=process_folder())
         self.files: dict[str, str] = {}  # the name that a file was given -> what there is to say of it
 
     def check(self, name: str, size: int) -> None:

@@ -12,8 +12,20 @@ PACKAGE = Path(__file__).resolve().parents[1] / "latentfx_nb"
 
 # Bottom up; on one floor a module may import those to its left.
 FLOORS = (
-    ("paper", "cache", "nearness", "cluster", "intake", "audio", "geometry", "shards", "samples", "stores", "linear"),
-    ("effects", "datasets", "clips", "uploads", "encoders"),
+    (
+        "paper",
+        "cache",
+        "nearness",
+        "temporary",
+        "cluster",
+        "intake",
+        "audio",
+        "geometry",
+        "shards",
+        "samples",
+        "stores",
+    ),
+    ("linear", "effects", "datasets", "clips", "uploads", "encoders"),
     ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
     ("claims", "comparison"),

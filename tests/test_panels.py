@@ -272,7 +272,6 @@ def test_the_thread_ends_when_idle_and_a_new_one_serves_the_next_job(recorder):
         threads[-1].join(PATIENCE_S)
         assert not threads[-1].is_alive()
     assert threads[0] is not threads[1]
-    assert all(thread.daemon for thread in threads)
 
 
 def test_wait_times_out_and_names_the_job(recorder):

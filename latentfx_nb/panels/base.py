@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -75,10 +76,28 @@ class Cancelled(Exception):
     """A job was told to stop, by its cancel button or by a newer one; what it had finished is kept."""
 
 
+def _is_ending() -> bool:
+    """Say whether Python is about to end: the first thing it does then is to refuse work for pools of threads."""
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            pool.submit(int)
+        except RuntimeError as error:
+            return "shutdown" in str(error)  # and not that the system has no thread to give
+    return False
+
+
+class _Stop(threading.Event):
+    """Set where the running job is to stop: it was told to, or the main thread has ended and waits for this one."""
+
+    def is_set(self) -> bool:
+        return super().is_set() or not threading.main_thread().is_alive()
+
+
 class Worker:
     """One background thread on which the newest job of each kind runs and older ones of that kind are dropped.
 
-    A knob sends values faster than they can be rendered: only the last one matters.
+    A knob sends values faster than they can be rendered: only the last one matters. Where Python ends, it waits for the
+    next step of the running job: a thread that is cut off inside torch or pedalboard would bring the process down.
     """
 
     def __init__(self, failed: Callable[[Exception], None], stopped: Callable[[], None] = lambda: None) -> None:
@@ -87,7 +106,7 @@ class Worker:
         self._running: str | None = None
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self.cancelled = threading.Event()
+        self.cancelled = _Stop()
 
     def submit(self, kind: str, job: Callable[[], None]) -> None:
         """Run `job` after what is running, unless another of its `kind` comes first; a running one of it is stopped."""
@@ -97,7 +116,7 @@ class Worker:
             if self._running == kind:
                 self.cancelled.set()
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, daemon=True, name="latentfx-panel")
+                self._thread = threading.Thread(target=self._run, daemon=False, name="latentfx-panel")
                 self._thread.start()
             self._changed.notify_all()
 
@@ -114,7 +133,7 @@ class Worker:
     def _run(self) -> None:
         while True:
             with self._changed:
-                if not self._waiting:
+                if not self._waiting or _is_ending():
                     self._thread = None
                     return
                 self._running = next(iter(self._waiting))
@@ -123,11 +142,12 @@ class Worker:
             try:
                 job()
             except Cancelled:
-                if self._running not in self._waiting:  # a newer one has its own news
+                if self._running not in self._waiting and not _is_ending():  # a newer one has its own news
                     self._stopped()
             except Exception as error:  # the page must say it and live on, whatever it was
-                log.exception("%s failed", self._running)
-                self._failed(error)
+                if not _is_ending():  # pools that are closed already are no news, and there is nobody to tell
+                    log.exception("%s failed", self._running)
+                    self._failed(error)
             with self._changed:
                 self._running = None
                 self._changed.notify_all()
