@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "latentfx_nb"
 
 # Bottom up; on one floor a module may import those to its left.
 FLOORS = (
-    ("paper", "cache", "cluster", "intake", "audio", "geometry", "shards", "samples", "stores", "linear"),
+    ("paper", "cache", "cluster", "readers", "intake", "audio", "geometry", "shards", "samples", "stores", "linear"),
     ("effects", "datasets", "clips", "uploads", "encoders"),
     ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
@@ -41,7 +41,8 @@ HOMES = {
     "traitlets": {"dropzone", "player", "panels"},
     "pedalboard": {"effects", "audio"},
     "pyloudnorm": {"audio"},
-    "soundfile": {"intake", "audio", "player", "panels"},
+    "av": {"readers"},
+    "soundfile": {"readers", "intake", "audio", "player", "panels"},
     "umap": {"projections"},
     "zarr": {"stores"},
     "distributed": {"cluster"},
