@@ -17,8 +17,9 @@ import soxr
 import xarray as xr
 from numpy.typing import NDArray
 
-from latentfx_nb.intake import Unusable, is_usable, open_audio
+from latentfx_nb.intake import is_usable
 from latentfx_nb.paper import TARGET_LUFS
+from latentfx_nb.readers import AudioFile, Unusable
 
 if TYPE_CHECKING:
     import pyloudnorm
@@ -28,9 +29,6 @@ Clip = NDArray[np.float32]
 RESAMPLING_MARGIN_S = 0.05
 """Context read on both sides of a resampled excerpt, far longer than soxr's filter, so that cuts leave no trace."""
 
-
-MOST_AT_ONCE = 1 << 22
-"""Samples a channel that are read in one go: more than any clip takes."""
 
 MOST_CHANNELS = 5
 """Channels that ITU-R BS.1770-4 knows the weights of."""
@@ -55,7 +53,7 @@ def read(path: str | Path, sample_rate: int, start: int = 0, length: int | None 
     200 dB over full scale. A header that promises more than there is costs no memory.
     """
     try:
-        with open_audio(path) as file:
+        with AudioFile(path) as file:
             audio = _read_resampled(file, sample_rate, start, length)
     except Unusable as error:
         raise ValueError(f"{path} cannot be read as audio ({error}); convert it to WAV or FLAC") from error
@@ -70,7 +68,7 @@ def read(path: str | Path, sample_rate: int, start: int = 0, length: int | None 
     return audio
 
 
-def _read_resampled(file: soundfile.SoundFile, sample_rate: int, start: int, length: int | None) -> Clip:
+def _read_resampled(file: AudioFile, sample_rate: int, start: int, length: int | None) -> Clip:
     rate = file.samplerate
     stop = samples_at(file.frames, rate, sample_rate) if length is None else start + length
     # Excerpts begin where both rates have a sample, so that every excerpt lies on one grid.
@@ -79,22 +77,11 @@ def _read_resampled(file: soundfile.SoundFile, sample_rate: int, start: int, len
     margin = math.ceil(RESAMPLING_MARGIN_S * common) if rate != sample_rate else 0
     first = max(0, start // step_out - margin)
     last = -(-stop // step_out) + margin
-    file.seek(min(first * step_in, file.frames))
-    audio = _read_frames(file, (last - first) * step_in)
+    audio = file.read(first * step_in, (last - first) * step_in)
     if rate != sample_rate:
         audio = soxr.resample(audio, rate, sample_rate)
     offset = start - first * step_out
     return np.ascontiguousarray(audio[offset : offset + stop - start].T)
-
-
-def _read_frames(file: soundfile.SoundFile, count: int) -> NDArray[np.float32]:
-    """Return `[sample channel]`, at most `count` samples: in blocks, as soundfile makes room for all that are said."""
-    blocks = []
-    while count > 0:
-        block = file.read(min(count, MOST_AT_ONCE), dtype="float32", always_2d=True)
-        blocks.append(block)
-        count = count - len(block) if len(block) == MOST_AT_ONCE else 0
-    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks or [np.empty((0, file.channels), np.float32)])
 
 
 def samples_at(samples: int, rate: int, new_rate: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import time
@@ -13,14 +14,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from latentfx_nb import audio, datasets
+from latentfx_nb import audio, datasets, intake
 from latentfx_nb.audio import Clip
-from latentfx_nb.intake import HEADER_TOLERANCE_S, Unusable, open_audio
 from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, SAMPLE_RATE_HZ
+from latentfx_nb.readers import HEADER_TOLERANCE_S, Form, Unusable, form, state
 
 BUNDLED = Path(__file__).parent / "bundled"
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff")
+AUDIO_SUFFIXES = (
+    ".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff", ".m4a", ".opus", ".webm", ".aac", ".aifc", ".au", ".caf", ".oga",
+    ".w64", ".wave", ".wma",
+)  # fmt: skip
+"""What is taken for audio in a folder; what a file holds is seen from its content."""
 
 MANIFEST_COLUMNS = ("file", "instrument", "recording", "licence")
 
@@ -30,6 +35,10 @@ HEADER_TOLERANCE_SAMPLES = round(SAMPLE_RATE_HZ * HEADER_TOLERANCE_S)
 
 class SkippedFiles(UserWarning):
     """Files of a folder cannot be used; the others are."""
+
+
+class ShortFiles(UserWarning):
+    """Files hold less than their headers say, or their ends are missing; they are used as far as they go."""
 
 
 SETTLED_S = 2
@@ -101,8 +110,10 @@ class ClipSet(Sequence):
         told from others by its path. Reading the clip says what is wrong.
         """
         files, mixed = self.table["file"], " mono" if self.mono else ""
+        # What libsndfile read wrong before there was another reader is not taken for what is read now.
+        readers = {file: form(file).reader.replace("libsndfile", "") for file in files.unique()}
         return [
-            hashlib.sha256(f"{_file_hash(file)} {start}{mixed}".encode()).hexdigest()
+            hashlib.sha256(f"{_file_hash(file)} {start}{mixed}{readers[file]}".encode()).hexdigest()
             for file, start in zip(files, self.table["start"], strict=True)
         ]
 
@@ -120,10 +131,8 @@ def _file_hash(file: str) -> str:
 
 def _hash_now(file: str) -> str:
     found = os.stat(file)
-    # st_ctime is the kernel's: whoever copies a file's times onto another cannot copy this one.
-    state = found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
     settled = max(found.st_mtime, found.st_ctime) < time.time() - SETTLED_S
-    return _settled_hash(file, state) if settled else _settled_hash.__wrapped__(file, state)
+    return _settled_hash(file, state(file)) if settled else _settled_hash.__wrapped__(file, ())
 
 
 @lru_cache(maxsize=4096)
@@ -144,13 +153,14 @@ def load_clips(
 ) -> ClipSet:
     """Return the clips in `source`: "bundled" (64 shipped with the package), "paper", a folder or one audio file.
 
-    Files (WAV, FLAC, MP3, OGG, AIFF; any rate; mono or stereo; subfolders too) are cut into clips of 262 144 samples
-    at 48 kHz, the last one of each padded with silence and marked in `padded_samples`. At most `per_recording` clips
-    are taken from a recording (None: no cap). A `manifest.csv` in the folder (columns file, instrument, recording,
-    licence; others are kept) decides which files are taken and what they are; without it a file is a recording.
-    Files that cannot be used (damaged, empty, of more than two channels, no regular files) are skipped: they stand with
-    the reason in `.skipped`, and a `SkippedFiles` warning names them, without `warn` not. A file whose header is good
-    and whose sound is not raises ValueError when it is read.
+    Files (`AUDIO_SUFFIXES`; any rate; mono or stereo; subfolders and linked ones too) are cut into clips of 262 144
+    samples at 48 kHz, the last one of each padded with silence and marked in `padded_samples`. At most `per_recording`
+    clips are taken from a recording (None: no cap). A `manifest.csv` in the folder (columns file, instrument,
+    recording, licence; others are kept) decides which files are taken and what they are; without it a file is a
+    recording. Files that cannot be used (damaged, empty, of more than two channels, no regular files) are skipped: they
+    stand with the reason in `.skipped`, and a `SkippedFiles` warning names them, without `warn` not. A `ShortFiles`
+    warning names those that are used and hold less than their headers say. A file whose header is good and whose sound
+    is not raises ValueError when it is read. `readers` says which library reads what.
 
     "paper" is a data set made as the paper made its own (section 2.2): 512 clips of GuitarSet, half comp, half solo,
     and 512 of MAESTRO's performances of 2018, full clips alone, mixed to mono and doubled, spread over all recordings
@@ -158,37 +168,55 @@ def load_clips(
     halves. `guitarset` and `maestro` are the folders that hold the data (default: ~/mir_datasets, mirdata's own);
     with `download` mirdata fetches what is in neither. `datasets` says what a recording is and which columns there are.
 
-    Raises FileNotFoundError if there is no such folder, ValueError if it holds no audio or none that can be used, or if
-    the manifest lacks columns or names files that are not there, and for the paper's data what `datasets.list_files`
-    and `datasets.choose` raise, and ValueError if any file cannot be used: clips are chosen among all of them.
+    Raises FileNotFoundError if there is no such folder, ValueError if `source` is empty or no path, if it holds no
+    audio or none that can be used, or if the manifest lacks columns or names files that are not there, for the paper's
+    data what `datasets.list_files` and `datasets.choose` raise, and ValueError if any file cannot be used: clips are
+    chosen among all of them.
     """
     if per_recording is not None and per_recording < 1:
         raise ValueError(f"per_recording = {per_recording} leaves no clip; give at least 1, or None for no cap")
+    place = _place(source)
     if source in datasets.SOURCES:
         files = datasets.list_files(source, guitarset, maestro, download)
-        table, skipped = _cut(files)
+        table, skipped, short = _cut(files)
         if skipped:
             raise ValueError(f"{_unusable(skipped, len(files))}; repair or remove them")
+        if short and warn:
+            warnings.warn(_short(short, len(files)), ShortFiles, stacklevel=2)
         table.insert(0, "clip", _unique_ids(table))
         table = datasets.choose(table, CHOICE_SEED if seed is None else seed, per_recording)
         return ClipSet(table, source, mono=True)
     if download or not (guitarset is maestro is seed is None):
         raise ValueError(f"guitarset, maestro, download and seed are for load_clips('paper'), not {str(source)!r}")
-    folder = BUNDLED / "clips" if source == "bundled" else Path(source).expanduser()
+    folder = BUNDLED / "clips" if source == "bundled" else place
     if not folder.exists():
         raise FileNotFoundError(f"{folder} does not exist; give 'bundled' or a folder of audio files")
     files, unnamed = _list_files(folder)
-    table, skipped = _cut(files)
+    table, skipped, short = _cut(files)
     skipped, count = unnamed | skipped, len(unnamed) + len(files)
     if table.empty:
         raise ValueError(f"{_unusable(skipped, count)}; repair or remove them")
     if skipped and warn:
         told = f"{_unusable(skipped, count)}, and are skipped; repair or remove them"
         warnings.warn(told, SkippedFiles, stacklevel=2)
+    if short and warn:
+        warnings.warn(_short(short, count), ShortFiles, stacklevel=2)
     if per_recording is not None:
         table = table[table.groupby("recording").cumcount() < per_recording].reset_index(drop=True)
     table.insert(0, "clip", _unique_ids(table))
     return ClipSet(table, "bundled" if source == "bundled" else folder.name, skipped=skipped)
+
+
+def _place(source: object) -> Path:
+    """Return a folder's or file's path; raises ValueError for what is none."""
+    if not isinstance(source, (str, os.PathLike)):
+        raise ValueError(
+            f"load_clips takes one folder or one file, not {type(source).__name__}; put several files into a folder, "
+            "where a manifest.csv may say which of them are taken"
+        )
+    if not os.fspath(source).strip():
+        raise ValueError("load_clips was given an empty path; give a folder ('.' for the one you are in), or 'bundled'")
+    return Path(source).expanduser()
 
 
 def _list_files(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -197,9 +225,9 @@ def _list_files(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     manifest = folder / "manifest.csv"
     if manifest.exists():
         return _read_manifest(manifest), {}
-    found = [folder] if folder.is_file() else sorted(folder.rglob("*"))
+    found = [folder] if folder.is_file() else intake.files_below(folder)
     # Pipes and links that lead nowhere stay in, to be named with those that cannot be used.
-    found = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES and not path.is_dir()]
+    found = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
     if not found:
         raise ValueError(f"{folder} holds no audio; put {', '.join(AUDIO_SUFFIXES)} files into it")
     base = folder.parent if folder.is_file() else folder
@@ -217,13 +245,29 @@ def _shown(path: Path) -> str:
 
 def _read_manifest(manifest: Path) -> pd.DataFrame:
     try:
-        rows = pd.read_csv(manifest, dtype=str, keep_default_na=False)
-    except ValueError as error:  # no columns, rows of unequal length, or not UTF-8
-        fault, needed = str(error).strip(), ", ".join(MANIFEST_COLUMNS)
-        raise ValueError(f"{manifest} is not a table in CSV ({fault}); it needs the columns {needed}") from error
-    missing = [column for column in MANIFEST_COLUMNS if column not in rows]
+        text = manifest.read_text(encoding="utf-8-sig")
+    except ValueError as error:
+        raise ValueError(f"{manifest} is not a table in CSV (not UTF-8); save it as CSV in UTF-8") from error
+    needed = ", ".join(MANIFEST_COLUMNS)
+    lines = csv.reader(text.splitlines(keepends=True), delimiter=_delimiter(text), skipinitialspace=True)
+    table = [(lines.line_num, cells) for cells in lines if any(cell.strip() for cell in cells)]
+    if not table:
+        raise ValueError(f"{manifest} is not a table in CSV (it is empty); it needs the columns {needed}")
+    head, *body = table
+    columns = [_column(name) for name in head[1]]
+    missing = [column for column in MANIFEST_COLUMNS if column not in columns]
     if missing:
-        raise ValueError(f"{manifest} lacks the columns {', '.join(missing)}; it needs {', '.join(MANIFEST_COLUMNS)}")
+        found = ", ".join(columns)
+        raise ValueError(f"{manifest} lacks the columns {', '.join(missing)}; it needs {needed}, and has {found}")
+    for line, cells in body:
+        if any(cells[len(columns) :]):
+            raise ValueError(
+                f"{manifest} is not a table in CSV: line {line} has {len(cells)} cells, and line {head[0]} names "
+                f"{len(columns)} columns; put a cell that holds {_delimiter(text)!r} between quotes"
+            )
+    rows = pd.DataFrame(
+        [(cells + [""] * len(columns))[: len(columns)] for _, cells in body], columns=columns, dtype=str
+    )
     if rows.empty:
         raise ValueError(f"{manifest} lists no files; add a row for each audio file")
     reserved = sorted({"clip", "start", "padded_samples"} & set(rows))
@@ -239,39 +283,61 @@ def _read_manifest(manifest: Path) -> pd.DataFrame:
     return rows
 
 
-def _cut(files: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return one row a clip, with `start` and `padded_samples`; and the files that give none, with the reason."""
-    lengths, skipped = [], {}
-    for file in files["file"]:
+def _delimiter(text: str) -> str:
+    """Return what stands between the names of a manifest's columns: a comma, or what some programs write for it."""
+    return max(",;\t", key=text.partition("\n")[0].count)
+
+
+def _column(name: str) -> str:
+    """Return a column's name, those that are needed in small letters."""
+    plain = name.strip()
+    return plain.lower() if plain.lower() in MANIFEST_COLUMNS else plain
+
+
+def _cut(files: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
+    """Return one row a clip, with `start` and `padded_samples`; which files give none, and which less than they say."""
+    lengths, skipped, short = [], {}, {}
+    for file, found in zip(files["file"], intake.forms(files["file"])):
         try:
-            lengths.append(_length(file))
+            lengths.append(_length(found))
         except Unusable as error:
             skipped[file] = str(error)
+        else:
+            short |= {file: found.remark} if found.remark else {}
     files = files[~files["file"].isin(list(skipped))]
     if not lengths:
-        return files.assign(start=0, padded_samples=0), skipped
+        return files.assign(start=0, padded_samples=0), skipped, short
     counts = [-(-length // CLIP_SAMPLES) for length in lengths]
     table = files.loc[files.index.repeat(counts)].reset_index(drop=True)
     cuts = np.concatenate([np.arange(count) for count in counts])
     table["start"] = cuts * CLIP_SAMPLES
     table["padded_samples"] = np.maximum(0, table["start"] + CLIP_SAMPLES - np.repeat(lengths, counts))
-    return table, skipped
+    return table, skipped, short
 
 
-def _length(file: str) -> int:
-    """Return a file's samples at 48 kHz, by its header."""
-    with open_audio(file) as opened:
-        length = audio.samples_at(opened.frames, opened.samplerate, SAMPLE_RATE_HZ)
-        if not length:
-            raise Unusable("empty")
-        if opened.channels > 2:
-            raise Unusable(f"{opened.channels} channels; mix it down to mono or stereo")
-        return length
+def _length(found: Form | Unusable) -> int:
+    """Return a file's samples at 48 kHz."""
+    if isinstance(found, Unusable):
+        raise found
+    if found.channels > 2:
+        raise Unusable(f"{found.channels} channels; mix it down to mono or stereo")
+    length = audio.samples_at(found.frames, found.samplerate, SAMPLE_RATE_HZ)
+    if not length:
+        raise Unusable("empty")
+    return length
 
 
 def _unusable(skipped: Mapping[str, str], of: int) -> str:
-    described = [f"{file} ({reason})" for file, reason in skipped.items()]
-    return f"{len(skipped)} of {of} files cannot be used: {_some(described)}"
+    return f"{len(skipped)} of {of} files cannot be used: {_reasoned(skipped)}"
+
+
+def _short(short: Mapping[str, str], of: int) -> str:
+    told = f"{len(short)} of {of} files are cut short, and used as far as they go: {_reasoned(short)}"
+    return f"{told}; copy or export them again if there should be more"
+
+
+def _reasoned(files: Mapping[str, str]) -> str:
+    return _some([f"{file} ({reason})" for file, reason in files.items()])
 
 
 def _unique_ids(table: pd.DataFrame) -> list[str]:

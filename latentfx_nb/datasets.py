@@ -22,7 +22,7 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from latentfx_nb import audio
+from latentfx_nb import audio, intake
 from latentfx_nb.cache import check_space
 from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, CLIPS_PER_INSTRUMENT, MAESTRO_YEAR, SAMPLE_RATE_HZ
 
@@ -142,7 +142,7 @@ def _where_to_get(absent: list[DataSet], source: str, folders: dict[str, Path]) 
 def _read_guitarset(folder: Path) -> pd.DataFrame:
     pattern = r"((\d\d)_([A-Za-z]+)\d-(\d+)-([A-G][#b]?))_(comp|solo)_mic"
     rows = {}
-    for path in sorted(folder.rglob("*_mic.*")):
+    for path in intake.files_below(folder):
         named = re.fullmatch(pattern, path.stem)
         if named and named[3] in STYLES and path.suffix.lower() in SUFFIXES:
             recording, player, style, tempo, key, mode = named.groups()

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from latentfx_nb import audio
-from latentfx_nb.clips import ClipSet, SkippedFiles, load_clips
+from latentfx_nb.clips import ClipSet, ShortFiles, SkippedFiles, load_clips
 from latentfx_nb.paper import CLIP_SAMPLES
 
 RATE = 48_000
@@ -257,7 +257,8 @@ def test_a_file_cut_off_in_the_middle_is_never_read_as_silence(tmp_path, noise, 
 def test_a_wav_file_cut_off_in_the_middle_is_as_long_as_it_is(tmp_path, noise, write_audio):
     path = write_audio(tmp_path, {"a.wav": noise(1000)}) / "a.wav"
     path.write_bytes(path.read_bytes()[:-4000])
-    clips = load_clips(tmp_path)
+    with pytest.warns(ShortFiles, match=r"a\.wav \(it ends after 50% of what its header says\)"):
+        clips = load_clips(tmp_path)
     assert np.array_equal(clips[0][:, :500], noise(1000)[:, :500])
     assert clips.table["padded_samples"].tolist() == [CLIP_SAMPLES - 500]
 
@@ -284,11 +285,17 @@ def test_faults_of_a_manifest(tmp_path, tone, write_audio, manifest, message):
         load_clips(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", HEADER.encode() + b"a.wav,g,r,x\na.wav,g,r,x,y\n", b"\xff\xfe\x00"])
-def test_a_manifest_that_is_no_table_says_what_it_needs(tmp_path, tone, write_audio, content):
+@pytest.mark.parametrize(("content", "said"), [
+    (b"", "it is empty.*columns file, instrument, recording, licence"),
+    (b"\n , \n", "it is empty"),
+    (b"\xff\xfe\x00", "not UTF-8.*save it as CSV in UTF-8"),
+    (HEADER.encode() + b"a.wav,g,r,x\n\na.wav,g,r,x,y\n", "line 4 has 5 cells, and line 1 names 4 columns; put a cell"),
+    (b"file|instrument|recording|licence\na.wav|g|r|x\n", r"it needs file, .*, and has file\|instrument"),
+])  # fmt: skip
+def test_a_manifest_that_is_no_table_says_what_it_needs(tmp_path, tone, write_audio, content, said):
     write_audio(tmp_path, {"a.wav": tone()})
     (tmp_path / "manifest.csv").write_bytes(content)
-    with pytest.raises(ValueError, match="manifest.csv.*columns file, instrument, recording, licence"):
+    with pytest.raises(ValueError, match=f"manifest.csv.*{said}"):
         load_clips(tmp_path)
 
 
@@ -352,3 +359,43 @@ def test_the_bundled_clips_are_64_of_two_instruments():
     assert clips.table["instrument"].value_counts().to_dict() == {"guitar": 32, "piano": 32}
     assert clips.table["clip"].is_unique
     assert clips[0].shape == (2, CLIP_SAMPLES) and clips[0].any()
+
+
+@pytest.mark.parametrize("manifest", [
+    "file;instrument;recording;licence;Key\na.wav;guitar;r;CC0;A\n",
+    "file, instrument, recording, licence, Key\na.wav, guitar, r, CC0, A\n",
+    "File,INSTRUMENT,Recording,Licence,Key\r\na.wav,guitar,r,CC0,A\r\n",
+    "file\tinstrument\trecording\tlicence\tKey\na.wav\tguitar\tr\tCC0\tA\n",
+    "\ufefffile,instrument,recording,licence,Key\n\n,,,,\na.wav,guitar,r,CC0,A\n,,,,\n",
+    'file,instrument,recording,licence,Key,\n"a.wav",guitar,r,CC0,A,,\n',
+], ids=["semicolons", "spaces", "capitals", "tabs", "empty rows", "commas at the ends"])  # fmt: skip
+def test_a_manifest_as_people_and_programs_write_it(tmp_path, tone, write_audio, manifest):
+    table = load_clips(write_audio(tmp_path, {"a.wav": tone()}, manifest=manifest)).table
+    row = table.iloc[0]
+    assert len(table) == 1 and (row["instrument"], row["recording"], row["licence"]) == ("guitar", "r", "CC0")
+    assert row["Key"] == "A" and row["file"] == str(tmp_path / "a.wav")
+
+
+def test_cells_that_lack_at_a_rows_end_are_empty(tmp_path, tone, write_audio):
+    write_audio(tmp_path, {"a.wav": tone()}, manifest=HEADER + "a.wav,g,r\n")
+    assert load_clips(tmp_path).table["licence"].tolist() == [""]
+
+
+@pytest.mark.parametrize("source", ["", "  ", ["a.wav"], None, 3])
+def test_what_is_no_path_is_told_so(source):
+    """An unset variable of the shell is an empty path, which is the folder one is in to everything else."""
+    with pytest.raises(ValueError, match="give a folder|takes one folder or one file, not"):
+        load_clips(source)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need a permission on Windows")
+def test_linked_folders_are_followed_once_and_loops_are_not(tmp_path, tone, write_audio):
+    base = write_audio(tmp_path / "base", {"b/own.wav": tone()})
+    write_audio(tmp_path / "elsewhere", {"far.wav": tone()})
+    (tmp_path / "elsewhere" / "back").symlink_to(base)
+    for name, target in {"a": base / "b", "c": tmp_path / "elsewhere", "d": tmp_path / "elsewhere", "e": base,
+                         "f": tmp_path, "g": tmp_path / "nowhere"}.items():  # fmt: skip
+        (base / name).symlink_to(target)
+    table = load_clips(base).table
+    assert table["file"].tolist() == [str(base / "b" / "own.wav"), str(base / "c" / "far.wav")]
+    assert table["recording"].tolist() == ["b/own", "c/far"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import sys
@@ -88,6 +89,17 @@ def test_the_clips_are_half_guitar_and_half_piano_and_all_full(load):
     assert (table["start"] % CLIP_SAMPLES == 0).all()
     assert table["recording"].nunique() == 4 + 3
     assert all(clip.shape == (2, CLIP_SAMPLES) and clip.any() for clip in clips)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need a permission on Windows")
+def test_recordings_in_a_linked_folder_are_found(load, own_copy, tmp_path):
+    folder = next((own_copy / "GuitarSet").rglob("*_solo_mic.wav")).parent
+    moved = folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(moved)
+    expected, found = load().table, load(guitarset=own_copy / "GuitarSet").table
+    columns = ["clip", "recording", "mode", "start"]
+    assert found[columns].equals(expected[columns])
+    assert found["file"].str.startswith(str(folder)).sum() == 8
 
 
 def test_comp_and_solo_of_a_lead_sheet_are_one_recording_and_what_is_known_stands_in_the_table(load):

@@ -12,20 +12,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "latentfx_nb"
 
 # Bottom up; on one floor a module may import those to its left.
 FLOORS = (
-    (
-        "paper",
-        "cache",
-        "nearness",
-        "temporary",
-        "cluster",
-        "intake",
-        "audio",
-        "geometry",
-        "shards",
-        "samples",
-        "stores",
-    ),
-    ("linear", "effects", "datasets", "clips", "uploads", "encoders"),
+    ("paper", "cache", "nearness", "temporary", "cluster", "readers", "intake", "audio", "geometry", "shards"),
+    ("samples", "stores", "linear"),
+    ("effects", "datasets", "clips", "uploads", "encoders"),
     ("latents", "decoding"),
     ("projections", "probes", "masking", "algebra"),
     ("claims", "comparison"),
@@ -53,7 +42,8 @@ HOMES = {
     "traitlets": {"dropzone", "player", "panels"},
     "pedalboard": {"effects", "audio"},
     "pyloudnorm": {"audio"},
-    "soundfile": {"intake", "audio", "player", "panels"},
+    "av": {"readers"},
+    "soundfile": {"readers", "intake", "audio", "player", "panels"},
     "umap": {"projections"},
     "zarr": {"stores"},
     "distributed": {"cluster"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 
 import numpy as np
 import pytest
@@ -50,6 +51,24 @@ def test_what_cannot_be_used_is_one_sentence_and_leaves_nothing(name, content, s
     assert list(mine.files) == ["good.wav"]
     assert [path.name for path in mine._paths()] == ["good.wav"]
     assert len(mine.clips()) == 1
+
+
+@pytest.mark.parametrize(("name", "form"), [
+    ("a microphone's.webm", ("webm", "libopus")), ("memo.m4a", ("ipod", "aac")), ("old.aac", ("adts", "aac")),
+])  # fmt: skip
+def test_what_browsers_and_telephones_record_is_taken(name, form):
+    from tests.test_odd_audio import coded
+
+    mine = Uploads()
+    kept = mine.add(name, coded(*form, rate=48_000))
+    assert re.fullmatch(r"8\.0 s, 48000 Hz, stereo", mine.files[kept])
+    assert len(mine.clips()) == 2 and all(clip.any() for clip in mine.clips())
+
+
+def test_a_file_that_is_cut_short_and_can_be_read_says_so():
+    mine = Uploads()
+    mine.add("a.wav", sound(96_000)[:96_044])
+    assert mine.files == {"a.wav": "1.0 s, 48000 Hz, mono, it ends after 50% of what its header says"}
 
 
 @pytest.mark.parametrize(("given", "kept"), [
