@@ -132,7 +132,8 @@ def encode_sweep(
 
 def encoded_clips(clips: ClipSet, latents: xr.DataArray) -> ClipSet:
     """Return those of `clips` that `latents (clip, ...)` are of, row for row: some may not have been encoded."""
-    return clips[pd.Index(clips.table["clip"]).get_indexer(latents["clip"].values)]
+    rows = pd.Index(clips.table["clip"]).get_indexer(latents["clip"].values)
+    return clips if np.array_equal(rows, np.arange(len(clips))) else clips[rows]
 
 
 @dataclass(frozen=True)

@@ -438,12 +438,6 @@ def rendered(sound: Sound) -> Clip:
     return render(sound.clips[sound.row], sound.effect, sound.value, sound.knob)
 
 
-def readable(clips: ClipSet, found: xr.DataArray) -> ClipSet:
-    """Return the clips that are in `found (clip, ...)`: those that could not be read are not."""
-    there = clips.table["clip"].isin(found["clip"].values)
-    return clips if there.all() else clips[there]
-
-
 def clip_label(clips: ClipSet, row: int) -> str:
     """Return how a clip is called in a list."""
     return f"{clips.table['clip'].iat[row]} ({clips.table['instrument'].iat[row]})"

@@ -18,8 +18,9 @@ from latentfx_nb.claims import DECISIVE_POINTS, VERDICTS, masking_claims
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
+from latentfx_nb.latents import encoded_clips
 from latentfx_nb.masking import MASKING, greedy_masking, loss_interval, loss_table, mask_probes, pair_masks, points_lost
-from latentfx_nb.panels.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoded, readable
+from latentfx_nb.panels.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoded
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.markup import note, table, table_downloads
 from latentfx_nb.prepared import effect_means
@@ -169,7 +170,9 @@ class DimensionMasking(Panel):
         config = replace(MASKING, seeds=tuple(range(self.seeds.value)))
         means = self.read(effect_means, clips, encoder)
         study = _STUDIES[mode](means, effect, config, self.busy)
-        return _Studied(readable(clips, means), encoder, mode, effect, study, _mapped(study, mode, self.against.value))
+        return _Studied(
+            encoded_clips(clips, means), encoder, mode, effect, study, _mapped(study, mode, self.against.value)
+        )
 
     def _train(self) -> None:
         self.status.say("")

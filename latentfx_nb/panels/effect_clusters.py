@@ -17,7 +17,8 @@ from latentfx_nb.claims import VERDICTS
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.panels.base import STYLE, Heard, Panel, dry_and_wet, readable
+from latentfx_nb.latents import encoded_clips
+from latentfx_nb.panels.base import STYLE, Heard, Panel, dry_and_wet
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.markup import note, pca_words, table, umap_words
 from latentfx_nb.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
@@ -63,7 +64,7 @@ class EffectClusters(Panel):
         self._chosen = FIRST
         self._asked, self._drawn_encoder = self.clips, encoder
         self._points = self.read(cluster_points, self.clips, encoder, dimensions, False)
-        self._drawn = readable(self.clips, self._points.views["pca_mean"])
+        self._drawn = encoded_clips(self.clips, self._points.views["pca_mean"])
         self.figure = self.figure_widget(
             plots.effect_clusters(self._titled_views(), windows=self._windows()),
             "Clips through ten effects as points: PCA and UMAP, averaged over time and flattened",
@@ -141,7 +142,7 @@ class EffectClusters(Panel):
                 self._chosen = FIRST
             # Until here a click means a point, and so a clip, of what is still drawn.
             self._asked, self._drawn_encoder, self._points = clips, encoder, points
-            self._drawn = readable(clips, points.views["pca_mean"])
+            self._drawn = encoded_clips(clips, points.views["pca_mean"])
             self._draw()
             self._show_numbers()
             self._show_claims()

@@ -21,7 +21,8 @@ from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.geometry import straightness
-from latentfx_nb.panels.base import STYLE, Heard, Panel, clip_label, dry_and_wet, readable
+from latentfx_nb.latents import encoded_clips
+from latentfx_nb.panels.base import STYLE, Heard, Panel, clip_label, dry_and_wet
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.knob import KnobControl
 from latentfx_nb.panels.markup import averages_pca_words, note, table, table_downloads
@@ -201,7 +202,7 @@ class KnobPaths(Panel):
         else:
             basis = fit_pca(self.read(effect_means, clips, encoder), self._dimensions)
 
-        read = set(readable(clips, basis.points).table["clip"])
+        read = set(encoded_clips(clips, basis.points).table["clip"])
         wanted = [row for row in self.chosen.value if clips.table["clip"].iat[row] in read]
         rows = sorted(wanted[:MOST_PATHS] or [self.heard.value])
 

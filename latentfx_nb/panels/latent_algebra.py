@@ -35,7 +35,8 @@ from latentfx_nb.clips import ClipSet
 from latentfx_nb.decoding import reconstruction
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import Decoder, Encoder, load_encoder
-from latentfx_nb.panels.base import STYLE, Heard, Panel, Sound, clip_label, dry_and_wet, encoded, readable, rendered
+from latentfx_nb.latents import encoded_clips
+from latentfx_nb.panels.base import STYLE, Heard, Panel, Sound, clip_label, dry_and_wet, encoded, rendered
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.latent_images import STILL_S
 from latentfx_nb.panels.markup import averages_pca_words, note, table, table_downloads
@@ -266,7 +267,7 @@ class LatentAlgebra(Panel):
         """Read the time averages of what is chosen, the basis they are drawn in, and the scores, where these ship."""
         clips, name = self.clips, self.encoder.value
         self._means = self.first(lambda: self.read(effect_means, self.clips, name))
-        self.clips = readable(self.clips, self._means)
+        self.clips = encoded_clips(self.clips, self._means)
         self._basis: PCA = fit_pca(self._means, self._dimensions)
         self._drawn = self.clips, name
         try:

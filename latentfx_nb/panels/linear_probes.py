@@ -16,8 +16,8 @@ from latentfx_nb.claims import VERDICTS, probe_claims
 from latentfx_nb.clips import ClipSet
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.latents import encode_effects
-from latentfx_nb.panels.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoder_options, readable
+from latentfx_nb.latents import encode_effects, encoded_clips
+from latentfx_nb.panels.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoder_options
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.markup import note, table, table_downloads
 from latentfx_nb.prepared import effect_means
@@ -176,7 +176,7 @@ class LinearProbes(Panel):
             raise ValueError(f"{len(chosen)} feature sets are chosen: choose 1 to {plots.MOST_SETS} of them")
         sets = {f"{name}-{kind}": self._read(clips, name, kind) for name, kind in chosen}
         self.tell_made(*self.encoders.value)
-        clips = readable(clips, next(iter(sets.values())))
+        clips = encoded_clips(clips, next(iter(sets.values())))
         columns = {name: ("clip", clips.table[name].astype(str).to_numpy(object)) for name in clips.table.columns}
         return clips, {name: features.assign_coords(columns) for name, features in sets.items()}
 

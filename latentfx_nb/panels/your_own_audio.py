@@ -21,8 +21,8 @@ from latentfx_nb.clips import ClipSet, load_clips
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.exports import points_table, write_latents, write_parquet
-from latentfx_nb.latents import encode_effects
-from latentfx_nb.panels.base import STYLE, Panel, dry_and_wet, readable
+from latentfx_nb.latents import encode_effects, encoded_clips
+from latentfx_nb.panels.base import STYLE, Panel, dry_and_wet
 from latentfx_nb.panels.figure_tools import FigureTools
 from latentfx_nb.panels.markup import averages_pca_words, download, note
 from latentfx_nb.prepared import effect_means
@@ -158,7 +158,7 @@ class YourOwnAudio(Panel):
         clips = self._source()
         means = encode_effects(clips, load_encoder(self.encoder.value), average=True, bar=self.busy)
         self._bundled = fit_pca(self.read(effect_means, self.clips, self.encoder.value), self._dimensions)
-        self._own, self._means, self._chosen = readable(clips, means), means, (0, 0)
+        self._own, self._means, self._chosen = encoded_clips(clips, means), means, (0, 0)
         self._draw()
         self.choose(0, 0)
         self.status.say(f"{len(clips)} clips through {means.sizes['effect']} effects: click a point to hear it.")
