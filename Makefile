@@ -47,8 +47,8 @@ run: $(STAMPS)/run
 	@$(PY) -m latentfx_nb serve --open-browser $(if $(PORT),--port $(PORT))
 
 # Two processes with a thread each take two thirds of the time that one with two takes. The tests in browsers, the
-# longest, come first.
-PYTEST_OPTIONS := -n 2 --dist loadfile --no-loadscope-reorder
+# longest, come first. A process that a hanging test has ended is not started again: it would begin with that test.
+PYTEST_OPTIONS := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 TEST_SETTINGS := set -e; $(SETTINGS); export OMP_NUM_THREADS=1
 ifeq ($(SKIP_BROWSER),)
 TEST_SETTINGS += LATENTFX_REQUIRE_BROWSER=1; CHROMIUM="$$(bash tools/find_chromium.sh)"; export CHROMIUM
