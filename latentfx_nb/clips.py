@@ -110,22 +110,26 @@ class ClipSet(Sequence):
         told from others by its path. Reading the clip says what is wrong.
         """
         files, mixed = self.table["file"], " mono" if self.mono else ""
-        # What libsndfile read wrong before there was another reader is not taken for what is read now.
-        readers = {file: form(file).reader.replace("libsndfile", "") for file in files.unique()}
+        contents = {file: _content(file) for file in files.unique()}
         return [
-            hashlib.sha256(f"{_file_hash(file)} {start}{mixed}{readers[file]}".encode()).hexdigest()
+            hashlib.sha256(f"{contents[file][0]} {start}{mixed}{contents[file][1]}".encode()).hexdigest()
             for file, start in zip(files, self.table["start"], strict=True)
         ]
 
 
-_last_seen: dict[str, str] = {}
+_last_seen: dict[str, tuple[str, str]] = {}
 
 
-def _file_hash(file: str) -> str:
+def _content(file: str) -> tuple[str, str]:
+    """Return what tells a file's sound from others: the hash of its bytes, and who reads them.
+
+    libsndfile goes unnamed, as it did when there was no other reader: what it read wrong then is not taken for what is
+    read now.
+    """
     try:
-        _last_seen[file] = _hash_now(file)
-    except OSError:
-        return _last_seen.get(file, f"unseen {file}")
+        _last_seen[file] = _hash_now(file), form(file).reader.replace("libsndfile", "")
+    except (OSError, Unusable):
+        return _last_seen.get(file, (f"unseen {file}", ""))
     return _last_seen[file]
 
 
