@@ -84,7 +84,7 @@ def test_a_page_works_in_jupyterlab(lab, browser, scene, tmp_path):
     page.goto(f"{lab}/lab/tree/{NAME}.ipynb")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
     run_all(page)
-    player = page.locator(".latentfx-player[data-ready=true]:not([data-wet=''])")
+    player = page.locator(".latentfx-player[data-ready=true]")
     try:
         player.wait_for(state="attached")
     finally:
