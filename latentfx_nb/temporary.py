@@ -6,18 +6,21 @@ killed or not, so a lock that can be had is that of a folder left over: no age a
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
 import secrets
 import shutil
 import tempfile
 from contextlib import suppress
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from filelock import FileLock
 
 PREFIX = "latentfx-"
+
+LAST = -1000
+"""After multiprocessing has removed its own folder, at -100, which may lie in a process's."""
 
 
 def process_folder() -> Path:
@@ -32,7 +35,7 @@ def _folder_of(process: int) -> Path:
     lock = FileLock(f"{folder}.lock", thread_local=False)
     lock.acquire()  # first: a folder never stands without its lock
     folder.mkdir(mode=0o700)
-    atexit.register(_leave, process, lock)
+    Finalize(None, _leave, (process, lock), exitpriority=LAST)
     return folder
 
 

@@ -104,6 +104,23 @@ def test_a_forked_process_leaves_its_parents_folder(holder, place):
     assert (folder / "a.wav").exists()
 
 
+def test_a_process_that_others_are_forked_from_ends_without_a_word(place):
+    """multiprocessing's own folder, which lies in ours, is removed before it."""
+    script = """
+import os, tempfile
+from latentfx_nb import kernels
+from latentfx_nb.temporary import process_folder
+if __name__ == "__main__":
+    os.environ["TMPDIR"] = tempfile.tempdir = str(process_folder())
+    kernels.prepare()
+    print(len(os.listdir(process_folder())))
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert int(ended.stdout) == kernels.CAN_FORK
+    assert list(place.iterdir()) == []
+
+
 def waits_for(condition, wait_s=300):
     """Return once the condition holds; the limit is for what never does."""
     deadline = time.monotonic() + wait_s
