@@ -27,9 +27,8 @@ from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
 from latentfx_nb.projections import PCA, UMAP_NEIGHBOURS, fit_pca, fit_umap, purity_table
 from latentfx_nb.samples import spread
 from latentfx_nb.shipped import NotShipped as NotShipped
-from latentfx_nb.shipped import entries, knob_piece, made_with, measure, measure_piece, setting_piece
-
-__all__ = ["made_with"]
+from latentfx_nb.shipped import entries, knob_piece, measure, measure_piece, setting_piece
+from latentfx_nb.shipped import made_with as made_with
 
 FLATTENED = ("dim", "frame")
 
