@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -57,6 +58,17 @@ def real_clips():
     if not folder.is_dir():
         pytest.skip(f"needs real recordings in {folder}")
     return load_clips(folder)
+
+
+@pytest.fixture
+def own_points(tmp_path, monkeypatch):
+    """A copy of the points that ship, to be changed."""
+    from latentfx_nb import shipped
+
+    folder = tmp_path / "points"
+    shutil.copytree(shipped.POINTS, folder)
+    monkeypatch.setattr(shipped, "POINTS", folder)
+    return folder
 
 
 @pytest.fixture

@@ -236,6 +236,7 @@ class Slow(Tiny):
         return super().encode(audio)
 
 
+@pytest.mark.ci
 @pytest.mark.soak
 def test_workers_killed_at_random_moments_lose_nothing(clips, tmp_path, soak):
     """Workers are killed while they encode, and no block is lost, doubled or torn."""
@@ -300,6 +301,7 @@ def unlike_workers(tmp_path_factory):
                 worker.wait()
 
 
+@pytest.mark.ci
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of x86's instructions")
 def test_workers_of_unlike_processors_share_a_store(unlike_workers, clips, tmp_path):
     """Keys are those of one machine, and latents too, but for their last bits."""

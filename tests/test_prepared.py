@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -101,15 +100,6 @@ def misses(monkeypatch):
 
     monkeypatch.setattr(prepared, "encode_effects", wanted)
     monkeypatch.setattr(prepared, "encode_sweep", wanted)
-
-
-@pytest.fixture
-def own_points(tmp_path, monkeypatch):
-    """A copy of what ships, to be changed."""
-    folder = tmp_path / "points"
-    shutil.copytree(shipped.POINTS, folder)
-    monkeypatch.setattr(shipped, "POINTS", folder)
-    return folder
 
 
 def measured(bundled, encoder, name):

@@ -47,15 +47,6 @@ def misses(monkeypatch):
 
 
 @pytest.fixture
-def own_points(tmp_path, monkeypatch):
-    """A copy of what ships, to be changed."""
-    folder = tmp_path / "points"
-    shutil.copytree(shipped.POINTS, folder)
-    monkeypatch.setattr(shipped, "POINTS", folder)
-    return folder
-
-
-@pytest.fixture
 def other_version(monkeypatch):
     """An installation whose pedalboard calls itself otherwise, and no renders compared yet."""
     monkeypatch.setattr(effects, "version", lambda name: "99.0" if name == "pedalboard" else "0.2.0")

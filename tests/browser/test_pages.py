@@ -348,6 +348,7 @@ def test_play_pressed_first_thing_makes_the_sound_and_plays_it(opened):
     assert player.get_attribute("data-playing") == "false"
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("pressed", ["bar", "side"])
 def test_the_position_and_a_side_ask_for_the_sound_too(opened, pressed):
     page = opened("03_effect_clusters")
