@@ -22,7 +22,7 @@ import psutil
 import torch
 
 from latentfx_nb.cache import atomic_write
-from latentfx_nb.server import process_environment
+from latentfx_nb.serving.server import process_environment
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "RESULTS.md"

@@ -23,10 +23,10 @@ import torch
 from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
-from latentfx_nb import audio
+from latentfx_nb.sound import audio
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.encoders.base import batch_size, choose_device
-from latentfx_nb.encoders.soundstream import SoundStreamEncoder
+from latentfx_nb.encoders.nets.soundstream import SoundStreamEncoder
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 
 NAMES = ("diffae", "encodec-48k", "oobleck-acestep", "oobleck-stable-audio", "diffae-mini")

@@ -21,17 +21,18 @@ import pyloudnorm
 import torch
 import xarray as xr
 
-from latentfx_nb import plots, server
-from latentfx_nb.audio import Clip
-from latentfx_nb.clips import load_clips
+from latentfx_nb import figures
+from latentfx_nb.serving import server
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, Encoder, list_encoders, load_encoder
 from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.panels import KnobPaths
+from latentfx_nb.pages import KnobPaths
 from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
-from latentfx_nb.player import encode_sounds
-from latentfx_nb.prepared import effect_means
-from latentfx_nb.projections import fit_pca
+from latentfx_nb.widgets.player import encode_sounds
+from latentfx_nb.analysis.prepared import effect_means
+from latentfx_nb.analysis.projections import fit_pca
 
 EFFECTS_TURNED = ("DIS", "RVB", "HPF", "LPF", "PS")
 ROUNDS = 15
@@ -95,7 +96,7 @@ def naive(clip: Clip, encoder: Encoder, cutoff_hz: float, means: xr.DataArray) -
     with torch.no_grad():
         latents = encoder.encode(torch.from_numpy(wet.mean(axis=0))[None, None])[0].mean(dim=-1).numpy()
     basis = fit_pca(means)
-    return basis.transform(latents[None]), plots.clusters(basis.points).to_json()
+    return basis.transform(latents[None]), figures.clusters(basis.points).to_json()
 
 
 def main() -> None:

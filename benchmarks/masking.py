@@ -16,10 +16,10 @@ import xarray as xr
 from tqdm import tqdm
 
 from benchmarks.probes import dataloader_loop
-from latentfx_nb import linear
-from latentfx_nb.masking import MASKING, mask_probes
+from latentfx_nb.analysis import linear
+from latentfx_nb.analysis.masking import MASKING, mask_probes
 from latentfx_nb.paper import EFFECT_SETTINGS
-from latentfx_nb.probes import recording_splits
+from latentfx_nb.analysis.probes import recording_splits
 
 CLIPS, DIMS, TIMED = 1024, 32, 3
 

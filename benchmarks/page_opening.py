@@ -2,7 +2,7 @@
 
 Chromium, with WebGL in software, opens pages of a dashboard that runs on the same machine: in a new browser, and in one
 that came from the start page and so has the scripts. A page counts as opened when its figures are painted and their
-scenes answer, and as ready when its sound is loaded too. Kernels are forked (`latentfx_nb.kernels`), started as Jupyter
+scenes answer, and as ready when its sound is loaded too. Kernels are forked (`latentfx_nb.serving.kernels`), started as Jupyter
 does by itself, or preheated.
 
 `ratio=` is the time of the first page with ordinary kernels and plotly's JavaScript from the kernel, as `voila` alone
@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from latentfx_nb import server
+from latentfx_nb.serving import server
 
 PAGES = ("04_knob_paths", "01_latent_images", "03_effect_clusters", "07_latent_algebra")
 ROUNDS = 3
@@ -35,7 +35,7 @@ CHROMIUM_ARGS = [
 ]
 OPENED = """() => {
   const cells = document.querySelector("#rendered_cells"), plots = [...document.querySelectorAll(".js-plotly-plot")];
-  return cells && getComputedStyle(cells).display !== "none" && plots.length && plots.every((plot) => plot._fullLayout
+  return cells && getComputedStyle(cells).display !== "none" && figures.length && figures.every((plot) => plot._fullLayout
     && plot._fullLayout._subplots.gl3d.every((name) => plot._fullLayout[name]._scene?.glplot?.cameraParams));
 }"""
 READY = "document.querySelector('.latentfx-player')?.dataset.ready === 'true'"

@@ -28,7 +28,7 @@ def start(name: str, shipped: bool) -> None:
     begun = time.perf_counter()
     import latentfx_nb as lfx
 
-    panel = getattr(lfx.panels, name)
+    panel = getattr(lfx.pages, name)
     imported = time.perf_counter()
     if not shipped:
         from pathlib import Path
@@ -57,10 +57,10 @@ def main() -> None:
     if chosen.start:
         start(chosen.start, not chosen.nothing_ships)
         return
-    from latentfx_nb import panels
+    from latentfx_nb import pages
 
     found = {}
-    for name in panels.__all__:
+    for name in pages.__all__:
         found[name] = measured(name)
         print(f"{name:18s} imports {found[name][0]:.2f} s, panel {found[name][1]:.2f} s")
     with tempfile.TemporaryDirectory() as cache:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from latentfx_nb import server
+from latentfx_nb.serving import server
 
 CHROMIUM = (
     "--no-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader --ignore-gpu-blocklist "
@@ -29,11 +29,11 @@ CHROMIUM = (
 PLAYED_S = 12.0
 GRID_S = 0.005
 
-OURS = "import latentfx_nb as lfx\npanel = lfx.panels.Trajectories()\npanel"
+OURS = "import latentfx_nb as lfx\npanel = lfx.pages.Trajectories()\npanel"
 
 NAIVE = """import latentfx_nb as lfx
 import numpy as np
-panel = lfx.panels.Trajectories()
+panel = lfx.pages.Trajectories()
 panel.player._track = {}
 points, times = panel._drawn.points(3), panel._drawn.latents[0]["time_s"].values
 def move(change):

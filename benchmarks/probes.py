@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from tqdm import tqdm
 from zarr.codecs.numcodecs import AsType
 
-from latentfx_nb import linear
-from latentfx_nb.probes import ProbeConfig, train_probes
+from latentfx_nb.analysis import linear
+from latentfx_nb.analysis.probes import ProbeConfig, train_probes
 
 ROWS, FEATURES, LABELS = 10_240, 64, 10
 WIDE_EPOCHS = 4

@@ -17,8 +17,8 @@ from importlib.metadata import version
 import numpy as np
 import pyloudnorm
 
-from latentfx_nb import audio
-from latentfx_nb.clips import load_clips
+from latentfx_nb.sound import audio
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import EFFECTS, Setting, render_many, render_settings
 from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
 

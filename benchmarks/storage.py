@@ -27,7 +27,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from zarr.codecs.numcodecs import AsType
 
 from benchmarks.common import bundled_latents, stored_latents
-from latentfx_nb.stores import _create_array, write_clip
+from latentfx_nb.store.store import _create_array, write_clip
 
 DIMS = ("clip", "effect", "dim", "frame")
 ROUNDS = 7

@@ -26,8 +26,8 @@ from jupyter_server.services.kernels.connection.base import deserialize_msg_from
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
-from latentfx_nb import server
-from latentfx_nb.kernels import kernels_of
+from latentfx_nb.serving import server
+from latentfx_nb.serving.kernels import kernels_of
 
 PAGE = "04_knob_paths"
 PROTOCOL = "v1.kernel.websocket.jupyter.org"  # what browsers speak

@@ -7,7 +7,8 @@ import re
 import sys
 from pathlib import Path
 
-from latentfx_nb import __version__, server
+from latentfx_nb import __version__
+from latentfx_nb.serving import server
 
 LEFT_OUT = 3
 """Exit status of `encode` where some files or clips could not be used and all others are done."""
@@ -108,9 +109,9 @@ def _shard(text: str) -> tuple[int, int]:
 def _encode(options: argparse.Namespace) -> int:
     from tqdm.auto import tqdm
 
-    from latentfx_nb.clips import load_clips
+    from latentfx_nb.sound.clips import load_clips
     from latentfx_nb.encoders import load_encoder
-    from latentfx_nb.latents import encode_effects, encode_sweep
+    from latentfx_nb.store.encode import encode_effects, encode_sweep
 
     if options.sweep and options.effects:
         raise ValueError("--sweep turns one knob and --effects renders Table 1's settings; give one of the two")
@@ -144,7 +145,7 @@ def _encode(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from latentfx_nb.cache import cache_dir
-    from latentfx_nb.stores import verify
+    from latentfx_nb.store.store import verify
 
     folder = cache_dir() / "latents"
     places = options.stores or sorted(folder.glob("*.zarr"))
@@ -159,10 +160,10 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _warm(options: argparse.Namespace) -> None:
-    from latentfx_nb.clips import load_clips
+    from latentfx_nb.sound.clips import load_clips
     from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
-    from latentfx_nb.latents import encode_effects
-    from latentfx_nb.linear import compile_kernels
+    from latentfx_nb.store.encode import encode_effects
+    from latentfx_nb.analysis.linear import compile_kernels
 
     compile_kernels()
     for name in options.encoders or DEFAULT_ENCODERS[:1]:
@@ -177,7 +178,7 @@ def _encoders(_: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from latentfx_nb.encoders.checkpoints import convert, sources
+    from latentfx_nb.encoders.sources.checkpoints import convert, sources
 
     if options.checkpoint is None:
         sys.stdout.write(f"{sources(options.family)}\n")

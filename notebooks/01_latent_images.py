@@ -37,7 +37,7 @@ if "google.colab" in sys.modules:
 import latentfx_nb as lfx
 
 clips, encoder = lfx.load_clips("bundled"), lfx.load_encoder("diffae-mini")
-dry, wet, spectrograms, latents = lfx.panels.latent_images.before_after(clips[0], encoder, "DIS", 25)
+dry, wet, spectrograms, latents = lfx.pages.latent_images.before_after(clips[0], encoder, "DIS", 25)
 lfx.plots.latent_images(spectrograms, latents)
 
 # %% tags=["static"]
@@ -58,4 +58,4 @@ display(Audio(wet, rate=rate, normalize=False), Audio(decoded, rate=rate, normal
 # %%
 import latentfx_nb as lfx
 
-lfx.panels.LatentImages(encoder="diffae-mini", effect="DIS")
+lfx.pages.LatentImages(encoder="diffae-mini", effect="DIS")

@@ -49,7 +49,7 @@ lfx.speed(lfx.smooth(latents, 0.1)).to_pandas().round(2)
 # %%
 import latentfx_nb as lfx
 
-lfx.panels.Trajectories(encoder="diffae-mini", effects=("CLN", "DIS"))
+lfx.pages.Trajectories(encoder="diffae-mini", effects=("CLN", "DIS"))
 
 # %% [markdown]
 # Speed and extent are measured in all dimensions, not in the picture. Smoothing makes a trajectory slower, as it takes

@@ -55,7 +55,7 @@ lfx.prepared.cluster_claims(clips, "diffae-mini")
 # %%
 import latentfx_nb as lfx
 
-lfx.panels.EffectClusters(encoder="diffae-mini")
+lfx.pages.EffectClusters(encoder="diffae-mini")
 
 # %% [markdown]
 # Purity is measured in the latents themselves. A point has nine nearest neighbours here because a clip has nine other

@@ -56,7 +56,7 @@ lfx.claims.path_claims(paths)
 # %%
 import latentfx_nb as lfx
 
-lfx.panels.KnobPaths(encoder="diffae-mini", effect="HPF")
+lfx.pages.KnobPaths(encoder="diffae-mini", effect="HPF")
 
 # %% [markdown]
 # Along a prepared path the diamonds follow at once. The clip you listen to is also rendered, encoded and projected

@@ -57,7 +57,7 @@ lfx.probes.paper_table().style.format(precision=1)
 # %%
 import latentfx_nb as lfx
 
-lfx.panels.LinearProbes(encoders=("diffae-mini", "logmel"))
+lfx.pages.LinearProbes(encoders=("diffae-mini", "logmel"))
 
 # %% [markdown]
 # **Click a cell of the matrix** to hear the renders that were confused: dry is the clean clip, wet is what the probe

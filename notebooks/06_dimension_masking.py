@@ -50,7 +50,7 @@ lfx.claims.masking_claims(lfx.masking_losses(means, against="unmasked"))
 # %%
 import latentfx_nb as lfx
 
-lfx.panels.DimensionMasking(encoder="diffae-mini")
+lfx.pages.DimensionMasking(encoder="diffae-mini")
 
 # %% [markdown]
 # **Click a cell** to hear that effect on the clip you chose and to see that dim over time, clean and wet.

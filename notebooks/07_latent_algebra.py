@@ -66,7 +66,7 @@ lfx.plots.latent_algebra(pca.points, (before[1:], after[1:]), places, way, bars,
 # %%
 import latentfx_nb as lfx
 
-lfx.panels.LatentAlgebra(encoder="diffae-mini", effect="HPF")
+lfx.pages.LatentAlgebra(encoder="diffae-mini", effect="HPF")
 
 # %% [markdown]
 # *Between two clips* and *Single dims* need no learning: go from one performance to another on a straight line or on a

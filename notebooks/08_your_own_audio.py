@@ -48,7 +48,7 @@ lfx.exports.points_table({"pca": pca.transform(means)}, clips).head()
 # %%
 import latentfx_nb as lfx
 
-lfx.panels.YourOwnAudio(encoder="diffae-mini")
+lfx.pages.YourOwnAudio(encoder="diffae-mini")
 
 # %% [markdown]
 # *Points (Parquet)* has a row a render, with coordinates, labels and what made them;

@@ -47,4 +47,4 @@ lfx.comparison.mean_ranks(measures)
 # %%
 import latentfx_nb as lfx
 
-lfx.panels.CompareEncoders()
+lfx.pages.CompareEncoders()

@@ -52,7 +52,7 @@ def run_async():
 
 @pytest.fixture(scope="session")
 def real_clips():
-    from latentfx_nb.clips import load_clips
+    from latentfx_nb.sound.clips import load_clips
 
     folder = SHARED / "real_clips"
     if not folder.is_dir():
@@ -63,7 +63,7 @@ def real_clips():
 @pytest.fixture
 def own_points(tmp_path, monkeypatch):
     """A copy of the points that ship, to be changed."""
-    from latentfx_nb import shipped
+    from latentfx_nb.analysis import shipped
 
     folder = tmp_path / "points"
     shutil.copytree(shipped.POINTS, folder)

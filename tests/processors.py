@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from latentfx_nb.server import process_environment
+from latentfx_nb.serving.server import process_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,4 +1,4 @@
-"""`latentfx_nb.algebra`: planted effects are learned, what has no effect is not, and held-out clips stay held out."""
+"""`latentfx_nb.analysis.algebra`: planted effects are learned, what has no effect is not, and held-out clips stay held out."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb import algebra
-from latentfx_nb.algebra import (
+from latentfx_nb.analysis import algebra
+from latentfx_nb.analysis.algebra import (
     MEASURES,
     METHODS,
     WET,
@@ -27,7 +27,7 @@ from latentfx_nb.algebra import (
     stft_distance,
     swap_dims,
 )
-from latentfx_nb.clips import load_clips
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.encoders import load_encoder
 
 SILENT = partial(tqdm, disable=True)

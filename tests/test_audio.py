@@ -1,4 +1,4 @@
-"""`latentfx_nb.audio`: reading and resampling excerpts, channels, and loudness against pyloudnorm itself."""
+"""`latentfx_nb.sound.audio`: reading and resampling excerpts, channels, and loudness against pyloudnorm itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import soxr
 
-from latentfx_nb import audio
+from latentfx_nb.sound import audio
 
 RATE = 48_000
 

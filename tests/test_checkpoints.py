@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from latentfx_nb import encoders
 from latentfx_nb.__main__ import main
 from latentfx_nb.encoders import list_encoders, load_encoder
-from latentfx_nb.encoders.checkpoints import CHECKPOINTS, DIFFAE, convert, load_network
-from latentfx_nb.encoders.encoder1d import Encoder1d
-from latentfx_nb.encoders.soundstream import STAGE_1, SoundStreamDecoder, SoundStreamEncoder
-from latentfx_nb.encoders.unet import STACKED as STACKED_UNET
-from latentfx_nb.encoders.unet import DiffusionUNet
-from latentfx_nb.encoders.weights import SUMS, digest
+from latentfx_nb.encoders.sources.checkpoints import CHECKPOINTS, DIFFAE, convert, load_network
+from latentfx_nb.encoders.nets.encoder1d import Encoder1d
+from latentfx_nb.encoders.nets.soundstream import STAGE_1, SoundStreamDecoder, SoundStreamEncoder
+from latentfx_nb.encoders.nets.unet import STACKED as STACKED_UNET
+from latentfx_nb.encoders.nets.unet import DiffusionUNet
+from latentfx_nb.encoders.sources.weights import SUMS, digest
 from tests.conftest import SHARED
 from tests.narrow_checkpoints import networks, save_checkpoint, save_converted, state_dict
 from tests.speed import PATIENCE_S
@@ -215,7 +215,7 @@ def test_a_checkpoint_without_a_state_dict_is_refused(tmp_path, content):
 
 MEASURE = """
 import sys, threading, time, psutil
-from latentfx_nb.encoders.checkpoints import convert
+from latentfx_nb.encoders.sources.checkpoints import convert
 process, peak, done = psutil.Process(), 0, False
 def watch():
     global peak

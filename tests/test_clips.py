@@ -1,4 +1,4 @@
-"""`latentfx_nb.clips`: folders cut into clips, manifests, ids and hashes, errors, and memory."""
+"""`latentfx_nb.sound.clips`: folders cut into clips, manifests, ids and hashes, errors, and memory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentfx_nb import audio
-from latentfx_nb.clips import ClipSet, ShortFiles, SkippedFiles, load_clips
+from latentfx_nb.sound import audio
+from latentfx_nb.sound.clips import ClipSet, ShortFiles, SkippedFiles, load_clips
 from latentfx_nb.paper import CLIP_SAMPLES
 
 RATE = 48_000
@@ -341,7 +341,7 @@ def test_a_hundred_thousand_clips_are_read_one_at_a_time(tmp_path):
 
 def test_a_manifest_of_many_files_is_named_quickly_and_uniquely(monkeypatch, tmp_path):
     """Names are found in one pass over the table: 20 000 distinct files, without their audio."""
-    from latentfx_nb import clips as module
+    from latentfx_nb.sound import clips as module
 
     files = [f"/music/{i % 200}/take{i // 2}.wav" for i in range(20_000)]
     calls = []

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from latentfx_nb import encoders, latents, stores
-from latentfx_nb.clips import load_clips
-from latentfx_nb.cluster import Loaded, run_blocks
+from latentfx_nb import encoders
+from latentfx_nb.store import encode as latents
+from latentfx_nb.store import store as stores
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store.cluster import Loaded, run_blocks
 from latentfx_nb.encoders import load_encoder, reloading
-from latentfx_nb.latents import SkippedClips, encode_effects, encode_sweep
+from latentfx_nb.store.encode import SkippedClips, encode_effects, encode_sweep
 from tests.test_latents import LABELS, Quiet, Tiny, content_of, encode, finished_rows, listed_once
 
 distributed = pytest.importorskip("distributed")

@@ -1,4 +1,4 @@
-"""`latentfx_nb.comparison`: measures of planted paths, displacements and neighbourhoods."""
+"""`latentfx_nb.analysis.comparison`: measures of planted paths, displacements and neighbourhoods."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb import comparison, geometry
-from latentfx_nb.comparison import (
+from latentfx_nb.analysis import comparison
+from latentfx_nb.analysis import geometry
+from latentfx_nb.analysis.comparison import (
     MEASURES,
     PATH_MEASURES,
     displacement_measures,
@@ -22,7 +23,7 @@ from latentfx_nb.comparison import (
     purity_by_window,
 )
 from latentfx_nb.effects import EFFECTS
-from latentfx_nb.projections import purity_table
+from latentfx_nb.analysis.projections import purity_table
 
 CLIPS = 12
 SILENT = partial(tqdm, disable=True)

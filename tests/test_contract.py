@@ -300,7 +300,7 @@ def test_a_module_keeps_its_hash_where_its_weights_were_computed_elsewhere():
 
 def test_a_registered_module_appears_in_every_dropdown():
     register_encoder(ModuleEncoder("mine", linear_autoencoder()[0], sample_rate=48_000, hop=64, device="cpu"))
-    panel = lfx.panels.LatentImages(encoder="mine")
+    panel = lfx.pages.LatentImages(encoder="mine")
     assert "mine" in [value for _, value in panel.encoder.options]
     panel.wait(PATIENCE_S)
     assert "did not work" not in panel.status.text

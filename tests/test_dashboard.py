@@ -9,8 +9,10 @@ import nbformat
 import plotly.graph_objects as go
 import pytest
 
-from latentfx_nb import dashboard, kernels, server
-from latentfx_nb.panels.base import _Figure
+from latentfx_nb.serving import dashboard
+from latentfx_nb.serving import kernels
+from latentfx_nb.serving import server
+from latentfx_nb.pages.base import _Figure
 from tests.speed import PATIENCE_S
 
 SAYS = """

@@ -20,9 +20,10 @@ import pandas as pd
 import pytest
 import soundfile
 
-from latentfx_nb import audio, datasets
+from latentfx_nb.sound import audio
+from latentfx_nb.sound import datasets
 from latentfx_nb.__main__ import main
-from latentfx_nb.clips import load_clips
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")

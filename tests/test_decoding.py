@@ -1,4 +1,4 @@
-"""`latentfx_nb.decoding`: sounds of one loudness, decoded once, stopped when they are not wanted."""
+"""`latentfx_nb.store.decoding`: sounds of one loudness, decoded once, stopped when they are not wanted."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from latentfx_nb import decoding
-from latentfx_nb.audio import loudness_lufs
-from latentfx_nb.decoding import reconstruction
+from latentfx_nb.store import decoding
+from latentfx_nb.sound.audio import loudness_lufs
+from latentfx_nb.store.decoding import reconstruction
 
 
 class Decoding:

@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.diffae import DiffAE
-from latentfx_nb.encoders.soundstream import SoundStreamDecoder, SoundStreamEncoder
-from latentfx_nb.encoders.unet import DiffusionUNet, Downsample, Upsample, crash_times, draw, even_times, sample
+from latentfx_nb.encoders.nets.soundstream import SoundStreamDecoder, SoundStreamEncoder
+from latentfx_nb.encoders.nets.unet import DiffusionUNet, Downsample, Upsample, crash_times, draw, even_times, sample
 from latentfx_nb.paper import CLIP_SAMPLES
 from tests import paper_networks
 from tests.narrow_checkpoints import ATTENTION, UNET_WIDTHS, save_converted

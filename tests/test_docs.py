@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import latentfx_nb as lfx
-from latentfx_nb import audio, encoders
+from latentfx_nb import encoders
+from latentfx_nb.sound import audio
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.paper import CLIP_SAMPLES
 

@@ -12,7 +12,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
 from benchmarks.visitors import PROTOCOL, Visitor
-from latentfx_nb import server
+from latentfx_nb.serving import server
 from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.soak
@@ -70,7 +70,7 @@ def test_a_page_shows_neither_sources_nor_places(address):
     for name in (PAGE, "04_knob_paths"):
         status, _, text = ask(address, f"/voila/render/{name}.ipynb")
         assert status == 200 and "kernelId" in text
-        assert "import latentfx_nb" not in text and "lfx.panels" not in text
+        assert "import latentfx_nb" not in text and "lfx.pages" not in text
         assert str(server.notebooks_folder().parent) not in text
 
 

@@ -12,7 +12,8 @@ import pedalboard
 import pyloudnorm
 import pytest
 
-from latentfx_nb import audio, paper
+from latentfx_nb import paper
+from latentfx_nb.sound import audio
 from latentfx_nb.effects import (
     EFFECTS,
     TURNABLE,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from latentfx_nb import audio, encoders
+from latentfx_nb import encoders
+from latentfx_nb.sound import audio
 from latentfx_nb.encoders import Decoder, Encoder, base, diffae, list_encoders, load_encoder, register_encoder, stacked
 from latentfx_nb.encoders.base import batch_size, check_bf16, choose_device, decode_latents, encode_clips, model_input
 from latentfx_nb.encoders.logmel import BANDS, HOP, LogMel, mel_filters

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from latentfx_nb.clips import load_clips
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import render
-from latentfx_nb.panels.base import Cancelled, Worker
+from latentfx_nb.pages.base import Cancelled, Worker
 
 clip = load_clips("bundled")[0]
 layer = torch.nn.Conv1d(2, 64, 512)

@@ -14,14 +14,16 @@ import numpy as np
 import pytest
 import zarr
 
-from latentfx_nb import cache, decoding, stores
-from latentfx_nb import clips as clips_module
+from latentfx_nb import cache
+from latentfx_nb.store import decoding
+from latentfx_nb.store import store as stores
+from latentfx_nb.sound import clips as clips_module
 from latentfx_nb.__main__ import main
-from latentfx_nb.clips import load_clips
-from latentfx_nb.decoding import reconstruction
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store.decoding import reconstruction
 from latentfx_nb.effects import render
 from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.latents import encode_effects
+from latentfx_nb.store.encode import encode_effects
 from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
 from tests.speed import PATIENCE_S
 from tests.test_decoding import Decoding

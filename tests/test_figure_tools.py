@@ -16,11 +16,11 @@ import soundfile
 import xarray as xr
 from tqdm import tqdm
 
-from latentfx_nb import panels, paper
-from latentfx_nb.clips import load_clips
+from latentfx_nb import pages, paper
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import render
-from latentfx_nb.panels import figure_tools
-from latentfx_nb.panels.figure_tools import FigureTools, figure_table, saved_page
+from latentfx_nb.pages import figure_tools
+from latentfx_nb.pages.figure_tools import FigureTools, figure_table, saved_page
 from tests.speed import PATIENCE_S
 from tests.test_panels import drawn
 
@@ -98,7 +98,7 @@ def test_the_code_draws_what_the_page_shows(name):
     ("Single dims", {"dims": (1, 5), "factor": 2.0}),
 ])  # fmt: skip
 def test_the_code_moves_a_clip_as_the_page_does(mode, choices):
-    panel = panels.LatentAlgebra(encoder="logmel")
+    panel = pages.LatentAlgebra(encoder="logmel")
     panel.mode.value = mode
     for control, value in choices.items():
         getattr(panel, control).value = value
@@ -112,7 +112,7 @@ def test_the_code_moves_a_clip_as_the_page_does(mode, choices):
 
 
 def test_masked_pairs_and_the_most_telling_dims_have_their_code():
-    panel = panels.DimensionMasking(encoder="logmel")
+    panel = pages.DimensionMasking(encoder="logmel")
     panel.mode.value = "two"
     panel.train()
     panel.wait(PATIENCE_S)
@@ -156,7 +156,7 @@ def test_a_saved_page_holds_some_of_many_sounds(monkeypatch):
 
 
 def test_pictures_are_asked_of_the_page_by_the_figures_name():
-    panel = panels.CompareEncoders()
+    panel = pages.CompareEncoders()
     sent = []
     panel.player.send = lambda content, buffers=None: sent.append(content)
     png, svg, _ = tools_of(panel).children[0].children[1:4]
@@ -169,7 +169,7 @@ def test_pictures_are_asked_of_the_page_by_the_figures_name():
 
 
 def test_the_html_button_makes_a_link():
-    panel = panels.KnobPaths(load_clips("bundled")[[0, 40]], encoder="logmel")
+    panel = pages.KnobPaths(load_clips("bundled")[[0, 40]], encoder="logmel")
     panel.wait(PATIENCE_S)
     tools = tools_of(panel)
     tools.children[0].children[3].click()
@@ -201,7 +201,7 @@ def test_a_table_has_a_row_for_each_point_and_cell_that_is_drawn():
 
 
 def test_the_csv_button_makes_a_link_with_the_numbers():
-    panel = panels.KnobPaths(encoder="logmel")
+    panel = pages.KnobPaths(encoder="logmel")
     panel.wait(PATIENCE_S)
     tools = tools_of(panel)
     next(b for b in tools.children[0].children if getattr(b, "description", "") == "CSV").click()

@@ -1,4 +1,4 @@
-"""`latentfx_nb.geometry`: shapes whose answer is known."""
+"""`latentfx_nb.analysis.geometry`: shapes whose answer is known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from latentfx_nb import straightness
-from latentfx_nb.geometry import (
+from latentfx_nb.analysis.geometry import (
     direction_agreement,
     extent,
     knob_correlation,

@@ -19,12 +19,13 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from latentfx_nb import audio, intake
-from latentfx_nb.clips import SkippedFiles, load_clips
+from latentfx_nb.sound import audio
+from latentfx_nb.sound import intake
+from latentfx_nb.sound.clips import SkippedFiles, load_clips
 from latentfx_nb.effects import render
 from latentfx_nb.paper import CLIP_SAMPLES, TARGET_LUFS
-from latentfx_nb.player import encode_sounds
-from latentfx_nb.uploads import Uploads
+from latentfx_nb.widgets.player import encode_sounds
+from latentfx_nb.sound.uploads import Uploads
 from tests.conftest import SOAK
 from tests.speed import PATIENCE_S
 
@@ -383,7 +384,7 @@ def test_a_pipe_and_a_device_are_refused(tmp_path):
 READ = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
-from latentfx_nb.clips import load_clips
+from latentfx_nb.sound.clips import load_clips
 clips = load_clips(sys.argv[1])
 said = list(clips.skipped.values())
 for row in range(len(clips)):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from latentfx_nb import intake
-from latentfx_nb.intake import describe, inspect
-from latentfx_nb.readers import AudioFile, Unusable
+from latentfx_nb.sound import intake
+from latentfx_nb.sound.intake import describe, inspect
+from latentfx_nb.sound.readers import AudioFile, Unusable
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows knows no such limits and signals")
 
@@ -102,7 +102,7 @@ def test_the_child_imports_nothing_heavy(tmp_path, tone, write_audio):
     assert done.stdout == '[true, "1.0 s, 48000 Hz, stereo"]\n'
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     own = {name for name in imported if name.startswith("latentfx_nb")}
-    assert own == {"latentfx_nb", "latentfx_nb.intake", "latentfx_nb.readers"}
+    assert own == {"latentfx_nb", "latentfx_nb.sound.intake", "latentfx_nb.sound.readers"}
     libraries = {name.partition(".")[0] for name in imported}
     assert {"numpy", "soundfile"} <= libraries
     assert not libraries & {"torch", "umap", "plotly", "pandas", "xarray", "scipy", "soxr", "ipywidgets", "av"}

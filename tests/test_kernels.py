@@ -16,7 +16,7 @@ import pytest
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
-from latentfx_nb import kernels
+from latentfx_nb.serving import kernels
 from tests.speed import PATIENCE_S
 
 forks = pytest.mark.skipif(not kernels.CAN_FORK, reason="kernels are forked on Linux only")
@@ -68,7 +68,7 @@ def test_a_kernel_has_all_imports_and_its_own_environment_folder_and_signals(for
         environment = {**os.environ, "LATENTFX_TRIED": "yes"}
         environment.pop("PYTEST_CURRENT_TEST")
         async with kernel(env=environment, cwd=str(tmp_path)) as (manager, client):
-            wanted = ["torch", "plotly", "latentfx_nb.panels.knob_paths"]
+            wanted = ["torch", "plotly", "latentfx_nb.pages.knob_paths"]
             assert await value(client, f"[name in __import__('sys').modules for name in {wanted}]") == [True] * 3
             await value(client, "exec('import os')")
             names = "os.environ['LATENTFX_TRIED'], os.environ.get('PYTEST_CURRENT_TEST'), os.getcwd()"
@@ -119,7 +119,7 @@ def test_kernels_end_when_their_server_does(how, tmp_path):
         textwrap.dedent("""
             import asyncio, os, sys
             from jupyter_client.manager import AsyncKernelManager
-            from latentfx_nb import kernels
+            from latentfx_nb.serving import kernels
 
             async def main():
                 manager = AsyncKernelManager(kernel_name="python3")

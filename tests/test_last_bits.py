@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from latentfx_nb import effects, latents, stores
-from latentfx_nb.clips import load_clips
+from latentfx_nb import effects
+from latentfx_nb.store import encode as latents
+from latentfx_nb.store import store as stores
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, settings_hash
 from latentfx_nb.encoders.logmel import LogMel
-from latentfx_nb.latents import encode_effects, encode_sweep
+from latentfx_nb.store.encode import encode_effects, encode_sweep
 from tests.test_latents import Quiet, Tiny, content_of, encoded, finished_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")

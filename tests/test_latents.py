@@ -1,4 +1,4 @@
-"""`latentfx_nb.latents`: labels and values of the arrays, and a store that survives kills, damage and full disks."""
+"""`latentfx_nb.store.encode`: labels and values of the arrays, and a store that survives kills, damage and full disks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ import torch
 import xarray as xr
 import zarr
 
-from latentfx_nb import effects, latents, shards, stores
-from latentfx_nb.clips import load_clips
+from latentfx_nb import effects
+from latentfx_nb.store import encode as latents
+from latentfx_nb.store import shards
+from latentfx_nb.store import store as stores
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import EFFECTS, Setting, render
 from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.latents import encode_effects, encode_sweep
+from latentfx_nb.store.encode import encode_effects, encode_sweep
 from latentfx_nb.paper import CLIP_SAMPLES, TARGET_LUFS
 
 # The package switches this warning off itself, and pytest switches it on again.
@@ -288,7 +291,7 @@ def _processes():
     """Return the way to processes that have imported all this, and so begin at once."""
     context = multiprocessing.get_context(CONTEXT)
     if CONTEXT == "forkserver":
-        context.set_forkserver_preload(["latentfx_nb.latents", "pytest"])
+        context.set_forkserver_preload(["latentfx_nb.store.encode", "pytest"])
     return context
 
 

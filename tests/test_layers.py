@@ -160,7 +160,7 @@ def test_no_file_prints_or_hides_errors_or_asserts():
 def test_the_walk_sees_every_way_to_import():
     source = """
 import torch.nn, latentfx_nb.effects
-from latentfx_nb import plots, __version__
+from latentfx_nb import figures, __version__
 from . import weights
 from ..audio import read
 def late():
@@ -168,6 +168,6 @@ def late():
     import_module("zarr.codecs")
 """
     found = set(imports(ast.parse(source), "encoders.base"))
-    assert found == {"torch.nn", "latentfx_nb.effects", "latentfx_nb.plots", "latentfx_nb.__version__", "umap",
-                     "latentfx_nb.encoders.weights", "latentfx_nb.audio.read", "zarr.codecs"}  # fmt: skip
+    assert found == {"torch.nn", "latentfx_nb.effects", "latentfx_nb.figures", "latentfx_nb.__version__", "umap",
+                     "latentfx_nb.encoders.sources.weights", "latentfx_nb.sound.audio.read", "zarr.codecs"}  # fmt: skip
     assert set(imports(ast.parse("from .base import x"), "encoders", True)) == {"latentfx_nb.encoders.base.x"}

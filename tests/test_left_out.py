@@ -15,11 +15,11 @@ import pytest
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb import stores
-from latentfx_nb.algebra import algebra_scores
-from latentfx_nb.clips import load_clips
+from latentfx_nb.store import store as stores
+from latentfx_nb.analysis.algebra import algebra_scores
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.latents import SkippedClips, encode_effects, encode_sweep, encoded_clips
+from latentfx_nb.store.encode import SkippedClips, encode_effects, encode_sweep, encoded_clips
 from tests.test_latents import LABELS, Quiet, Tiny, encode, encoded, finished_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")

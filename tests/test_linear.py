@@ -1,4 +1,4 @@
-"""`latentfx_nb.linear`: trained together, on cores or batched, is trained alone in plain torch on the same batches."""
+"""`latentfx_nb.analysis.linear`: trained together, on cores or batched, is trained alone in plain torch on the same batches."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from latentfx_nb import linear
-from latentfx_nb.linear import Rows, StoredRows, Task, Training, train
+from latentfx_nb.analysis import linear
+from latentfx_nb.analysis.linear import Rows, StoredRows, Task, Training, train
 
 FORMS = ("cores", "batched")
 

@@ -7,8 +7,8 @@ import psutil
 import pytest
 
 from benchmarks.visitors import kernel_bytes, visit
-from latentfx_nb import server
-from latentfx_nb.kernels import kernels_of
+from latentfx_nb.serving import server
+from latentfx_nb.serving.kernels import kernels_of
 from tests.speed import PATIENCE_S
 
 SECTION = "Load"

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latentfx_nb import __version__, latents
-from latentfx_nb import clips as clips_module
+from latentfx_nb import __version__
+from latentfx_nb.store import encode as latents
+from latentfx_nb.sound import clips as clips_module
 from latentfx_nb.__main__ import main
 from latentfx_nb.encoders import list_encoders, load_encoder
-from latentfx_nb.latents import encode_effects, encode_sweep
+from latentfx_nb.store.encode import encode_effects, encode_sweep
 from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")

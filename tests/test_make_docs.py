@@ -66,7 +66,7 @@ def test_links_between_guides_and_notebooks_lead_to_their_pages():
 
 
 def test_a_panel_leaves_its_imports_and_a_word():
-    cell = nbformat.v4.new_code_cell("import latentfx_nb as lfx\n\nlfx.panels.StartHere()")
+    cell = nbformat.v4.new_code_cell("import latentfx_nb as lfx\n\nlfx.pages.StartHere()")
     kept, word = make_docs.without_panel(cell)
     assert kept.source == "import latentfx_nb as lfx"
     assert word.cell_type == "markdown"

@@ -14,12 +14,13 @@ import pytest
 import soundfile
 import xarray as xr
 
-from latentfx_nb import panels, plots, server
-from latentfx_nb.clips import load_clips
-from latentfx_nb.panels.base import Status
-from latentfx_nb.panels.figure_tools import figure_table, saved_page
-from latentfx_nb.panels.markup import download, note, public, table
-from latentfx_nb.player import plain_players
+from latentfx_nb import pages, figures
+from latentfx_nb.serving import server
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.pages.base import Status
+from latentfx_nb.pages.figure_tools import figure_table, saved_page
+from latentfx_nb.pages.markup import download, note, public, table
+from latentfx_nb.widgets.player import plain_players
 from tests.test_panels import ready, said
 from tests.test_your_own_audio import hand_in, wav
 
@@ -108,12 +109,12 @@ def test_plotly_is_given_names_and_no_markup(name):
     )
     scores = pd.DataFrame({"accuracy": [0.5], "low": [0.4], "high": [0.6]}, index=[name])
     confusion = xr.DataArray(np.eye(2), {"label": [name, "b"], "named": [name, "b"]}, ("label", "named"))
-    trace = plots.trajectory_trace(frames, "#000000")
+    trace = figures.trajectory_trace(frames, "#000000")
     texts = [
-        *plots.hover_texts(points), *trace["text"], trace["name"], plots.trajectory_legend(frames)["name"],
-        plots.path_trace(knob)["text"][0], plots.knob_trace(knob)["text"][0],
-        plots.accuracy_bars("set", scores)["x"][0], plots.chance_line([name])["x"][0],
-        plots.confusion_cells(confusion)["x"][0], plots.confusion_cells(confusion)["y"][0],
+        *figures.hover_texts(points), *trace["text"], trace["name"], figures.trajectory_legend(frames)["name"],
+        figures.path_trace(knob)["text"][0], figures.knob_trace(knob)["text"][0],
+        figures.accuracy_bars("set", scores)["x"][0], figures.chance_line([name])["x"][0],
+        figures.confusion_cells(confusion)["x"][0], figures.confusion_cells(confusion)["y"][0],
     ]  # fmt: skip
     for text in texts:
         assert set(re.findall("<[^<>]*>", text)) <= {"<b>", "</b>", "<br>"}, text
@@ -133,8 +134,8 @@ def test_a_saved_page_is_not_broken_by_names(evil_clips):
     )
     silence = np.zeros((1, 2000), np.float32)
     sounds = {0: [lambda: silence] * len(names)}
-    figure = plots.clusters(points)
-    page, harmless = (saved_page(one, sounds, PlainBar) for one in (figure, plots.clusters(numbered)))
+    figure = figures.clusters(points)
+    page, harmless = (saved_page(one, sounds, PlainBar) for one in (figure, figures.clusters(numbered)))
     for tag in ("<script", "</script", "<img", "<svg", "<a ", "</body"):
         assert page.lower().count(tag) == harmless.lower().count(tag), f"a name became {tag}"
     assert "alert(1)</script>" not in page and "<script>alert" not in page
@@ -159,7 +160,7 @@ class PlainBar:
 
 def html_of(widget):
     """Yield the HTML of a panel's widgets."""
-    if type(widget).__name__ in ("HTML", "HTMLMath") or isinstance(widget, panels.StartHere):
+    if type(widget).__name__ in ("HTML", "HTMLMath") or isinstance(widget, pages.StartHere):
         yield widget.value
     for child in getattr(widget, "children", ()):
         yield from html_of(child)
@@ -184,7 +185,7 @@ def test_what_is_handed_in_or_skipped_is_named_as_text(tmp_path, monkeypatch):
     (folder / "good.wav").write_bytes(wav())
     (folder / "<img src=x onerror=alert(1)>.wav").write_bytes(b"no")
     monkeypatch.setenv("LATENTFX_CLIPS", str(folder))
-    panel = ready(panels.LatentImages(encoder="logmel"))
+    panel = ready(pages.LatentImages(encoder="logmel"))
     assert "Skipped" not in panel.own_files.listed.value
     panel.clip_set.value = str(folder)
     ready(panel)
@@ -256,7 +257,7 @@ def test_a_dashboards_page_names_no_folder_of_the_server(dashboard, tmp_path, mo
     folder = tmp_path / "hidden place" / "clips"
     folder.mkdir(parents=True)
     monkeypatch.setenv("LATENTFX_CLIPS", str(folder))
-    panel = ready(panels.LatentImages(encoder="logmel"))
+    panel = ready(pages.LatentImages(encoder="logmel"))
     panel.clip_set.value = str(folder)
     ready(panel)
     assert said(panel).startswith("That did not work: clips holds no audio")

@@ -13,9 +13,9 @@ from safetensors import safe_open
 from latentfx_nb import encoders
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.encoders.base import decode_latents, encode_clips
-from latentfx_nb.encoders.mdct import MDCT
+from latentfx_nb.encoders.nets.mdct import MDCT
 from latentfx_nb.encoders.mini import DIFFAE, STACKED, DiffAEMini, StackedMini1, StackedMini2
-from latentfx_nb.encoders.networks import (
+from latentfx_nb.encoders.nets.networks import (
     MARGIN,
     DiffusionAutoencoder,
     Layout,
@@ -24,7 +24,7 @@ from latentfx_nb.encoders.networks import (
     band_means,
     turn,
 )
-from latentfx_nb.encoders.weights import SHIPPED
+from latentfx_nb.encoders.sources.weights import SHIPPED
 from latentfx_nb.paper import CLIP_SAMPLES
 from tools import measures
 
@@ -51,8 +51,8 @@ def clip():
 
 
 def encoders_clip(row):
-    from latentfx_nb.audio import normalise
-    from latentfx_nb.clips import load_clips
+    from latentfx_nb.sound.audio import normalise
+    from latentfx_nb.sound.clips import load_clips
 
     return normalise(load_clips("bundled")[row], 48_000)
 
@@ -297,7 +297,7 @@ def test_a_changed_shipped_file_is_refused(tmp_path, monkeypatch):
     content = bytearray(changed.read_bytes())
     content[-1] ^= 1
     changed.write_bytes(content)
-    monkeypatch.setattr("latentfx_nb.encoders.weights.SHIPPED", tmp_path)
+    monkeypatch.setattr("latentfx_nb.encoders.sources.weights.SHIPPED", tmp_path)
     with pytest.raises(ValueError, match="was changed: its sha256 is .* install the package again"):
         StackedMini2("cpu")
     assert not list_encoders().loc["stacked-mini-2", "present"]

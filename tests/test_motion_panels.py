@@ -11,15 +11,17 @@ import pandas as pd
 import pytest
 import torch
 
-from latentfx_nb import decoding, plots, prepared
-from latentfx_nb.algebra import METHODS, WET, learn_effect, learning_rows
-from latentfx_nb.clips import load_clips
-from latentfx_nb.comparison import MEASURES, PATH_MEASURES, path_measures
+from latentfx_nb import figures
+from latentfx_nb.store import decoding
+from latentfx_nb.analysis import prepared
+from latentfx_nb.analysis.algebra import METHODS, WET, learn_effect, learning_rows
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.analysis.comparison import MEASURES, PATH_MEASURES, path_measures
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.geometry import extent, smooth, speed
-from latentfx_nb.panels import compare_encoders, effect_clusters, knob_paths, latent_algebra, trajectories
+from latentfx_nb.analysis.geometry import extent, smooth, speed
+from latentfx_nb.pages import compare_encoders, effect_clusters, knob_paths, latent_algebra, trajectories
 from tests.test_panels import assert_sounds, drawn, ready, said
 
 Trajectories = partial(trajectories.Trajectories, encoder="logmel")
@@ -103,14 +105,14 @@ def test_speed_and_extent_are_those_of_the_smoothed_latents():
     rows = cells(panel.numbers.value)[1:]
     assert "PCA: exact, of all frames x 64 features, centred, not standardised" in panel.numbers.value
     for row, own in zip(rows, panel._drawn.latents, strict=True):
-        assert row == [plots.trajectory_name(own), f"{float(speed(own)):.3g}", f"{float(extent(own)):.3g}"]
+        assert row == [figures.trajectory_name(own), f"{float(speed(own)):.3g}", f"{float(extent(own)):.3g}"]
 
 
 def test_more_trajectories_than_can_be_told_apart_are_left_out_and_it_is_said():
     panel = ready(Trajectories())
     panel.chosen.value = (0, 1, 2, 3)
     ready(panel)
-    assert sum(bool(trace.showlegend) for trace in panel.figure.data) == plots.MOST_TRAJECTORIES
+    assert sum(bool(trace.showlegend) for trace in panel.figure.data) == figures.MOST_TRAJECTORIES
     assert "6 of the 8 trajectories are drawn" in said(panel)
 
 
@@ -379,8 +381,8 @@ def test_the_claims_of_paths_stand_where_they_ship_and_wait_elsewhere(few, bundl
 def test_curves_of_averaging_windows_stand_below_the_clusters(bundled):
     panel = ready(effect_clusters.EffectClusters(bundled, encoder="logmel"))
     windows = prepared.window_purity(bundled, "logmel")
-    for curve, label in zip(panel.figure.data[-3:], plots.WINDOW_COLORS, strict=True):
+    for curve, label in zip(panel.figure.data[-3:], figures.WINDOW_COLORS, strict=True):
         np.testing.assert_allclose(curve.y, 100 * windows.loc[label]["purity"])
     panel.coloring.value = "instrument"
     assert all(curve.visible in (None, True) for curve in panel.figure.data[-3:])
-    assert panel.figure.layout.annotations[4].text == plots.WINDOWS_TITLE
+    assert panel.figure.layout.annotations[4].text == figures.WINDOWS_TITLE

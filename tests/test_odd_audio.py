@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from latentfx_nb import audio, readers
-from latentfx_nb.clips import ShortFiles, SkippedFiles, load_clips
+from latentfx_nb.sound import audio
+from latentfx_nb.sound import readers
+from latentfx_nb.sound.clips import ShortFiles, SkippedFiles, load_clips
 from latentfx_nb.paper import CLIP_SAMPLES
-from latentfx_nb.readers import AudioFile, form
+from latentfx_nb.sound.readers import AudioFile, form
 from tests.conftest import SHARED
 from tests.test_intake import child
 
@@ -309,10 +310,10 @@ def test_libmpg123_is_silent_and_nobody_else_is(tmp_path, capfd):
 @pytest.mark.skipif(os.name != "posix", reason="Windows knows no such limits and signals")
 def test_a_file_that_brings_its_decoder_down_is_skipped_and_the_good_ones_need_no_child(tmp_path, monkeypatch):
     (tmp_path / "good").write_bytes(written("WAV", "PCM_16"))
-    monkeypatch.setattr("latentfx_nb.clips.AUDIO_SUFFIXES", ("",))
-    monkeypatch.setattr("latentfx_nb.intake._command", lambda _: ["/not/there"])
+    monkeypatch.setattr("latentfx_nb.sound.clips.AUDIO_SUFFIXES", ("",))
+    monkeypatch.setattr("latentfx_nb.sound.intake._command", lambda _: ["/not/there"])
     assert len(load_clips(tmp_path)) == 2
-    monkeypatch.setattr("latentfx_nb.intake._command", lambda _: child())
+    monkeypatch.setattr("latentfx_nb.sound.intake._command", lambda _: child())
     for name in ("abort", "memory", "killed"):
         (tmp_path / name).write_bytes(b"no audio")
     with pytest.warns(SkippedFiles, match="3 of 4 files cannot be used"):

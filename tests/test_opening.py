@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latentfx_nb import panels, prepared
-from latentfx_nb.algebra import learning_rows
-from latentfx_nb.audio import normalise
-from latentfx_nb.clips import load_clips
+from latentfx_nb import pages
+from latentfx_nb.analysis import prepared
+from latentfx_nb.analysis.algebra import learning_rows
+from latentfx_nb.sound.audio import normalise
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import EFFECTS, TURNABLE, EffectSpec
 from latentfx_nb.encoders import base
 from latentfx_nb.encoders.logmel import LogMel
@@ -30,7 +31,7 @@ def panel_call(page):
     (path,) = NOTEBOOKS.glob(f"{page}_*.py")
     for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
-        if name.rpartition(".")[0] == "lfx.panels" and name.rpartition(".")[2] in panels.__all__:
+        if name.rpartition(".")[0] == "lfx.pages" and name.rpartition(".")[2] in pages.__all__:
             options = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
             return getattr(panels, name.rpartition(".")[2]), [ast.literal_eval(one) for one in call.args], options
     raise LookupError(f"{path} opens no panel")
@@ -62,7 +63,7 @@ def work(monkeypatch):
 def opened(page):
     panel_class, arguments, options = panel_call(page)
     panel = panel_class(*arguments, **options)
-    if isinstance(panel, panels.base.Panel):
+    if isinstance(panel, pages.base.Panel):
         ready(panel)
         assert said(panel) == ""
     return panel
@@ -115,7 +116,7 @@ def test_play_renders_the_two_sounds_that_it_plays(page, work):
 def test_every_knob_shows_its_paths_and_is_heard_without_encoding(label, knob, work, monkeypatch):
     panel = opened("04")
     rendered, encoded = work
-    monkeypatch.setattr(panels.knob_paths.KnobPaths, "_draw_exact", lambda _self: None)  # of the very value, after it
+    monkeypatch.setattr(pages.knob_paths.KnobPaths, "_draw_exact", lambda _self: None)  # of the very value, after it
     panel.knob.effect = "DIS" if label == "HPF" else "HPF"  # which it opens on
     panel.knob.effect = label
     panel.knob._parameter.value = knob
@@ -150,7 +151,7 @@ def test_without_other_versions_nothing_is_said():
 def order(monkeypatch):
     """List what is loaded, encoded and drawn, in order."""
     events = []
-    encode, load = LogMel.encode, panels.base.Player.load
+    encode, load = LogMel.encode, pages.base.Player.load
 
     def encoding(self, audio):
         events.append(("encode", len(audio)))
@@ -161,7 +162,7 @@ def order(monkeypatch):
         events.append(("load", self.title))
 
     monkeypatch.setattr(LogMel, "encode", encoding)
-    monkeypatch.setattr(panels.base.Player, "load", loading)
+    monkeypatch.setattr(pages.base.Player, "load", loading)
     return events
 
 
@@ -172,7 +173,7 @@ def few(real_clips):
 
 
 def test_a_knob_that_is_not_prepared_is_heard_first_then_the_heard_path_is_drawn(few, order, monkeypatch):
-    panel = ready(panels.KnobPaths(few, encoder="logmel"))
+    panel = ready(pages.KnobPaths(few, encoder="logmel"))
     panel.heard.value = 1
     ready(panel)
     order.clear()
@@ -191,7 +192,7 @@ def test_a_knob_that_is_not_prepared_is_heard_first_then_the_heard_path_is_drawn
 
 
 def test_paths_that_are_not_those_chosen_stay_faint(few, monkeypatch):
-    panel = ready(panels.KnobPaths(few, encoder="logmel"))
+    panel = ready(pages.KnobPaths(few, encoder="logmel"))
     asked = []
 
     def full(clips, encoder, effect, knob, bar, *, compute=True):
@@ -201,12 +202,12 @@ def test_paths_that_are_not_those_chosen_stay_faint(few, monkeypatch):
         raise OSError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(panels.knob_paths, "sweep_means", full)
+        patch.setattr(pages.knob_paths, "sweep_means", full)
         panel.knob.effect = "DIS"
         ready(panel)
     assert asked == [1]
     assert "the disk is full" in said(panel)
-    assert {trace.opacity for trace in panel.stale} == {panels.base.plots.STALE}
+    assert {trace.opacity for trace in panel.stale} == {pages.base.plots.STALE}
     assert panel.player.title.endswith("Distortion, drive 25 dB")
     panel.knob.effect = "HPF"
     ready(panel)
@@ -230,7 +231,7 @@ def test_trajectories_and_pairs_are_encoded_after_the_sound(page, order):
 
 
 def test_a_sound_does_not_wait_for_training(monkeypatch):
-    panel = ready(panels.LinearProbes(encoders=("logmel",)))
+    panel = ready(pages.LinearProbes(encoders=("logmel",)))
     gate, started = threading.Event(), threading.Event()
 
     def long(*_arguments, **_options):
@@ -238,7 +239,7 @@ def test_a_sound_does_not_wait_for_training(monkeypatch):
         assert gate.wait(PATIENCE_S)
         raise ValueError("enough")
 
-    monkeypatch.setattr(panels.linear_probes, "train_probes", long)
+    monkeypatch.setattr(pages.linear_probes, "train_probes", long)
     panel.train_button.click()
     assert started.wait(PATIENCE_S)
     panel.choose("DLY", "CLN")
@@ -253,7 +254,7 @@ def test_a_sound_does_not_wait_for_training(monkeypatch):
 
 
 def test_a_clip_that_cannot_be_read_is_named_and_play_is_up_again(broken_file):
-    panel = ready(panels.EffectClusters(encoder="logmel"))
+    panel = ready(pages.EffectClusters(encoder="logmel"))
     panel.player.playing = True
     broken_file(panel.clips, 0)
     panel.player._handle_custom_msg({"kind": "wanted"}, [])
@@ -287,7 +288,7 @@ def broken_file(monkeypatch):
 def test_a_broken_file_is_left_out_of_the_paths_and_named(real_clips, broken_file):
     clips = real_clips[[1, 6, 22]]
     broken_file(clips, 1)
-    panel = ready(panels.KnobPaths(clips, encoder="logmel"))
+    panel = ready(pages.KnobPaths(clips, encoder="logmel"))
     broken = clips.table["clip"].iat[1]
     assert f"{broken} is broken" in said(panel)
     assert panel._drawn.rows == [0, 2]
@@ -325,7 +326,7 @@ def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(nam
         monkeypatch.setattr(getattr(panels, module), "effect_means", without)
     points = prepared.cluster_points(clips, "logmel")
     left = {view: x.sel(clip=x["clip"] != lost) for view, x in points.views.items()}
-    monkeypatch.setattr(panels.effect_clusters, "cluster_points", left_points)
+    monkeypatch.setattr(pages.effect_clusters, "cluster_points", left_points)
     options = {"encoders": ("logmel",)} if name == "LinearProbes" else {"encoder": "logmel"}
     panel = ready(getattr(panels, name)(clips, **options))
     assert said(panel) == f"Left out: {lost}.flac breaks off."

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from latentfx_nb import panels
-from latentfx_nb.dropzone import DropZone
+from latentfx_nb import pages
+from latentfx_nb.widgets.dropzone import DropZone
 from latentfx_nb.effects import render
 from tests.test_panels import assert_sounds, ready, said
 from tests.test_your_own_audio import hand_in, wav
 
-PAGES = [name for name in panels.__all__ if name not in ("StartHere", "YourOwnAudio")]
+PAGES = [name for name in pages.__all__ if name not in ("StartHere", "YourOwnAudio")]
 
 
 def opened(name):

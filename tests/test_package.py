@@ -41,13 +41,13 @@ def test_a_name_loads_only_what_stands_behind_it():
 
 def test_a_page_loads_its_own_panel_and_no_grammars_of_urls():
     loaded = in_a_new_process(
-        "import latentfx_nb as lfx, plotly.graph_objects as go; lfx.panels.KnobPaths, go.FigureWidget"
+        "import latentfx_nb as lfx, plotly.graph_objects as go; lfx.pages.KnobPaths, go.FigureWidget"
     )
-    assert {"jsonschema", "latentfx_nb.panels.knob_paths"} <= loaded
+    assert {"jsonschema", "latentfx_nb.pages.knob_paths"} <= loaded
     assert "rfc3987_syntax.syntax_helpers" not in loaded
-    assert loaded.isdisjoint({"latentfx_nb.panels.latent_algebra", "scipy.signal", "sklearn", "umap"})
+    assert loaded.isdisjoint({"latentfx_nb.pages.latent_algebra", "scipy.signal", "sklearn", "umap"})
     later = in_a_new_process(
-        "import latentfx_nb.plots, rfc3987_syntax; assert rfc3987_syntax.is_valid_syntax('iri', 'a:b')"
+        "import latentfx_nb.figures, rfc3987_syntax; assert rfc3987_syntax.is_valid_syntax('iri', 'a:b')"
     )
     assert "rfc3987_syntax.syntax_helpers" in later  # who wants them has them
 

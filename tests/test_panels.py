@@ -1,4 +1,4 @@
-"""`latentfx_nb.panels`: what turning, choosing and clicking do, without a browser."""
+"""`latentfx_nb.pages`: what turning, choosing and clicking do, without a browser."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ import soundfile
 import torch
 from tqdm import tqdm
 
-from latentfx_nb import latents, plots, prepared
-from latentfx_nb.audio import loudness_lufs, normalise, samples_at, spectrogram_db
-from latentfx_nb.clips import load_clips
+from latentfx_nb import figures
+from latentfx_nb.store import encode as latents
+from latentfx_nb.analysis import prepared
+from latentfx_nb.sound.audio import loudness_lufs, normalise, samples_at, spectrogram_db
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import _BUILT_IN, _load, _registered, list_encoders, load_encoder, stacked, vggish
 from latentfx_nb.encoders.base import decode_latents, encode_clips
 from latentfx_nb.encoders.logmel import LogMel
-from latentfx_nb.geometry import straightness
-from latentfx_nb.masking import masking_losses
-from latentfx_nb.panels import (
+from latentfx_nb.analysis.geometry import straightness
+from latentfx_nb.analysis.masking import masking_losses
+from latentfx_nb.pages import (
     StartHere,
     base,
     dimension_masking,
@@ -39,10 +41,10 @@ from latentfx_nb.panels import (
     latent_images,
     linear_probes,
 )
-from latentfx_nb.panels.base import Cancelled, Status, Worker
-from latentfx_nb.panels.knob import KnobControl
-from latentfx_nb.panels.start_here import PAGES
-from latentfx_nb.probes import LEARNING_RATES, ProbeConfig, class_accuracy, overall_accuracy, train_probes
+from latentfx_nb.pages.base import Cancelled, Status, Worker
+from latentfx_nb.pages.knob import KnobControl
+from latentfx_nb.pages.start_here import PAGES
+from latentfx_nb.analysis.probes import LEARNING_RATES, ProbeConfig, class_accuracy, overall_accuracy, train_probes
 from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
@@ -651,7 +653,7 @@ def test_of_many_values_the_last_one_is_rendered_and_shown(bundled, monkeypatch)
 
 def test_long_work_says_what_is_left(monkeypatch):
     status, now = Status(), [100.0]
-    monkeypatch.setattr("latentfx_nb.panels.base.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("latentfx_nb.pages.base.time.monotonic", lambda: now[0])
     said = []
     with status.progress(total=40, initial=10, desc="Encoding", check=lambda: None) as progress:
         progress.set_postfix_str("render 60%")
@@ -673,7 +675,7 @@ def test_a_figure_follows_the_theme_of_its_page(few):
     for dark in (True, False):
         panel.player.dark = dark
         grounds.append(panel.figure.layout.template.layout.paper_bgcolor)
-    assert grounds == [plots.TEMPLATES[dark].layout.paper_bgcolor for dark in (True, False)]
+    assert grounds == [figures.TEMPLATES[dark].layout.paper_bgcolor for dark in (True, False)]
     assert panel.figure.layout.scene.camera.eye.x == 1.45  # all else stays
 
 
@@ -814,7 +816,7 @@ def test_showing_one_effect_keeps_its_points_and_clicks(bundled):
         np.testing.assert_allclose(drawn(trace), points.views[view].sel(effect="HPF").values, rtol=1e-6)
         assert len(trace.text) == 64
         assert all(text.endswith("High-pass filter") for text in trace.text)
-        assert set(trace.marker.color) == {plots.EFFECT_COLORS["HPF"]}
+        assert set(trace.marker.color) == {figures.EFFECT_COLORS["HPF"]}
     click(panel, 17)
     assert panel.player.title == f"{bundled.table['clip'].iat[17]}: High-pass filter"
     np.testing.assert_allclose(rings(panel)[0], points.views["pca_mean"].sel(effect="HPF").values[17], rtol=1e-6)
@@ -831,7 +833,7 @@ def test_colour_buttons_recolour_points_and_legend(bundled):
             assert len(trace.marker.color) == 640
         legend = [trace for trace in panel.figure.data[8:] if trace.visible]
         assert [trace.meta for trace in legend] == [coloring] * entries
-    assert tuple(panel.coloring.options) == plots.COLORINGS
+    assert tuple(panel.coloring.options) == figures.COLORINGS
 
 
 def test_umap_of_a_folder_waits_for_its_button(few, warm_cache):

@@ -1,4 +1,4 @@
-"""`latentfx_nb.player` without a browser: what is encoded, what is sent, what is refused."""
+"""`latentfx_nb.widgets.player` without a browser: what is encoded, what is sent, what is refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from latentfx_nb.player import SIDES, Player, encode_sounds, plain_players
+from latentfx_nb.widgets.player import SIDES, Player, encode_sounds, plain_players
 
 STEP = 1 / 32768
 

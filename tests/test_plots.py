@@ -1,4 +1,4 @@
-"""`latentfx_nb.plots`: what is drawn is what was given, complete, in the documented order, and sent to nobody."""
+"""`latentfx_nb.figures`: what is drawn is what was given, complete, in the documented order, and sent to nobody."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import plotly.graph_objects as go
 import pytest
 import xarray as xr
 
-from latentfx_nb import plots
-from latentfx_nb.algebra import METHODS
+from latentfx_nb import figures
+from latentfx_nb.analysis.algebra import METHODS
 from latentfx_nb.effects import EFFECTS
-from latentfx_nb.panels import base
+from latentfx_nb.pages import base
 
 CLIPS = ["gtr_00", "gtr_01", "pno_00"]
 INSTRUMENTS = ["guitar", "guitar", "piano"]
@@ -87,7 +87,7 @@ def algebra(n=3):
     places = dict(zip(("dry", "real effect", "algebra"), clean, strict=True))
     bars = dict.fromkeys(("ridge regression", "real"), scores(["HPF", "LPF"]))
     curves = dict.fromkeys(METHODS.values(), scores([1, 2, 4]))
-    return plots.latent_algebra(cloud, (clean, clean + 1), places, paths(n)[0], bars, curves)
+    return figures.latent_algebra(cloud, (clean, clean + 1), places, paths(n)[0], bars, curves)
 
 
 def compared(*names):
@@ -98,20 +98,20 @@ def compared(*names):
 TITLES = {"one": "One measure", "other": "Another"}
 
 FIGURES = {
-    "effect_clusters, windows": lambda: plots.effect_clusters(four_views(), windows=windows()),
-    "trajectories": lambda: plots.trajectories([trajectory("CLN"), trajectory()], trajectory(frames=50)),
-    "trajectories, flat": lambda: plots.trajectories([trajectory(n=2)]),
+    "effect_clusters, windows": lambda: figures.effect_clusters(four_views(), windows=windows()),
+    "trajectories": lambda: figures.trajectories([trajectory("CLN"), trajectory()], trajectory(frames=50)),
+    "trajectories, flat": lambda: figures.trajectories([trajectory(n=2)]),
     "latent_algebra": algebra,
     "latent_algebra, flat": lambda: algebra(2),
-    "encoder_comparison": lambda: plots.encoder_comparison(compared("a", "b"), TITLES),
-    "clusters": lambda: plots.clusters(points(), title="One"),
-    "clusters, flat": lambda: plots.clusters(points(2), "instrument", "One"),
-    "effect_clusters": lambda: plots.effect_clusters(four_views()),
-    "effect_clusters, flat": lambda: plots.effect_clusters(four_views(2), "clip"),
-    "knob_path": lambda: plots.knob_path(paths(), points()),
-    "knob_path, flat": lambda: plots.knob_path(paths(2), points(2)),
-    "knob_path, no cloud": lambda: plots.knob_path(paths()),
-    "latent_images": lambda: plots.latent_images(
+    "encoder_comparison": lambda: figures.encoder_comparison(compared("a", "b"), TITLES),
+    "clusters": lambda: figures.clusters(points(), title="One"),
+    "clusters, flat": lambda: figures.clusters(points(2), "instrument", "One"),
+    "effect_clusters": lambda: figures.effect_clusters(four_views()),
+    "effect_clusters, flat": lambda: figures.effect_clusters(four_views(2), "clip"),
+    "knob_path": lambda: figures.knob_path(paths(), points()),
+    "knob_path, flat": lambda: figures.knob_path(paths(2), points(2)),
+    "knob_path, no cloud": lambda: figures.knob_path(paths()),
+    "latent_images": lambda: figures.latent_images(
         images(3, (20, 30), ("frequency_hz", "time_s")), images(3, (16, 12), ("dim", "frame"))
     ),
 }
@@ -136,7 +136,7 @@ def test_every_figure_is_complete_and_has_the_house_look(figure):
 
 
 def test_scenes_are_cubes_that_keep_their_camera():
-    for figure in (plots.effect_clusters(four_views()), plots.knob_path(paths(), points())):
+    for figure in (figures.effect_clusters(four_views()), figures.knob_path(paths(), points())):
         scenes = [figure.layout[name] for name in figure.layout if re.fullmatch(r"scene\d*", name)]
         used = {trace.scene or "scene" for trace in figure.data}
         assert len(scenes) == len(used)
@@ -146,15 +146,15 @@ def test_scenes_are_cubes_that_keep_their_camera():
 
 
 def test_nothing_is_sent_to_a_cloud():
-    assert plots.CONFIG["showSendToCloud"] is False
-    assert plots.CONFIG.get("plotlyServerURL", "") == ""
+    assert figures.CONFIG["showSendToCloud"] is False
+    assert figures.CONFIG.get("plotlyServerURL", "") == ""
     source = Path(base.__file__).read_text()
-    assert "| plots.CONFIG" in source, "panels show their figures with another configuration"
+    assert "| figures.CONFIG" in source, "panels show their figures with another configuration"
 
 
 def test_plots_import_nothing_that_computes():
     """House rule 3: plots compute nothing. What could is not imported, and no method of it is called by name."""
-    tree = ast.parse(Path(plots.__file__).read_text())
+    tree = ast.parse(Path(figures.__file__).read_text())
     modules = {n.name for node in ast.walk(tree) if isinstance(node, ast.Import) for n in node.names}
     modules |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert modules <= {
@@ -177,8 +177,8 @@ def test_plots_import_nothing_that_computes():
 def test_what_is_given_is_left_as_it_was():
     views, sweep, cloud = four_views(), paths(), points()
     copies = {name: x.copy(deep=True) for name, x in views.items()}, sweep.copy(deep=True), cloud.copy(deep=True)
-    plots.effect_clusters(views)
-    plots.knob_path(sweep, cloud)
+    figures.effect_clusters(views)
+    figures.knob_path(sweep, cloud)
     for name, x in views.items():
         xr.testing.assert_identical(x, copies[0][name])
     xr.testing.assert_identical(sweep, copies[1])
@@ -191,7 +191,7 @@ def test_what_is_given_is_left_as_it_was():
 @pytest.mark.parametrize("n", [2, 3])
 def test_clouds_come_first_then_rings_then_the_legend(n):
     views = four_views(n)
-    figure = plots.effect_clusters(views)
+    figure = figures.effect_clusters(views)
     kind = {2: "scatter", 3: "scatter3d"}[n]
     assert {trace.type for trace in figure.data} == {kind}
     for trace, x in zip(figure.data[:4], views.values()):
@@ -207,16 +207,16 @@ def test_clouds_come_first_then_rings_then_the_legend(n):
 
 
 def test_axes_are_named_after_their_own_components():
-    figure = plots.effect_clusters(four_views())
+    figure = figures.effect_clusters(four_views())
     names = [figure.layout[scene].xaxis.title.text for scene in ("scene", "scene2", "scene3", "scene4")]
     assert names == ["PC1", "UMAP1", "PC1", "UMAP1"]
-    flat = plots.effect_clusters(four_views(2))
+    flat = figures.effect_clusters(four_views(2))
     assert [flat.layout[axis].title.text for axis in ("xaxis", "xaxis2")] == ["PC1", "UMAP1"]
     assert [flat.layout[axis].title.text for axis in ("yaxis", "yaxis2")] == ["PC2", "UMAP2"]
 
 
 def test_a_point_says_its_clip_instrument_and_effect():
-    texts = plots.clusters(points()).data[0].text
+    texts = figures.clusters(points()).data[0].text
     assert len(texts) == len(CLIPS) * len(EFFECTS)
     for text, (clip, label) in zip(texts, itertools.product(range(len(CLIPS)), EFFECTS)):
         assert text == f"<b>{CLIPS[clip]}</b> ({INSTRUMENTS[clip]})<br>{EFFECTS[label].name}"
@@ -250,42 +250,42 @@ def contrast(colors, ground):
 
 @pytest.mark.parametrize("sight", SIGHT)
 def test_ten_effects_have_ten_colours_that_stay_apart(sight):
-    assert list(plots.EFFECT_COLORS) == list(EFFECTS)
-    seen = cielab(linear(plots.EFFECT_COLORS.values()) @ np.array(SIGHT[sight]).T)
+    assert list(figures.EFFECT_COLORS) == list(EFFECTS)
+    seen = cielab(linear(figures.EFFECT_COLORS.values()) @ np.array(SIGHT[sight]).T)
     apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[~np.eye(10, dtype=bool)]
     assert apart.min() > 19
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_colours_and_text_are_seen_on_both_themes(dark):
-    ground = plots.TEMPLATES[dark].layout.paper_bgcolor
-    for colors in (plots.EFFECT_COLORS.values(), plots.INSTRUMENT_COLORS.values(), plots.SET_COLORS, [plots.MARK]):
+    ground = figures.TEMPLATES[dark].layout.paper_bgcolor
+    for colors in (figures.EFFECT_COLORS.values(), figures.INSTRUMENT_COLORS.values(), figures.SET_COLORS, [figures.MARK]):
         assert contrast(colors, ground).min() >= 3, colors
-    assert contrast([plots.TEMPLATES[dark].layout.font.color], ground) > 12
+    assert contrast([figures.TEMPLATES[dark].layout.font.color], ground) > 12
 
 
 def test_symbols_tell_effects_and_instruments_without_colour():
-    assert list(plots.EFFECT_SYMBOLS) == list(EFFECTS) and list(plots.INSTRUMENT_SYMBOLS) == list(
-        plots.INSTRUMENT_COLORS
+    assert list(figures.EFFECT_SYMBOLS) == list(EFFECTS) and list(figures.INSTRUMENT_SYMBOLS) == list(
+        figures.INSTRUMENT_COLORS
     )
-    assert len(set(plots.INSTRUMENT_SYMBOLS.values())) == 3
-    assert len(set(plots.EFFECT_SYMBOLS.values())) == 8  # as many as there are in three dimensions; two serve twice
+    assert len(set(figures.INSTRUMENT_SYMBOLS.values())) == 3
+    assert len(set(figures.EFFECT_SYMBOLS.values())) == 8  # as many as there are in three dimensions; two serve twice
 
 
-@pytest.mark.parametrize("color", plots.COLORINGS)
+@pytest.mark.parametrize("color", figures.COLORINGS)
 def test_points_take_the_looks_of_their_labels(color):
     x = points()
-    looks = plots.point_looks(x, color)
-    figure = plots.clusters(x, color)
+    looks = figures.point_looks(x, color)
+    figure = figures.clusters(x, color)
     for name, found in looks.items():
         assert list(figure.data[0].marker[name]) == found
     shades, symbols = (np.array(looks[name]).reshape(len(CLIPS), len(EFFECTS)) for name in ("color", "symbol"))
     if color == "effect":
-        assert (shades == np.array(list(plots.EFFECT_COLORS.values()))).all()
-        assert (symbols == np.array(list(plots.EFFECT_SYMBOLS.values()))).all()
+        assert (shades == np.array(list(figures.EFFECT_COLORS.values()))).all()
+        assert (symbols == np.array(list(figures.EFFECT_SYMBOLS.values()))).all()
     elif color == "instrument":
-        assert (shades == np.array([[plots.INSTRUMENT_COLORS[name]] for name in INSTRUMENTS])).all()
-        assert (symbols == np.array([[plots.INSTRUMENT_SYMBOLS[name]] for name in INSTRUMENTS])).all()
+        assert (shades == np.array([[figures.INSTRUMENT_COLORS[name]] for name in INSTRUMENTS])).all()
+        assert (symbols == np.array([[figures.INSTRUMENT_SYMBOLS[name]] for name in INSTRUMENTS])).all()
     else:
         assert (shades == shades[:, :1]).all() and (symbols == "circle").all()
         assert len(set(shades[:, 0])) == len(CLIPS)
@@ -293,34 +293,34 @@ def test_points_take_the_looks_of_their_labels(color):
 
 def test_an_unknown_instrument_and_an_unknown_colouring():
     x = points().assign_coords(instrument=("clip", ["banjo", "guitar", "piano"]))
-    assert plots.point_looks(x, "instrument")["color"][0] == plots.INSTRUMENT_COLORS["other"]
+    assert figures.point_looks(x, "instrument")["color"][0] == figures.INSTRUMENT_COLORS["other"]
     with pytest.raises(ValueError, match="effect, instrument, clip, not by 'mood'"):
-        plots.point_looks(x, "mood")
+        figures.point_looks(x, "mood")
 
 
 @pytest.mark.parametrize("n", [8, 64, 128])
 def test_every_clip_has_a_colour_of_its_own(n):
-    assert len(set(plots.clip_colors(n))) == n
+    assert len(set(figures.clip_colors(n))) == n
 
 
 @pytest.mark.parametrize(("color", "entries"), [("effect", 10), ("instrument", 3), ("clip", 0)])
 def test_the_legend_names_what_the_colours_mean(color, entries):
-    legend = plots.effect_clusters(four_views(), color).data[8:]
+    legend = figures.effect_clusters(four_views(), color).data[8:]
     shown = [trace for trace in legend if trace.visible]
     assert len(shown) == entries
     assert {trace.meta for trace in shown} <= {color}
     assert [trace.meta for trace in legend] == ["effect"] * 10 + ["instrument"] * 3
     if color == "effect":
-        for trace, (label, shade) in zip(shown, plots.EFFECT_COLORS.items(), strict=True):
+        for trace, (label, shade) in zip(shown, figures.EFFECT_COLORS.items(), strict=True):
             assert trace.name.startswith(f"{label} ")
             assert trace.marker.color == shade
-            assert trace.marker.symbol == plots.EFFECT_SYMBOLS[label]
+            assert trace.marker.symbol == figures.EFFECT_SYMBOLS[label]
     if color == "instrument":
-        assert {trace.name: trace.marker.color for trace in shown} == plots.INSTRUMENT_COLORS
+        assert {trace.name: trace.marker.color for trace in shown} == figures.INSTRUMENT_COLORS
 
 
 def test_a_view_without_points_is_an_empty_scene():
-    figure = plots.effect_clusters({"full": points(), "not yet": points(prefix="UMAP").isel(clip=slice(0))})
+    figure = figures.effect_clusters({"full": points(), "not yet": points(prefix="UMAP").isel(clip=slice(0))})
     assert len(figure.data[0].x) == 30
     assert len(figure.data[1].x) == 0
     assert figure.layout.annotations[1].text == "not yet"
@@ -332,7 +332,7 @@ def test_a_view_without_points_is_an_empty_scene():
 @pytest.mark.parametrize("n", [2, 3])
 def test_cloud_paths_and_diamonds_come_in_this_order(n):
     sweep, cloud = paths(n), points(n, 1)
-    figure = plots.knob_path(sweep, cloud)
+    figure = figures.knob_path(sweep, cloud)
     assert [trace.name for trace in figure.data[:6]] == ["data set", "paths", "knob", *["further paths"] * 3]
     assert [trace.name for trace in figure.data[6:]] == ["High-pass filter: cutoff frequency", "", "", ""]
     assert {trace.type for trace in figure.data} == {{2: "scatter", 3: "scatter3d"}[n]}
@@ -345,7 +345,7 @@ def test_cloud_paths_and_diamonds_come_in_this_order(n):
 @pytest.mark.parametrize("n", [2, 3])
 def test_paths_are_one_trace_with_a_gap_after_each_clip(n):
     sweep = paths(n)
-    trace = plots.knob_path(sweep).data[1]
+    trace = figures.knob_path(sweep).data[1]
     values = drawn(trace).reshape(len(CLIPS), -1, n)
     np.testing.assert_allclose(values[:, :-1], sweep.values, rtol=1e-6)
     assert np.isnan(values[:, -1]).all()
@@ -355,7 +355,7 @@ def test_paths_are_one_trace_with_a_gap_after_each_clip(n):
 
 def test_a_path_says_clip_and_setting_and_is_coloured_along_the_knob():
     sweep = paths()
-    trace = plots.knob_path(sweep).data[1]
+    trace = figures.knob_path(sweep).data[1]
     texts = np.array(trace.text).reshape(len(CLIPS), -1)
     turn = np.asarray(trace.marker.color).reshape(len(CLIPS), -1)
     for row, clip in enumerate(CLIPS):
@@ -368,16 +368,16 @@ def test_a_path_says_clip_and_setting_and_is_coloured_along_the_knob():
 def test_a_sweep_of_unknown_origin_is_drawn_with_plain_numbers():
     sweep = paths()
     sweep["value"].attrs.clear()
-    assert plots.knob_path(sweep).data[1].text[0] == "<b>gtr_00</b><br>50"
+    assert figures.knob_path(sweep).data[1].text[0] == "<b>gtr_00</b><br>50"
 
 
 def test_chosen_diamonds_stand_where_they_are_told():
     chosen = paths().isel(value=4)
-    np.testing.assert_allclose(drawn(plots.knob_path(paths(), None, chosen).data[2]), chosen.values, rtol=1e-6)
+    np.testing.assert_allclose(drawn(figures.knob_path(paths(), None, chosen).data[2]), chosen.values, rtol=1e-6)
 
 
 def test_without_a_cloud_its_trace_is_empty_and_keeps_its_place():
-    figure = plots.knob_path(paths())
+    figure = figures.knob_path(paths())
     assert figure.data[0].name == "data set"
     assert figure.data[0].x is None
 
@@ -391,7 +391,7 @@ def six():
 
 def test_six_images_hold_what_was_given_in_order():
     spectrograms, latents = six()
-    figure = plots.latent_images(spectrograms, latents)
+    figure = figures.latent_images(spectrograms, latents)
     assert [trace.type for trace in figure.data] == ["heatmap"] * 6
     for trace, image in zip(figure.data, [*spectrograms, *latents], strict=True):
         np.testing.assert_allclose(trace.z, image.values, rtol=1e-5)
@@ -406,7 +406,7 @@ def test_six_images_hold_what_was_given_in_order():
 
 
 def test_before_and_after_share_a_scale_and_differences_are_centred_on_zero():
-    figure = plots.latent_images(*six())
+    figure = figures.latent_images(*six())
     assert [trace.coloraxis for trace in figure.data] == ["coloraxis"] * 2 + ["coloraxis2"] + ["coloraxis3"] * 2 + [
         "coloraxis4"
     ]
@@ -416,7 +416,7 @@ def test_before_and_after_share_a_scale_and_differences_are_centred_on_zero():
 
 def test_an_effect_that_changes_nothing_still_has_a_scale():
     spectrograms, latents = six()
-    ranges = plots.image_ranges(spectrograms, [latents[0], latents[0], 0 * latents[0]])
+    ranges = figures.image_ranges(spectrograms, [latents[0], latents[0], 0 * latents[0]])
     assert ranges["coloraxis4"]["cmin"] < 0 < ranges["coloraxis4"]["cmax"]
 
 
@@ -436,7 +436,7 @@ def confusion(labels=("CLN", "DIS", "HPF")):
 
 def test_probes_are_bars_chance_a_matrix_and_curves_in_the_documented_order():
     rates = {"a-T": accuracies()["a-T"].set_axis([1e-4, 1e-3, 1e-2, 1e-1])}
-    figure = plots.linear_probes(accuracies(), confusion(), rates)
+    figure = figures.linear_probes(accuracies(), confusion(), rates)
     bars, chance, matrix, curves = figure.data[:8], figure.data[8], figure.data[9], figure.data[10:]
     assert [trace.type for trace in figure.data] == ["bar"] * 8 + ["scatter", "heatmap"] + ["scatter"] * 8
     assert [trace.name for trace in bars[:2]] == ["a-T", "b-T"]
@@ -456,11 +456,11 @@ def test_probes_are_bars_chance_a_matrix_and_curves_in_the_documented_order():
 
 
 def test_a_growing_bar_is_the_validation_accuracy_so_far():
-    figure = plots.linear_probes(accuracies(("a-T",)), confusion())
-    figure.data[0].update(plots.growing_bar("a-T", 0.25))
+    figure = figures.linear_probes(accuracies(("a-T",)), confusion())
+    figure.data[0].update(figures.growing_bar("a-T", 0.25))
     assert (figure.data[0].x, figure.data[0].y) == (("overall",), (25,))
     assert figure.data[0].error_y.visible is False
-    figure.data[0].update(plots.accuracy_bars("a-T", accuracies()["a-T"]))
+    figure.data[0].update(figures.accuracy_bars("a-T", accuracies()["a-T"]))
     assert figure.data[0].error_y.visible is True
 
 
@@ -477,7 +477,7 @@ def lost_frames():
 
 def test_masking_is_a_map_bars_and_lines_in_the_documented_order():
     line = xr.DataArray(np.arange(4.0), {"time_s": ("frame", np.arange(4) / 10)}, ("frame",))
-    figure = plots.dimension_masking(lost_points(), lost_frames(), {"dim 1, clean": line})
+    figure = figures.dimension_masking(lost_points(), lost_frames(), {"dim 1, clean": line})
     assert [trace.type for trace in figure.data] == ["heatmap", "bar", "bar"] + ["scatter"] * 4
     cells, mean, worst, first, second = figure.data[:5]
     assert (list(cells.x), list(cells.y)) == (["0", "1", "2"], ["DIS", "HPF"])
@@ -491,34 +491,34 @@ def test_masking_is_a_map_bars_and_lines_in_the_documented_order():
 
 
 def test_a_map_with_gains_has_its_zero_at_the_centre_of_its_colours():
-    axis = plots.masking_axes(lost_points())["coloraxis"]
+    axis = figures.masking_axes(lost_points())["coloraxis"]
     assert (axis["cmin"], axis["cmax"]) == (-5, 5)
-    axis = plots.masking_axes(lost_points().clip(min=0))["coloraxis"]
+    axis = figures.masking_axes(lost_points().clip(min=0))["coloraxis"]
     assert (axis["cmin"], axis["cmax"]) == (0, 5)
 
 
 def test_a_map_of_pairs_names_both_axes():
-    axes = plots.masking_axes(lost_points(pairs=True))
+    axes = figures.masking_axes(lost_points(pairs=True))
     assert axes["yaxis"]["title"]["text"] == "latent dim"
     assert axes["xaxis"]["title"]["text"] == "latent dim hidden with it"
 
 
 def test_a_dim_of_one_vector_is_a_level_line():
     line = xr.DataArray([0.5], {"time_s": ("frame", [2.7])}, ("frame",), attrs={"length_s": 5.4})
-    data = plots.dim_line("dim 1", line)
+    data = figures.dim_line("dim 1", line)
     assert (list(data["x"]), list(data["y"])) == ([0.0, 5.4], [0.5, 0.5])
 
 
 @pytest.mark.parametrize(
     "figure",
     [
-        plots.linear_probes(accuracies(), confusion()),
-        plots.dimension_masking(lost_points(), lost_frames()),
+        figures.linear_probes(accuracies(), confusion()),
+        figures.dimension_masking(lost_points(), lost_frames()),
     ],
 )
 def test_figures_of_probes_can_be_sent_to_a_page(figure):
     json.loads(json.dumps(figure.to_plotly_json(), default=lambda array: array.tolist(), allow_nan=False))
-    assert figure.layout.template == plots.clusters(points()).layout.template
+    assert figure.layout.template == figures.clusters(points()).layout.template
 
 
 @pytest.mark.browser
@@ -526,7 +526,7 @@ def test_a_figure_is_written_as_png_with_the_extra_for_it(tmp_path, monkeypatch)
     pytest.importorskip("kaleido", reason="pip install 'latentfx-nb[export]'")
     if "CHROMIUM" in os.environ:
         monkeypatch.setenv("BROWSER_PATH", os.environ["CHROMIUM"])
-    plots.linear_probes(accuracies(), confusion()).write_image(tmp_path / "probes.png", width=400, height=300)
+    figures.linear_probes(accuracies(), confusion()).write_image(tmp_path / "probes.png", width=400, height=300)
     assert (tmp_path / "probes.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -535,24 +535,24 @@ def test_a_figure_is_written_as_png_with_the_extra_for_it(tmp_path, monkeypatch)
 
 def test_trajectories_come_in_order_and_markers_stand_at_their_starts():
     both = [trajectory("CLN"), trajectory(seed=1)]
-    figure = plots.trajectories(both, trajectory(frames=50))
-    assert len(figure.data) == 1 + 2 * plots.MOST_TRAJECTORIES + 1
+    figure = figures.trajectories(both, trajectory(frames=50))
+    assert len(figure.data) == 1 + 2 * figures.MOST_TRAJECTORIES + 1
     for trace, path in zip(figure.data[1:3], both, strict=True):
         np.testing.assert_allclose(drawn(trace), path.values, rtol=1e-6)
         assert trace.visible is True
         np.testing.assert_array_equal(trace.line.color, path["time_s"].values)
         assert trace.text[3].endswith("0.35 s")
     assert [trace.visible for trace in figure.data[3:7]] == [False] * 4
-    legend = figure.data[1 + plots.MOST_TRAJECTORIES : -1]
+    legend = figure.data[1 + figures.MOST_TRAJECTORIES : -1]
     assert [trace.name for trace in legend if trace.showlegend] == ["gtr_00, clean", "gtr_00, distortion"]
     np.testing.assert_allclose(drawn(figure.data[-1]), [path.values[0] for path in both], rtol=1e-6)
-    assert list(figure.data[-1].marker.color) == list(plots.SET_COLORS[:2])
+    assert list(figure.data[-1].marker.color) == list(figures.SET_COLORS[:2])
 
 
 def test_further_knobs_are_drawn_in_their_effects_colour():
     other = paths(seed=1)
     other["value"].attrs = {"units": "dB", "effect": "DIS", "knob": "drive_db"}
-    figure = plots.knob_path(paths(), points(), others=[other])
+    figure = figures.knob_path(paths(), points(), others=[other])
     assert len(drawn(figure.data[3])) == len(drawn(figure.data[1]))
     assert figure.data[3].marker.colorscale[1][1] == "rgb(255,79,88)"
     assert [trace.name for trace in figure.data[6:]][:2] == ["High-pass filter: cutoff frequency", "Distortion: drive"]
@@ -560,15 +560,15 @@ def test_further_knobs_are_drawn_in_their_effects_colour():
 
 
 def test_curves_of_windows_come_last_and_may_be_missing():
-    figure = plots.effect_clusters(four_views(), windows=windows())
-    for trace, label in zip(figure.data[-3:], plots.WINDOW_COLORS, strict=True):
+    figure = figures.effect_clusters(four_views(), windows=windows())
+    for trace, label in zip(figure.data[-3:], figures.WINDOW_COLORS, strict=True):
         own = windows().loc[label]
         np.testing.assert_allclose(trace.y, 100 * own["purity"])
         np.testing.assert_allclose(trace.error_y.array, 100 * (own["high"] - own["purity"]))
         np.testing.assert_array_equal(trace.x, [0.01, 0.1, 5.4])
-    missing = plots.effect_clusters(four_views(), windows=pd.DataFrame())
+    missing = figures.effect_clusters(four_views(), windows=pd.DataFrame())
     assert all(list(trace.x) == [None] for trace in missing.data[-3:])
-    assert len(missing.data) == len(plots.effect_clusters(four_views()).data) + 3
+    assert len(missing.data) == len(figures.effect_clusters(four_views()).data) + 3
 
 
 def test_algebra_draws_pairs_places_bars_and_curves():
@@ -584,7 +584,7 @@ def test_algebra_draws_pairs_places_bars_and_curves():
 
 
 def test_encoders_are_compared_in_the_order_given():
-    figure = plots.encoder_comparison(compared("b", "a"), TITLES)
+    figure = figures.encoder_comparison(compared("b", "a"), TITLES)
     assert list(figure.data[1].y) == [0, 1]
     assert list(figure.data[1].text) == ["b", "a"]
     np.testing.assert_allclose(figure.data[1].x, [2, 3])
@@ -593,13 +593,13 @@ def test_encoders_are_compared_in_the_order_given():
 
 
 def test_labels_of_axes_make_room_for_themselves():
-    for template in plots.TEMPLATES.values():
+    for template in figures.TEMPLATES.values():
         assert template.layout.xaxis.automargin and template.layout.yaxis.automargin
 
 
 def test_each_way_of_learning_has_its_colour_in_bars_and_curves():
-    assert list(plots.METHOD_COLORS) == list(METHODS.values())
+    assert list(figures.METHOD_COLORS) == list(METHODS.values())
     figure = FIGURES["latent_algebra"]()
     marked = {trace.name: trace.marker.color for trace in figure.data if trace.type == "scatter" and trace.marker.color}
     bars = [trace for trace in figure.data if trace.type == "bar"]
-    assert bars[0].marker.color == marked[bars[0].name] == plots.METHOD_COLORS["ridge regression"]
+    assert bars[0].marker.color == marked[bars[0].name] == figures.METHOD_COLORS["ridge regression"]

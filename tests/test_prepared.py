@@ -1,4 +1,4 @@
-"""`latentfx_nb.prepared`: what ships agrees with what is computed, and serves nothing else."""
+"""`latentfx_nb.analysis.prepared`: what ships agrees with what is computed, and serves nothing else."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import pytest
 import xarray as xr
 from scipy.spatial import procrustes
 
-from latentfx_nb import algebra, prepared, shipped
-from latentfx_nb.algebra import HELD_OUT, MEASURES, METHODS, SHOTS, WET, score_table
-from latentfx_nb.claims import COMPARED, paper_claims, row_measures
-from latentfx_nb.clips import load_clips
+from latentfx_nb.analysis import algebra
+from latentfx_nb.analysis import prepared
+from latentfx_nb.analysis import shipped
+from latentfx_nb.analysis.algebra import HELD_OUT, MEASURES, METHODS, SHOTS, WET, score_table
+from latentfx_nb.analysis.claims import COMPARED, paper_claims, row_measures
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.encoders.logmel import LogMel
-from latentfx_nb.latents import encode_effects
+from latentfx_nb.store.encode import encode_effects
 from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
-from latentfx_nb.projections import fit_pca, fit_umap, neighbours, purity_table
+from latentfx_nb.analysis.projections import fit_pca, fit_umap, neighbours, purity_table
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 

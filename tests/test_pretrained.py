@@ -14,13 +14,14 @@ import torch
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
-from latentfx_nb import audio, encoders
+from latentfx_nb import encoders
+from latentfx_nb.sound import audio
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.encoders.clap import ClapMusic
 from latentfx_nb.encoders.dac import Dac44k
 from latentfx_nb.encoders.encodec import LEVEL, Encodec24k, Encodec48k
 from latentfx_nb.encoders.oobleck import OobleckAceStep, OobleckStableAudio
-from latentfx_nb.encoders.weights import HubWeights, digest
+from latentfx_nb.encoders.sources.weights import HubWeights, digest
 from latentfx_nb.paper import CLIP_SAMPLES
 
 MODELS = {

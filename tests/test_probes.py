@@ -1,4 +1,4 @@
-"""`latentfx_nb.probes`: no recording crosses a split, chance is chance, what is planted is found, tables add up."""
+"""`latentfx_nb.analysis.probes`: no recording crosses a split, chance is chance, what is planted is found, tables add up."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from latentfx_nb import probes
-from latentfx_nb.clips import load_clips
+from latentfx_nb.analysis import probes
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.paper import EFFECT_SETTINGS, TABLE_3, TABLE_3_CLASSES
-from latentfx_nb.prepared import effect_means
-from latentfx_nb.probes import (
+from latentfx_nb.analysis.prepared import effect_means
+from latentfx_nb.analysis.probes import (
     ProbeConfig,
     accuracy_interval,
     class_accuracy,
@@ -194,8 +194,8 @@ def test_wide_features_are_trained_from_a_scratch_file_alike(monkeypatch, own_ca
     x = latents(signal=0.4).astype(np.float16).astype(np.float32)  # as a store holds them
     inside = train_probes(x)["probe"]
     monkeypatch.setattr(probes, "MEMORY_BYTES", 4 * x.size - 1)
-    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 3 * 4 * x[0].size)
-    monkeypatch.setattr("latentfx_nb.linear.SCORE_BYTES", 7 * 4 * 30)
+    monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 3 * 4 * x[0].size)
+    monkeypatch.setattr("latentfx_nb.analysis.linear.SCORE_BYTES", 7 * 4 * 30)
     outside = train_probes(x)["probe"]
     np.testing.assert_array_equal(outside["predicted"], inside["predicted"])
     np.testing.assert_allclose(outside["weight"], inside["weight"], atol=1e-4)
@@ -204,7 +204,7 @@ def test_wide_features_are_trained_from_a_scratch_file_alike(monkeypatch, own_ca
 
 def test_copying_wide_features_shows_progress_and_can_be_stopped(monkeypatch, own_cache):
     monkeypatch.setattr(probes, "MEMORY_BYTES", 0)
-    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 4 * latents()[:6].size)
+    monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 4 * latents()[:6].size)
     moved = []
 
     class Bar(tqdm):
@@ -246,7 +246,7 @@ def test_means_and_scales_are_those_of_each_split(monkeypatch):
     generator = np.random.default_rng(0)
     x = (generator.standard_normal((500, 7)) * np.geomspace(0.01, 100, 7) + 50).astype(np.float32)
     subsets = [generator.permutation(500)[:n] for n in (300, 20)]
-    monkeypatch.setattr("latentfx_nb.linear.SCORE_BYTES", 90 * 4 * 7)
+    monkeypatch.setattr("latentfx_nb.analysis.linear.SCORE_BYTES", 90 * 4 * 7)
     means, scales = probes.moments(probes.linear.Rows(x), subsets, True)
     for mean, scale, subset in zip(means, scales, subsets, strict=True):
         np.testing.assert_allclose(mean, x[subset].mean(axis=0, dtype=np.float64), rtol=1e-5)

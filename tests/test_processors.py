@@ -6,7 +6,7 @@ import platform
 
 import pytest
 
-from latentfx_nb.server import PROCESS_SETTINGS, process_environment
+from latentfx_nb.serving.server import PROCESS_SETTINGS, process_environment
 from tests import processors
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from latentfx_nb import projections
-from latentfx_nb.projections import UMAP, fit_pca, fit_umap, neighbour_purity, neighbours, purity_table
+from latentfx_nb.analysis import projections
+from latentfx_nb.analysis.projections import UMAP, fit_pca, fit_umap, neighbour_purity, neighbours, purity_table
 
 EFFECTS = ["CLN", "CHS", "DIS", "RVB"]
 
@@ -95,7 +95,7 @@ def small_dense(monkeypatch):
 )
 @pytest.mark.parametrize("n", [2, 3])
 def test_scores_and_variances_are_those_of_the_svd(samples, features, n, small_dense, monkeypatch):
-    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 2**17)
+    monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 2**17)
     x = decaying(samples, features)
     expected, explained = svd_scores(x, n)
     pca = fit_pca(x, n=n)
@@ -199,7 +199,7 @@ def test_blocks_change_nothing(monkeypatch):
     x = latents(frames=300)
     whole = fit_pca(x, features=("dim", "frame"))
     near = neighbours(x, 5, features=("dim", "frame"))
-    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 3 * x[0].size * 4)
+    monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 3 * x[0].size * 4)
     streamed = fit_pca(x, features=("dim", "frame"))
     assert np.allclose(streamed.points, whole.points, atol=1e-4)
     assert np.allclose(streamed.explained, whole.explained)
@@ -212,7 +212,7 @@ def test_a_store_is_never_in_memory_as_a_whole(tmp_path, small_dense, monkeypatc
         tmp_path / "x.zarr", encoding={"latents": {"chunks": (1, 4, 32, 256)}}, zarr_format=2
     )
     lazy = xr.open_zarr(tmp_path / "x.zarr", chunks=None)["latents"]
-    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 2**19)  # four clips
+    monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 2**19)  # four clips
     monkeypatch.setattr(projections, "KRYLOV_WIDTH", 6)
     fit_pca(lazy[:8], features=("dim", "frame"))  # libraries that are imported on the way are none of the store
     tracemalloc.start()
@@ -238,8 +238,8 @@ def test_each_pass_reads_every_sample_once(cores, small_dense, monkeypatch):
             return super().__getitem__(key)
 
     x = decaying(700, 800).view(Counting)
-    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 100 * 800 * 4)
-    monkeypatch.setattr("latentfx_nb.samples.cores", lambda: cores)
+    monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 100 * 800 * 4)
+    monkeypatch.setattr("latentfx_nb.analysis.samples.cores", lambda: cores)
     pca = fit_pca(x)
     first, *reads = reads  # a few samples, for a point near their mean
     assert first.stop <= 100 and max(read.stop - read.start for read in reads) <= 100
@@ -259,8 +259,8 @@ def test_samples_far_from_the_first_ones_keep_their_variance():
 
 
 def test_what_is_wrong_is_named_whatever_core_reads_it(monkeypatch):
-    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 2**16)
-    monkeypatch.setattr("latentfx_nb.samples.cores", lambda: 4)
+    monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 2**16)
+    monkeypatch.setattr("latentfx_nb.analysis.samples.cores", lambda: 4)
     x = decaying(400, 3000)
     x[[250, 399], 7] = np.inf, np.nan
     with pytest.raises(ValueError, match="first in sample 250 of 400"):
@@ -427,7 +427,7 @@ def test_umap_says_how_few_samples_it_can_place(n):
 
 def test_umap_of_flattened_latents_reads_blocks(monkeypatch):
     x = latents(frames=300)
-    monkeypatch.setattr("latentfx_nb.samples.BLOCK_BYTES", 3 * x[0].size * 4)
+    monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 3 * x[0].size * 4)
     umap = fit_umap(x, n=2, features=("dim", "frame"))
     assert purity_table(umap.points, features="component").purity["effect"] == 1
     near = umap.transform(x[:5] + np.float32(0.01)) - umap.points[:5]
@@ -438,7 +438,7 @@ HIT = """
 import sys, warnings
 warnings.simplefilter("error")
 import numpy as np
-from latentfx_nb.projections import fit_umap
+from latentfx_nb.analysis.projections import fit_umap
 umap = fit_umap(np.load(sys.argv[1]), n=2)
 assert not {"umap", "numba", "torch", "plotly"} & set(sys.modules), "a page that shows cached points must not wait"
 np.save(sys.argv[2], umap.points)

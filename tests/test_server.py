@@ -18,8 +18,8 @@ import nbformat
 import psutil
 import pytest
 
-from latentfx_nb import server
-from latentfx_nb.kernels import kernels_of
+from latentfx_nb.serving import server
+from latentfx_nb.serving.kernels import kernels_of
 from tests.speed import PATIENCE_S
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +39,7 @@ def one_page(tmp_path):
     source = (
         "import os\n"
         "print('policy is', os.environ['OMP_WAIT_POLICY'], 'layer is', os.environ['NUMBA_THREADING_LAYER'])\n"
-        "from latentfx_nb.server import is_dashboard\n"
+        "from latentfx_nb.serving.server import is_dashboard\n"
         "print('kernel is', os.getpid(), 'a dashboard:', is_dashboard())\n"
     )
     folder = tmp_path / "some pages"
@@ -168,7 +168,7 @@ def test_a_voila_that_dies_is_an_error(one_page, monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX systems")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_writes_the_address_and_stops_on_a_signal(one_page, listener, number):
-    code = f"from latentfx_nb.server import serve; serve({listener}, notebooks={str(one_page)!r})"
+    code = f"from latentfx_nb.serving.server import serve; serve({listener}, notebooks={str(one_page)!r})"
     # Where the tests run in the background of a shell, its children ignore Ctrl-C unless they are told otherwise.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     run = [sys.executable, "-c", code]

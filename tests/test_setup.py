@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import latentfx_nb
-from latentfx_nb.server import PROCESS_SETTINGS
+from latentfx_nb.serving.server import PROCESS_SETTINGS
 from tests.speed import PATIENCE_S
 
 ROOT = Path(__file__).parents[1]

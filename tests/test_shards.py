@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 import zarr
 
-from latentfx_nb.shards import read_lazily, shard_bytes, shard_name, widen
-from latentfx_nb.stores import _create_array
+from latentfx_nb.store.shards import read_lazily, shard_bytes, shard_name, widen
+from latentfx_nb.store.store import _create_array
 
 SHAPE = (5, 4, 6, 9)
 

@@ -1,4 +1,4 @@
-"""`latentfx_nb.shipped` and `tools/publish.py`: entries are found by content and recipe; adding touches no other."""
+"""`latentfx_nb.analysis.shipped` and `tools/publish.py`: entries are found by content and recipe; adding touches no other."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import pytest
 import scipy.io
 import xarray as xr
 
-from latentfx_nb import effects, prepared, shipped
-from latentfx_nb.clips import load_clips
+from latentfx_nb import effects
+from latentfx_nb.analysis import prepared
+from latentfx_nb.analysis import shipped
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import EFFECTS, TABLE_1, EffectSpec, Knob, render
 from latentfx_nb.encoders import DEFAULT_ENCODERS
 from latentfx_nb.encoders.logmel import LogMel

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from latentfx_nb.encoders import stacked
-from latentfx_nb.encoders.encoder1d import Encoder1d
+from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.stacked import Stacked1, Stacked1Encoder, Stacked2
 from latentfx_nb.paper import CLIP_SAMPLES
 from tests import paper_networks

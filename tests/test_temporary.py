@@ -16,7 +16,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from latentfx_nb import kernels, server
+from latentfx_nb.serving import kernels
+from latentfx_nb.serving import server
 
 HOLDER = """
 import os, sys
@@ -32,7 +33,7 @@ PAGE = """
 import os
 import tempfile
 from pathlib import Path
-from latentfx_nb.uploads import Uploads
+from latentfx_nb.sound.uploads import Uploads
 
 mine = Uploads()
 kept = Path(mine._folder.name, "a.wav")
@@ -108,7 +109,7 @@ def test_a_process_that_others_are_forked_from_ends_without_a_word(place):
     """multiprocessing's own folder, which lies in ours, is removed before it."""
     script = """
 import os, tempfile
-from latentfx_nb import kernels
+from latentfx_nb.serving import kernels
 from latentfx_nb.temporary import process_folder
 if __name__ == "__main__":
     os.environ["TMPDIR"] = tempfile.tempdir = str(process_folder())

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from latentfx_nb.audio import is_doubled, loudness_lufs
+from latentfx_nb.sound.audio import is_doubled, loudness_lufs
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.mini import DiffAEMini
-from latentfx_nb.encoders.weights import SHIPPED
+from latentfx_nb.encoders.sources.weights import SHIPPED
 from latentfx_nb.paper import CLIP_SAMPLES
 from tools import measures, mini_card, mini_losses, phrases, train_mini, training_audio
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from latentfx_nb import uploads
+from latentfx_nb.sound import uploads
 from latentfx_nb.paper import CLIP_SAMPLES
-from latentfx_nb.uploads import Uploads
+from latentfx_nb.sound.uploads import Uploads
 
 
 def sound(samples=48_000, channels=1, rate=48_000, kind="WAV", value=None, subtype=None):

@@ -27,7 +27,7 @@ from latentfx_nb.encoders.vggish import (
     patches,
     quantise,
 )
-from latentfx_nb.encoders.weights import digest
+from latentfx_nb.encoders.sources.weights import digest
 from latentfx_nb.paper import CLIP_SAMPLES
 
 NARROW = ((4, 6, 8, 8, 10, 10), (32, 24, 128))

@@ -1,4 +1,4 @@
-"""`latentfx_nb.encoders.weights`: found, fetched from a server of the test's own, verified, or refused."""
+"""`latentfx_nb.encoders.sources.weights`: found, fetched from a server of the test's own, verified, or refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 
 from latentfx_nb import encoders
 from latentfx_nb.encoders import list_encoders, load_encoder, lyra
-from latentfx_nb.encoders.weights import Weights
+from latentfx_nb.encoders.sources.weights import Weights
 
 CONTENT = {"encoder.bin": b"weights of the encoder" * 1000, "decoder.bin": b"weights of the decoder" * 1000}
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import xarray as xr
 
-from latentfx_nb.panels import YourOwnAudio, your_own_audio
+from latentfx_nb.pages import YourOwnAudio, your_own_audio
 from tests.test_figure_tools import assert_same_figure, run
 from tests.test_panels import assert_sounds, drawn, ready, said
 

@@ -8,7 +8,7 @@ import warnings
 import torch
 
 from latentfx_nb.encoders import vggish
-from latentfx_nb.encoders.weights import digest
+from latentfx_nb.encoders.sources.weights import digest
 from tests.narrow_checkpoints import save_converted
 
 

@@ -21,8 +21,8 @@ from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html_mistune
 from plotly.offline import get_plotlyjs
 
-from latentfx_nb.plots import CONFIG
-from latentfx_nb.server import process_environment
+from latentfx_nb.figures import CONFIG
+from latentfx_nb.serving.server import process_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 PLOTLY = "application/vnd.plotly.v1+json"

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from latentfx_nb.encoders.mdct import MDCT
-from latentfx_nb.encoders.networks import (
+from latentfx_nb.encoders.nets.mdct import MDCT
+from latentfx_nb.encoders.nets.networks import (
     DiffusionAutoencoder,
     FeedForwardAutoencoder,
     band_means,

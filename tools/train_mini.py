@@ -33,8 +33,8 @@ from tqdm import tqdm
 
 from latentfx_nb.cache import atomic_write, cache_dir
 from latentfx_nb.encoders.base import choose_device
-from latentfx_nb.encoders.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
-from latentfx_nb.encoders.weights import SHIPPED
+from latentfx_nb.encoders.nets.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
+from latentfx_nb.encoders.sources.weights import SHIPPED
 from tools import measures, training_audio
 from tools.mini_losses import WEIGHTS, Texture, diffusion_losses, feedforward_losses
 

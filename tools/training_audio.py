@@ -17,7 +17,7 @@ import numpy as np
 import pedalboard
 from tqdm import tqdm
 
-from latentfx_nb.audio import normalise
+from latentfx_nb.sound.audio import normalise
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from tools import phrases

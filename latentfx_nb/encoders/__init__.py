@@ -22,7 +22,7 @@ from latentfx_nb.encoders.lyra import LyraV2
 from latentfx_nb.encoders.mini import DiffAEMini, StackedMini1, StackedMini1Encoder, StackedMini2
 from latentfx_nb.encoders.module import ModuleEncoder
 from latentfx_nb.encoders.oobleck import OobleckAceStep, OobleckStableAudio
-from latentfx_nb.encoders.weights import ConvertedWeights, HubWeights, ShippedWeights, Weights, files_hash
+from latentfx_nb.encoders.sources.weights import ConvertedWeights, HubWeights, ShippedWeights, Weights, files_hash
 
 
 @dataclass(frozen=True)

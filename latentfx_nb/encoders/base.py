@@ -13,8 +13,8 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
-from latentfx_nb import audio
-from latentfx_nb.audio import Clip
+from latentfx_nb.sound import audio
+from latentfx_nb.sound.audio import Clip
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 
 

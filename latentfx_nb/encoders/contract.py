@@ -10,7 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 
-from latentfx_nb import audio
+from latentfx_nb.sound import audio
 from latentfx_nb.cache import cache_dir
 from latentfx_nb.encoders.base import Encoder
 from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums

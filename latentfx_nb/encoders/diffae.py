@@ -14,10 +14,10 @@ import torch
 from tqdm.auto import tqdm
 
 from latentfx_nb.encoders.base import TorchEncoder, frozen
-from latentfx_nb.encoders.checkpoints import DIFFAE, load_network
-from latentfx_nb.encoders.soundstream import SoundStreamEncoder
-from latentfx_nb.encoders.unet import DiffusionUNet, crash_times, draw
-from latentfx_nb.encoders.weights import files_hash
+from latentfx_nb.encoders.sources.checkpoints import DIFFAE, load_network
+from latentfx_nb.encoders.nets.soundstream import SoundStreamEncoder
+from latentfx_nb.encoders.nets.unet import DiffusionUNet, crash_times, draw
+from latentfx_nb.encoders.sources.weights import files_hash
 
 ENCODER = DIFFAE.weights("encoder.safetensors", size_mb=79.2)
 DECODER = DIFFAE.weights("decoder.safetensors", size_mb=1017.0)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from latentfx_nb.encoders.base import check_audio
-from latentfx_nb.encoders.weights import Weights
+from latentfx_nb.encoders.sources.weights import Weights
 
 ENCODER_FILE, DECODER_FILE = "soundstream_encoder.tflite", "lyragan.tflite"
 

@@ -14,8 +14,8 @@ import torch
 from safetensors import safe_open
 
 from latentfx_nb.encoders.base import TorchEncoder, frozen
-from latentfx_nb.encoders.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
-from latentfx_nb.encoders.weights import ShippedWeights
+from latentfx_nb.encoders.nets.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
+from latentfx_nb.encoders.sources.weights import ShippedWeights
 
 DIFFAE = ShippedWeights(("diffae-mini.safetensors",))
 STAGE_1 = ShippedWeights(("stacked-mini-stage-1.safetensors",))

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
-from latentfx_nb.encoders.weights import HubWeights
+from latentfx_nb.encoders.sources.weights import HubWeights
 
 FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 

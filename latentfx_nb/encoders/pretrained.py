@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from latentfx_nb.encoders.base import TorchEncoder, frozen, out_of_memory
-from latentfx_nb.encoders.weights import HubWeights
+from latentfx_nb.encoders.sources.weights import HubWeights
 
 
 class PretrainedEncoder(TorchEncoder):

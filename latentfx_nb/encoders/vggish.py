@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from latentfx_nb.encoders.base import TorchEncoder, frozen
-from latentfx_nb.encoders.weights import Weights, check_archive
+from latentfx_nb.encoders.sources.weights import Weights, check_archive
 
 NETWORK_FILE, PCA_FILE = "vggish-10086976.pth", "vggish_pca_params-970ea276.pth"
 

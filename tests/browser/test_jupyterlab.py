@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from latentfx_nb.server import process_environment
+from latentfx_nb.serving.server import process_environment
 from tests.speed import PATIENCE_S
 
 from .conftest import REPOSITORY, WAIT_MS, _end, _is_local, _wait_for

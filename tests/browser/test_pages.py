@@ -15,7 +15,7 @@ import soundfile
 from PIL import Image
 
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.panels.start_here import PAGES
+from latentfx_nb.pages.start_here import PAGES
 
 from .conftest import PROJECT, REPOSITORY, TAP, TWO_FRAMES, WAIT_MS
 

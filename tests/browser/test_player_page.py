@@ -18,7 +18,7 @@ import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
 from IPython.display import display
-from latentfx_nb.player import Player
+from latentfx_nb.widgets.player import Player
 
 time_s = np.arange(3 * 48000) / 48000
 def tone(frequency_hz):
@@ -76,7 +76,7 @@ import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
 from IPython.display import display
-from latentfx_nb.player import Player
+from latentfx_nb.widgets.player import Player
 
 WAIT = "await new Promise((done) => setTimeout(done, 3000));"
 class SlowPlayer(Player):

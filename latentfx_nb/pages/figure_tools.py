@@ -1,0 +1,149 @@
+"""What one takes away from a page: its figure as a picture or as a page of its own, and the lines that make it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import soundfile
+from tqdm.auto import tqdm
+
+from latentfx_nb import figures
+from latentfx_nb.sound.audio import Clip, is_doubled
+from latentfx_nb.pages.base import Panel
+from latentfx_nb.pages.markup import download
+from latentfx_nb.paper import SAMPLE_RATE_HZ
+
+MOST_SOUNDS = 200
+"""Sounds in a saved page: some 60 KB each."""
+
+Sounds = Mapping[int, Sequence[Callable[[], Clip]]]
+"""Trace -> what makes the sound of each of its points."""
+
+# What is clicked plays, and what played stops; the sounds stand in the page. A parsed document runs and loads nothing.
+PLAY = """<p id="heard">Click a point to hear it.</p><script>
+const sounds = {sounds}, traces = {traces}, heard = document.getElementById("heard"), audio = new Audio();
+document.querySelector(".js-plotly-plot").on("plotly_click", ({{ points: [point] }}) => {{
+  const own = traces[point.curveNumber], sound = sounds[own?.[point.pointNumber]];
+  const lacking = own && !sound ? " (its sound is not in this file)" : "";
+  const words = (point.text ?? "").replace(/<[^>]*>/g, " ");
+  heard.textContent = new DOMParser().parseFromString(words, "text/html").body.textContent + lacking;
+  audio.pause();
+  if (sound) {{ audio.src = "data:audio/mpeg;base64," + sound; audio.play(); }}
+}});</script>"""
+
+
+class FigureTools(widgets.VBox):
+    """Buttons for the figure of a panel: PNG and SVG by the browser, a page that needs no network, and the code.
+
+    The panel's `code` returns the lines that draw the same in a notebook, `sounds` what a click in a saved page plays.
+    Below stands what the panel has to say of the versions that what ships was made with.
+    """
+
+    def __init__(self, panel: Panel, name: str, sounds: Callable[[], Sounds] = dict) -> None:
+        self._panel, self._name, self._sounds = panel, name, sounds
+        self.link, self.lines = widgets.HTML(), widgets.HTML()
+        self.code = widgets.ToggleButton(description="Show the code", layout={"width": "130px"})
+        self.code.observe(lambda change: self._show(change["new"]), "value")
+        buttons = [
+            self._button("PNG", "a picture, twice as fine as the screen", lambda: self._picture("png")),
+            self._button("SVG", "a picture that scales; scenes in it do not", lambda: self._picture("svg")),
+            self._button("HTML", "a page of its own, which needs no network", lambda: self._submit(self._save)),
+            self._button("CSV", "the numbers that are drawn", lambda: self._submit(self._table)),
+        ]
+        row = [widgets.Label("Save the figure as"), *buttons, self.link, self.code]
+        buttons = widgets.HBox(row, layout={"align_items": "center", "flex_flow": "row wrap"})
+        super().__init__([buttons, self.lines, panel.made])
+
+    def _button(self, words: str, tooltip: str, clicked: Callable[[], None]) -> widgets.Button:
+        button = widgets.Button(description=words, tooltip=tooltip, layout={"width": "70px"})
+        button.on_click(lambda _: clicked())
+        return button
+
+    def _picture(self, kind: str) -> None:
+        self._panel.player.picture(self._panel.figure, kind, self._name)
+
+    def _submit(self, job: Callable[[], None]) -> None:
+        self._panel.worker.submit("save", job)
+
+    def _save(self) -> None:
+        page = saved_page(go.Figure(self._panel.figure), self._sounds(), self._panel.busy)
+        self.link.value = download(f"{self._name}.html", f"{self._name}.html", page, "text/html")
+
+    def _table(self) -> None:
+        content = figure_table(go.Figure(self._panel.figure)).to_csv(index=False, float_format="%.6g")
+        self.link.value = download(f"{self._name}.csv", f"{self._name}.csv", content, "text/csv")
+
+    def _show(self, shown: bool) -> None:
+        style = (
+            "padding: 8px 12px; border: 1px solid var(--jp-border-color2, #ccc); line-height: 1.45; overflow-x: auto; "
+            "font-family: var(--jp-code-font-family, monospace)"
+        )
+        self.lines.value = f'<pre style="{style}">{html.escape(self._panel.code())}</pre>' if shown else ""
+
+
+def figure_table(figure: go.Figure) -> pd.DataFrame:
+    """Return what a figure draws, a row a point: its trace, x, y and z, and what it says under the mouse.
+
+    Cells of images are rows too. What is there for its looks only (hidden, or silent under the mouse) is left out.
+    """
+    frames = []
+    for number, trace in enumerate(figure.data):
+        if trace.visible is False or trace.hoverinfo == "skip" or trace.x is None or not len(trace.x):
+            continue
+        if trace.type == "heatmap":
+            z = np.asarray(trace.z, float)
+            columns = {"x": np.tile(np.asarray(trace.x), len(z)), "y": np.repeat(np.asarray(trace.y), z.shape[1])}
+            columns |= {"z": z.ravel()}
+        else:
+            columns = {axis: trace[axis] for axis in "xyz" if axis in trace and trace[axis] is not None}
+            if not isinstance(trace.text, str | None):
+                columns["says"] = [_words(text or "") for text in trace.text]
+        for axis in "xy":  # categories are names too
+            if any(isinstance(one, str) for one in columns.get(axis, ())):
+                columns[axis] = [html.unescape(str(one)) for one in columns[axis]]
+        frames.append(pd.DataFrame({"trace": html.unescape(trace.name or f"trace {number}"), **columns}))
+    drawn = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["trace", "x", "y", "z"])
+    return drawn.dropna(subset=[axis for axis in "xyz" if axis in drawn], how="all")
+
+
+def _words(text: str) -> str:
+    """Return a hover text without plotly's markup."""
+    return html.unescape(re.sub(r"(<[^>]*>)+", " ", text)).strip()
+
+
+def saved_page(figure: go.Figure, sounds: Sounds, bar: Callable[..., Any] = tqdm) -> str:
+    """Return a figure as a page that holds all it needs; of its sounds, `MOST_SOUNDS` at most, evenly spread."""
+    page = figure.to_html(config=figures.CONFIG)
+    if not sounds:
+        return page
+    held: dict[Callable[[], Clip], str] = {}
+    every = list(dict.fromkeys(make for points in sounds.values() for make in points))
+    kept = [every[i] for i in np.linspace(0, len(every) - 1, min(len(every), MOST_SOUNDS)).astype(int)]
+    with bar(total=len(kept), desc="Sounds", unit="sound") as progress:
+        for make in kept:
+            held[make] = _mp3(make())
+            progress.update()
+    # A sound that several points share stands in the page once.
+    places = {make: place for place, make in enumerate(held)}
+    traces = {trace: [places.get(make) for make in points] for trace, points in sounds.items()}
+    filled = PLAY.format(sounds=json.dumps(list(held.values())), traces=json.dumps(traces))
+    return page.replace("</body>", f"{filled}</body>", 1)
+
+
+def _mp3(sound: Clip) -> str:
+    """Return a sound as base64 of an MP3, which every browser plays."""
+    file = io.BytesIO()
+    heard = sound[:1] if is_doubled(sound) else sound
+    loudest = max(1.0, float(np.abs(heard).max()))
+    soundfile.write(file, heard.T / loudest, SAMPLE_RATE_HZ, format="MP3")
+    return base64.b64encode(file.getvalue()).decode()

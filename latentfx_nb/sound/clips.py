@@ -1,0 +1,365 @@
+"""Sets of clips: bundled, the paper's own or any folder of audio files, cut to the paper's length and read lazily."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from latentfx_nb.sound import audio
+from latentfx_nb.sound import datasets
+from latentfx_nb.sound import intake
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, SAMPLE_RATE_HZ
+from latentfx_nb.sound.readers import HEADER_TOLERANCE_S, Form, Unusable, form, state
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+AUDIO_SUFFIXES = (
+    ".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff", ".m4a", ".opus", ".webm", ".aac", ".aifc", ".au", ".caf", ".oga",
+    ".w64", ".wave", ".wma",
+)  # fmt: skip
+"""What is taken for audio in a folder; what a file holds is seen from its content."""
+
+MANIFEST_COLUMNS = ("file", "instrument", "recording", "licence")
+
+
+HEADER_TOLERANCE_SAMPLES = round(SAMPLE_RATE_HZ * HEADER_TOLERANCE_S)
+
+
+class SkippedFiles(UserWarning):
+    """Files of a folder cannot be used; the others are."""
+
+
+class ShortFiles(UserWarning):
+    """Files hold less than their headers say, or their ends are missing; they are used as far as they go."""
+
+
+SETTLED_S = 2
+"""How long ago a file must have changed for its times to tell it from the next change: FAT counts in two seconds."""
+
+
+class ClipSet(Sequence):
+    """Clips of 262 144 samples at 48 kHz, described by `.table` and read from their files when asked for.
+
+    `clips[3]` is float32 `[2 262144]`, mono doubled to stereo (section 2.2); `clips[:8]`, `clips[[0, 5]]` and a boolean
+    mask are ClipSets again. `.table` has a row a clip: `clip` (its unique id), `instrument`, `recording`, `licence`,
+    `file` (absolute), `start` (sample at 48 kHz), `padded_samples` (silence added at the end; 0 for all but a
+    recording's last clip) and whatever other columns the manifest holds. `mono` mixes stereo files down first, as the
+    paper did; without it their channels stay apart. `skipped` are the files of the folder that could not be used, path
+    -> reason; parts of the set keep all of it, as they come from the same folder.
+    """
+
+    sample_rate = SAMPLE_RATE_HZ
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        name: str = "clips",
+        mono: bool = False,
+        skipped: Mapping[str, str] | None = None,
+    ) -> None:
+        self.table = table.reset_index(drop=True)
+        self.name = name
+        self.mono = mono
+        self.skipped = dict(skipped or {})
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, index):
+        if isinstance(index, (int, np.integer)):
+            return self._read(range(len(self))[index])
+        if not isinstance(index, slice) and np.asarray(index).dtype == bool:
+            index = np.flatnonzero(index)
+        return ClipSet(self.table.iloc[index], self.name, self.mono, self.skipped)
+
+    def __iter__(self) -> Iterator[Clip]:
+        return (self._read(row) for row in range(len(self)))
+
+    def __repr__(self) -> str:
+        counts = self.table["instrument"].value_counts().to_dict()
+        described = ", ".join(f"{count} {instrument}" for instrument, count in counts.items())
+        left_out = f"; {len(self.skipped)} files skipped" if self.skipped else ""
+        length_s = CLIP_SAMPLES / SAMPLE_RATE_HZ
+        return f"ClipSet {self.name!r}: {len(self)} clips of {length_s:.2f} s ({described}){left_out}"
+
+    def _read(self, row: int) -> Clip:
+        file, start = self.table["file"].iat[row], int(self.table["start"].iat[row])
+        clip = audio.read(file, SAMPLE_RATE_HZ, start, CLIP_SAMPLES)
+        missing = CLIP_SAMPLES - int(self.table["padded_samples"].iat[row]) - clip.shape[-1]
+        if missing > HEADER_TOLERANCE_SAMPLES:
+            raise ValueError(f"{file} ends {missing} samples before its header says; copy or export it again")
+        if self.mono:
+            clip = audio.to_channels(clip, 1)
+        return audio.fit_length(audio.to_channels(clip, 2), CLIP_SAMPLES)
+
+    def hashes(self) -> list[str]:
+        """Return one sha256 a clip, over its file's bytes and its place in the file: equal hashes, equal samples.
+
+        A file is read again when its size, its inode or one of its times is another one, and whenever it changed in the
+        last seconds or in the future: clocks are too coarse, and those of file servers too wrong, to tell then. What
+        nobody can see is a change that leaves all four as they were, long ago by the clock of who made it. A file that
+        is gone, or may not be read any more, is what it was when this process last saw it; one that it never saw is
+        told from others by its path. Reading the clip says what is wrong.
+        """
+        files, mixed = self.table["file"], " mono" if self.mono else ""
+        contents = {file: _content(file) for file in files.unique()}
+        return [
+            hashlib.sha256(f"{contents[file][0]} {start}{mixed}{contents[file][1]}".encode()).hexdigest()
+            for file, start in zip(files, self.table["start"], strict=True)
+        ]
+
+
+_last_seen: dict[str, tuple[str, str]] = {}
+
+
+def _content(file: str) -> tuple[str, str]:
+    """Return what tells a file's sound from others: the hash of its bytes, and who reads them.
+
+    libsndfile goes unnamed, as it did when there was no other reader: what it read wrong then is not taken for what is
+    read now.
+    """
+    try:
+        _last_seen[file] = _hash_now(file), form(file).reader.replace("libsndfile", "")
+    except (OSError, Unusable):
+        return _last_seen.get(file, (f"unseen {file}", ""))
+    return _last_seen[file]
+
+
+def _hash_now(file: str) -> str:
+    found = os.stat(file)
+    settled = max(found.st_mtime, found.st_ctime) < time.time() - SETTLED_S
+    return _settled_hash(file, state(file)) if settled else _settled_hash.__wrapped__(file, ())
+
+
+@lru_cache(maxsize=4096)
+def _settled_hash(file: str, _state: tuple[int, ...]) -> str:
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def load_clips(
+    source: str | Path = "bundled",
+    per_recording: int | None = None,
+    *,
+    guitarset: str | Path | None = None,
+    maestro: str | Path | None = None,
+    download: bool = False,
+    seed: int | None = None,
+    warn: bool = True,
+) -> ClipSet:
+    """Return the clips in `source`: "bundled" (64 shipped with the package), "paper", a folder or one audio file.
+
+    Files (`AUDIO_SUFFIXES`; any rate; mono or stereo; subfolders and linked ones too) are cut into clips of 262 144
+    samples at 48 kHz, the last one of each padded with silence and marked in `padded_samples`. At most `per_recording`
+    clips are taken from a recording (None: no cap). A `manifest.csv` in the folder (columns file, instrument,
+    recording, licence; others are kept) decides which files are taken and what they are; without it a file is a
+    recording. Files that cannot be used (damaged, empty, of more than two channels, no regular files) are skipped: they
+    stand with the reason in `.skipped`, and a `SkippedFiles` warning names them, without `warn` not. A `ShortFiles`
+    warning names those that are used and hold less than their headers say. A file whose header is good and whose sound
+    is not raises ValueError when it is read. `readers` says which library reads what.
+
+    "paper" is a data set made as the paper made its own (section 2.2): 512 clips of GuitarSet, half comp, half solo,
+    and 512 of MAESTRO's performances of 2018, full clips alone, mixed to mono and doubled, spread over all recordings
+    and drawn by `seed` (None: `paper.CHOICE_SEED`), the same ones everywhere. "guitarset" and "maestro" are its two
+    halves. `guitarset` and `maestro` are the folders that hold the data (default: ~/mir_datasets, mirdata's own);
+    with `download` mirdata fetches what is in neither. `datasets` says what a recording is and which columns there are.
+
+    Raises FileNotFoundError if there is no such folder, ValueError if `source` is empty or no path, if it holds no
+    audio or none that can be used, or if the manifest lacks columns or names files that are not there, for the paper's
+    data what `datasets.list_files` and `datasets.choose` raise, and ValueError if any file cannot be used: clips are
+    chosen among all of them.
+    """
+    if per_recording is not None and per_recording < 1:
+        raise ValueError(f"per_recording = {per_recording} leaves no clip; give at least 1, or None for no cap")
+    place = _place(source)
+    if source in datasets.SOURCES:
+        files = datasets.list_files(source, guitarset, maestro, download)
+        table, skipped, short = _cut(files)
+        if skipped:
+            raise ValueError(f"{_unusable(skipped, len(files))}; repair or remove them")
+        if short and warn:
+            warnings.warn(_short(short, len(files)), ShortFiles, stacklevel=2)
+        table.insert(0, "clip", _unique_ids(table))
+        table = datasets.choose(table, CHOICE_SEED if seed is None else seed, per_recording)
+        return ClipSet(table, source, mono=True)
+    if download or not (guitarset is maestro is seed is None):
+        raise ValueError(f"guitarset, maestro, download and seed are for load_clips('paper'), not {str(source)!r}")
+    folder = BUNDLED / "clips" if source == "bundled" else place
+    if not folder.exists():
+        raise FileNotFoundError(f"{folder} does not exist; give 'bundled' or a folder of audio files")
+    files, unnamed = _list_files(folder)
+    table, skipped, short = _cut(files)
+    skipped, count = unnamed | skipped, len(unnamed) + len(files)
+    if table.empty:
+        raise ValueError(f"{_unusable(skipped, count)}; repair or remove them")
+    if skipped and warn:
+        told = f"{_unusable(skipped, count)}, and are skipped; repair or remove them"
+        warnings.warn(told, SkippedFiles, stacklevel=2)
+    if short and warn:
+        warnings.warn(_short(short, count), ShortFiles, stacklevel=2)
+    if per_recording is not None:
+        table = table[table.groupby("recording").cumcount() < per_recording].reset_index(drop=True)
+    table.insert(0, "clip", _unique_ids(table))
+    return ClipSet(table, "bundled" if source == "bundled" else folder.name, skipped=skipped)
+
+
+def _place(source: object) -> Path:
+    """Return a folder's or file's path; raises ValueError for what is none."""
+    if not isinstance(source, (str, os.PathLike)):
+        raise ValueError(
+            f"load_clips takes one folder or one file, not {type(source).__name__}; put several files into a folder, "
+            "where a manifest.csv may say which of them are taken"
+        )
+    if not os.fspath(source).strip():
+        raise ValueError("load_clips was given an empty path; give a folder ('.' for the one you are in), or 'bundled'")
+    return Path(source).expanduser()
+
+
+def _list_files(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return one row a file, with the manifest's columns and `file` absolute; and what no table can name."""
+    folder = folder.resolve()
+    manifest = folder / "manifest.csv"
+    if manifest.exists():
+        return _read_manifest(manifest), {}
+    found = [folder] if folder.is_file() else intake.files_below(folder)
+    # Pipes and links that lead nowhere stay in, to be named with those that cannot be used.
+    found = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
+    if not found:
+        raise ValueError(f"{folder} holds no audio; put {', '.join(AUDIO_SUFFIXES)} files into it")
+    base = folder.parent if folder.is_file() else folder
+    named = [path for path in found if _shown(path) == str(path)]
+    unnamed = {_shown(path): "its name is not valid UTF-8; rename it" for path in found if path not in named}
+    recordings = [str(path.relative_to(base).with_suffix("")) for path in named]
+    table = {"file": map(str, named), "instrument": "unknown", "recording": recordings, "licence": "unknown"}
+    return pd.DataFrame(table), unnamed
+
+
+def _shown(path: Path) -> str:
+    """Return a path as text; bytes that are no UTF-8, which file systems take and text does not, as a sign for them."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def _read_manifest(manifest: Path) -> pd.DataFrame:
+    try:
+        text = manifest.read_text(encoding="utf-8-sig")
+    except ValueError as error:
+        raise ValueError(f"{manifest} is not a table in CSV (not UTF-8); save it as CSV in UTF-8") from error
+    needed = ", ".join(MANIFEST_COLUMNS)
+    lines = csv.reader(text.splitlines(keepends=True), delimiter=_delimiter(text), skipinitialspace=True)
+    table = [(lines.line_num, cells) for cells in lines if any(cell.strip() for cell in cells)]
+    if not table:
+        raise ValueError(f"{manifest} is not a table in CSV (it is empty); it needs the columns {needed}")
+    head, *body = table
+    columns = [_column(name) for name in head[1]]
+    missing = [column for column in MANIFEST_COLUMNS if column not in columns]
+    if missing:
+        found = ", ".join(columns)
+        raise ValueError(f"{manifest} lacks the columns {', '.join(missing)}; it needs {needed}, and has {found}")
+    for line, cells in body:
+        if any(cells[len(columns) :]):
+            raise ValueError(
+                f"{manifest} is not a table in CSV: line {line} has {len(cells)} cells, and line {head[0]} names "
+                f"{len(columns)} columns; put a cell that holds {_delimiter(text)!r} between quotes"
+            )
+    rows = pd.DataFrame(
+        [(cells + [""] * len(columns))[: len(columns)] for _, cells in body], columns=columns, dtype=str
+    )
+    if rows.empty:
+        raise ValueError(f"{manifest} lists no files; add a row for each audio file")
+    reserved = sorted({"clip", "start", "padded_samples"} & set(rows))
+    if reserved:
+        raise ValueError(f"{manifest} has columns {', '.join(reserved)}, which the table fills in itself; rename them")
+    rows["file"] = [str((manifest.parent / file).resolve()) for file in rows["file"]]
+    absent = [file for file in rows["file"] if not Path(file).is_file()]
+    if absent:
+        raise ValueError(f"{manifest} names files that are not there: {_some(absent)}; correct or remove those rows")
+    repeated = rows["file"][rows["file"].duplicated()].unique().tolist()
+    if repeated:
+        raise ValueError(f"{manifest} lists files more than once: {_some(repeated)}; keep one row for each")
+    return rows
+
+
+def _delimiter(text: str) -> str:
+    """Return what stands between the names of a manifest's columns: a comma, or what some programs write for it."""
+    return max(",;\t", key=text.partition("\n")[0].count)
+
+
+def _column(name: str) -> str:
+    """Return a column's name, those that are needed in small letters."""
+    plain = name.strip()
+    return plain.lower() if plain.lower() in MANIFEST_COLUMNS else plain
+
+
+def _cut(files: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
+    """Return one row a clip, with `start` and `padded_samples`; which files give none, and which less than they say."""
+    lengths, skipped, short = [], {}, {}
+    for file, found in zip(files["file"], intake.forms(files["file"])):
+        try:
+            lengths.append(_length(found))
+        except Unusable as error:
+            skipped[file] = str(error)
+        else:
+            short |= {file: found.remark} if found.remark else {}
+    files = files[~files["file"].isin(list(skipped))]
+    if not lengths:
+        return files.assign(start=0, padded_samples=0), skipped, short
+    counts = [-(-length // CLIP_SAMPLES) for length in lengths]
+    table = files.loc[files.index.repeat(counts)].reset_index(drop=True)
+    cuts = np.concatenate([np.arange(count) for count in counts])
+    table["start"] = cuts * CLIP_SAMPLES
+    table["padded_samples"] = np.maximum(0, table["start"] + CLIP_SAMPLES - np.repeat(lengths, counts))
+    return table, skipped, short
+
+
+def _length(found: Form | Unusable) -> int:
+    """Return a file's samples at 48 kHz."""
+    if isinstance(found, Unusable):
+        raise found
+    if found.channels > 2:
+        raise Unusable(f"{found.channels} channels; mix it down to mono or stereo")
+    length = audio.samples_at(found.frames, found.samplerate, SAMPLE_RATE_HZ)
+    if not length:
+        raise Unusable("empty")
+    return length
+
+
+def _unusable(skipped: Mapping[str, str], of: int) -> str:
+    return f"{len(skipped)} of {of} files cannot be used: {_reasoned(skipped)}"
+
+
+def _short(short: Mapping[str, str], of: int) -> str:
+    told = f"{len(short)} of {of} files are cut short, and used as far as they go: {_reasoned(short)}"
+    return f"{told}; copy or export them again if there should be more"
+
+
+def _reasoned(files: Mapping[str, str]) -> str:
+    return _some([f"{file} ({reason})" for file, reason in files.items()])
+
+
+def _unique_ids(table: pd.DataFrame) -> list[str]:
+    """Name each clip after its file, numbered where a file gives several clips, with its path where names clash."""
+    files, cuts = table["file"], table["start"] // CLIP_SAMPLES
+    several = (cuts > 0).groupby(files).transform("any")
+    numbers = ("-" + cuts.astype(str)).where(several, "")
+    names = files.map({file: Path(file).stem for file in files.unique()})
+    clashing = (files.groupby(names).transform("nunique") > 1) | (names + numbers).duplicated(keep=False)
+    if clashing.any():
+        folder = os.path.commonpath([os.path.dirname(file) for file in files.unique()])
+        paths = {file: Path(file).relative_to(folder).as_posix() for file in files[clashing].unique()}
+        names = names.where(~clashing, files.map(paths))
+    return (names + numbers).tolist()
+
+
+def _some(names: list[str], n: int = 5) -> str:
+    more = f" and {len(names) - n} more" if len(names) > n else ""
+    return ", ".join(names[:n]) + more
