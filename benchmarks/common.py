@@ -18,7 +18,7 @@ import zarr
 from latentfx_nb.cache import check_space
 from latentfx_nb.serving.server import process_environment
 from latentfx_nb.store.shards import read_lazily, shard_bytes
-from latentfx_nb.store.store import _create_array, write_clip
+from latentfx_nb.store.store import create_array, write_clip
 
 CLIPS = 1024  # with ten effects each, the paper's 10 240 renders
 LOOK_S = 0.01
@@ -38,8 +38,8 @@ def spliced(latents: np.ndarray, clips: int, seed: int = 0) -> Iterator[np.ndarr
 
 def bundled_latents(encoder: str) -> np.ndarray:
     """Return the latents `[clip effect dim frame]` of the bundled clips, from the cache where they are."""
-    from latentfx_nb.sound.clips import load_clips
     from latentfx_nb.encoders import load_encoder
+    from latentfx_nb.sound.clips import load_clips
     from latentfx_nb.store.encode import encode_effects
 
     return encode_effects(load_clips("bundled"), load_encoder(encoder)).values
@@ -50,7 +50,7 @@ def write_latents(place: Path, encoder: str, clips: int = CLIPS) -> None:
     real = bundled_latents(encoder)
     shape = (clips, *real.shape[1:])
     check_space(place.parent, clips * shard_bytes(shape))
-    _create_array(zarr.create_group(place), shape, "effect")
+    create_array(zarr.create_group(place), shape, "effect")
     for row, latents in enumerate(spliced(real, clips)):
         write_clip(str(place), row, latents)
 

@@ -23,11 +23,11 @@ import torch
 from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
-from latentfx_nb.sound import audio
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.encoders.base import batch_size, choose_device
 from latentfx_nb.encoders.nets.soundstream import SoundStreamEncoder
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
+from latentfx_nb.sound import audio
 
 NAMES = ("diffae", "encodec-48k", "oobleck-acestep", "oobleck-stable-audio", "diffae-mini")
 BATCH = 10  # the renders of one clip

@@ -22,17 +22,17 @@ import torch
 import xarray as xr
 
 from latentfx_nb import figures
-from latentfx_nb.serving import server
-from latentfx_nb.sound.audio import Clip
-from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.analysis.pca import fit_pca
+from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, Encoder, list_encoders, load_encoder
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.pages import KnobPaths
 from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
+from latentfx_nb.serving import server
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.widgets.player import encode_sounds
-from latentfx_nb.analysis.prepared import effect_means
-from latentfx_nb.analysis.projections import fit_pca
 
 EFFECTS_TURNED = ("DIS", "RVB", "HPF", "LPF", "PS")
 ROUNDS = 15

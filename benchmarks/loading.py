@@ -19,10 +19,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from latentfx_nb.sound import audio
-from latentfx_nb.sound import readers
-from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
+from latentfx_nb.sound import audio, readers
+from latentfx_nb.sound.clips import load_clips
 
 ROUNDS, SECONDS, FILES = 5, 60, 6  # files of each kind
 KINDS = {"wav": 44_100, "flac": 48_000, "ogg": 44_100, "mp3": 44_100}

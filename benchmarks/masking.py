@@ -16,10 +16,12 @@ import xarray as xr
 from tqdm import tqdm
 
 from benchmarks.probes import dataloader_loop
-from latentfx_nb.analysis import linear
+from latentfx_nb.analysis.fast.batched import train_batched
+from latentfx_nb.analysis.fast.rows import Rows
+from latentfx_nb.analysis.fast.task import Progress, Task
 from latentfx_nb.analysis.masking import MASKING, mask_probes
+from latentfx_nb.analysis.training import recording_splits
 from latentfx_nb.paper import EFFECT_SETTINGS
-from latentfx_nb.analysis.probes import recording_splits
 
 CLIPS, DIMS, TIMED = 1024, 32, 3
 
@@ -35,16 +37,16 @@ def means(seed: int = 0) -> xr.DataArray:
     return xr.DataArray(x, coords, ("clip", "effect", "dim"))
 
 
-def tasks(x: xr.DataArray) -> list[linear.Task]:
+def tasks(x: xr.DataArray) -> list[Task]:
     """Return the 288 probes as nine tasks of 32, for the torch form."""
-    rows = linear.Rows(x.values.reshape(-1, DIMS))
+    rows = Rows(x.values.reshape(-1, DIMS))
     split = recording_splits(np.zeros(CLIPS, int), x["recording"].values)[0]
     found = []
     for number in range(1, 10):
         own = [np.concatenate([10 * clips, 10 * clips + number]) for clips in split]
         mean, scale = rows.values[own[0]].mean(0), 1 / rows.values[own[0]].std(0)
         labels = (np.arange(10 * CLIPS) % 10 == number).astype(np.intp)
-        found.append(linear.Task(rows, labels, 2, *own, mean, scale, MASKING, ~np.eye(DIMS, dtype=bool)))
+        found.append(Task(rows, labels, 2, *own, mean, scale, MASKING, ~np.eye(DIMS, dtype=bool)))
     return found
 
 
@@ -58,7 +60,7 @@ def main() -> None:
         ours.append(time.perf_counter() - start)
     probes = tasks(x)
     start = time.perf_counter()
-    linear._train_batched(probes, linear._News(probes), lambda epochs, accuracy: None, "cpu")
+    train_batched(probes, Progress(probes), lambda epochs, accuracy: None, "cpu")
     batched = time.perf_counter() - start
     start = time.perf_counter()
     for number in range(TIMED):

@@ -30,7 +30,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.decomposition import PCA, IncrementalPCA
 
 from benchmarks.common import CLIPS, run_alone, stored_latents, write_latents
-from latentfx_nb.analysis.projections import fit_pca
+from latentfx_nb.analysis.pca import fit_pca
 
 FLATTENED = ("dim", "frame")
 BATCH_CLIPS = 64

@@ -23,8 +23,11 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from tqdm import tqdm
 from zarr.codecs.numcodecs import AsType
 
-from latentfx_nb.analysis import linear
-from latentfx_nb.analysis.probes import ProbeConfig, train_probes
+from latentfx_nb.analysis.fast import linear
+from latentfx_nb.analysis.fast.rows import Rows
+from latentfx_nb.analysis.fast.task import Task, Training
+from latentfx_nb.analysis.probes import train_probes
+from latentfx_nb.analysis.training import ProbeConfig
 
 ROWS, FEATURES, LABELS = 10_240, 64, 10
 WIDE_EPOCHS = 4
@@ -39,7 +42,7 @@ def planted(n: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     ], labels
 
 
-def dataloader_loop(task: linear.Task) -> np.ndarray:
+def dataloader_loop(task: Task) -> np.ndarray:
     """Train a task of one probe as the paper describes it, in plain torch; return its weights `[feature+1 output]`."""
     x = torch.from_numpy((task.rows.values - task.mean) * task.scale)
     if task.seen is not None:
@@ -84,7 +87,7 @@ def narrow() -> float:
     x, labels = planted(ROWS, FEATURES)
     thirds = np.split(np.random.default_rng(1).permutation(ROWS), [ROWS * 3 // 5, ROWS * 4 // 5])
     mean, scale = x[thirds[0]].mean(0), 1 / x[thirds[0]].std(0)
-    task = linear.Task(linear.Rows(x), labels, LABELS, *thirds, mean, scale, linear.Training())
+    task = Task(Rows(x), labels, LABELS, *thirds, mean, scale, Training())
     linear.train([task])
     times = []
     for _ in range(3):

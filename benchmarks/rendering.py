@@ -17,10 +17,10 @@ from importlib.metadata import version
 import numpy as np
 import pyloudnorm
 
-from latentfx_nb.sound import audio
-from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import EFFECTS, Setting, render_many, render_settings
 from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
+from latentfx_nb.sound import audio
+from latentfx_nb.sound.clips import load_clips
 
 ROUNDS = 9
 CLIPS_AT_ONCE = 4  # what two threads share in a round

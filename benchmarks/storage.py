@@ -27,7 +27,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from zarr.codecs.numcodecs import AsType
 
 from benchmarks.common import bundled_latents, stored_latents
-from latentfx_nb.store.store import _create_array, write_clip
+from latentfx_nb.store.store import create_array, write_clip
 
 DIMS = ("clip", "effect", "dim", "frame")
 ROUNDS = 7
@@ -41,7 +41,7 @@ class Form(NamedTuple):
 
 
 def write_ours(place: Path, latents: np.ndarray) -> None:
-    _create_array(zarr.create_group(place), latents.shape, "effect")
+    create_array(zarr.create_group(place), latents.shape, "effect")
     for row, clip in enumerate(latents):
         write_clip(str(place), row, clip)
 

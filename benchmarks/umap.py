@@ -28,7 +28,7 @@ NUDGE = np.float32(1e-3)  # of a feature: a point that was not in the fit
 
 def ours(x: xr.DataArray) -> tuple:
     """Return a fitted model's function that places a point, with nothing read from the cache or written to it."""
-    from latentfx_nb.analysis.projections import fit_umap
+    from latentfx_nb.analysis.umap import fit_umap
 
     features = FLATTENED if "frame" in x.dims else None
     imported = time.perf_counter()

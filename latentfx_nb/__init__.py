@@ -9,8 +9,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "load_clips": "clips",
-    "ClipSet": "clips",
+    "load_clips": "sound.clips",
+    "ClipSet": "sound.clips",
     "EFFECTS": "effects",
     "render": "effects",
     "list_encoders": "encoders",
@@ -18,44 +18,48 @@ _HOME = {
     "register_encoder": "encoders",
     "check_encoder": "encoders",
     "ModuleEncoder": "encoders",
-    "encode_effects": "latents",
-    "encode_sweep": "latents",
-    "encoded_clips": "latents",
-    "fit_pca": "projections",
-    "fit_umap": "projections",
-    "neighbour_purity": "projections",
-    "purity_table": "projections",
-    "straightness": "geometry",
-    "total_curvature": "geometry",
-    "participation_ratio": "geometry",
-    "direction_agreement": "geometry",
-    "knob_correlation": "geometry",
-    "smooth": "geometry",
-    "speed": "geometry",
-    "extent": "geometry",
-    "ProbeConfig": "probes",
-    "train_probes": "probes",
-    "probe_table": "probes",
-    "accuracy_interval": "probes",
-    "MASKING": "masking",
-    "mask_probes": "masking",
-    "masking_losses": "masking",
-    "greedy_masking": "masking",
-    "learn_effect": "algebra",
-    "interpolate": "algebra",
-    "scale_dims": "algebra",
-    "swap_dims": "algebra",
-    "algebra_scores": "algebra",
-    "score_table": "algebra",
-    "paper_claims": "claims",
-    "compare_claims": "claims",
+    "encode_effects": "store.encode",
+    "encode_sweep": "store.encode",
+    "encoded_clips": "store.encode",
+    "fit_pca": "analysis.pca",
+    "fit_umap": "analysis.umap",
+    "neighbour_purity": "analysis.neighbours",
+    "purity_table": "analysis.neighbours",
+    "straightness": "analysis.geometry",
+    "total_curvature": "analysis.geometry",
+    "participation_ratio": "analysis.geometry",
+    "direction_agreement": "analysis.geometry",
+    "knob_correlation": "analysis.geometry",
+    "smooth": "analysis.geometry",
+    "speed": "analysis.geometry",
+    "extent": "analysis.geometry",
+    "ProbeConfig": "analysis.training",
+    "train_probes": "analysis.probes",
+    "probe_table": "analysis.probes",
+    "accuracy_interval": "analysis.intervals",
+    "MASKING": "analysis.masking",
+    "mask_probes": "analysis.masking",
+    "masking_losses": "analysis.masking",
+    "greedy_masking": "analysis.masking",
+    "learn_effect": "analysis.algebra",
+    "interpolate": "analysis.algebra",
+    "scale_dims": "analysis.algebra",
+    "swap_dims": "analysis.algebra",
+    "algebra_scores": "analysis.algebra_study",
+    "score_table": "analysis.algebra_study",
+    "paper_claims": "analysis.claims",
+    "compare_claims": "analysis.claims",
 }
-_MODULES = (
-    *("algebra", "audio", "cache", "claims", "clips", "cluster", "comparison", "dashboard", "datasets", "decoding"),
-    *("effects", "encoders", "exports", "geometry", "kernels", "latents", "linear", "masking", "panels", "paper"),
-    *("player", "plots", "prepared", "probes", "projections", "report", "samples", "server", "shipped", "stores"),
-    *("temporary", "uploads"),
-)
+_MODULES = {
+    "plots": "figures",
+    **{name: name for name in ("analysis", "cache", "effects", "encoders", "figures", "pages", "paper", "report")},
+    **{name: name for name in ("serving", "sound", "store", "widgets")},
+    **{name: f"analysis.{name}" for name in ("algebra", "claims", "comparison", "masking", "prepared", "probes")},
+    **{name: f"analysis.{name}" for name in ("algebra_study", "geometry", "neighbours")},
+    **{name: f"sound.{name}" for name in ("audio", "clips", "datasets", "uploads")},
+    **{name: f"store.{name}" for name in ("decoding", "exports")},
+}
+"""What is reached as `latentfx_nb.NAME` -> where it lies. `plots` is what examples call `figures`."""
 
 __all__ = ["__version__", *_HOME]
 
@@ -64,7 +68,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
+        return import_module(f"{__name__}.{_MODULES[name]}")
     raise AttributeError(f"latentfx_nb has no {name!r}")
 
 

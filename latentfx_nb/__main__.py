@@ -109,8 +109,8 @@ def _shard(text: str) -> tuple[int, int]:
 def _encode(options: argparse.Namespace) -> int:
     from tqdm.auto import tqdm
 
-    from latentfx_nb.sound.clips import load_clips
     from latentfx_nb.encoders import load_encoder
+    from latentfx_nb.sound.clips import load_clips
     from latentfx_nb.store.encode import encode_effects, encode_sweep
 
     if options.sweep and options.effects:
@@ -145,7 +145,7 @@ def _encode(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from latentfx_nb.cache import cache_dir
-    from latentfx_nb.store.store import verify
+    from latentfx_nb.store.verify import verify
 
     folder = cache_dir() / "latents"
     places = options.stores or sorted(folder.glob("*.zarr"))
@@ -160,10 +160,10 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _warm(options: argparse.Namespace) -> None:
-    from latentfx_nb.sound.clips import load_clips
+    from latentfx_nb.analysis.fast.cores import compile_kernels
     from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
+    from latentfx_nb.sound.clips import load_clips
     from latentfx_nb.store.encode import encode_effects
-    from latentfx_nb.analysis.linear import compile_kernels
 
     compile_kernels()
     for name in options.encoders or DEFAULT_ENCODERS[:1]:

@@ -26,18 +26,21 @@ import psutil
 from threadpoolctl import threadpool_info
 
 from latentfx_nb import __version__, paper
-from latentfx_nb.analysis.algebra import HELD_OUT, RIDGE, SHOTS, algebra_scores
+from latentfx_nb.analysis.algebra import RIDGE
+from latentfx_nb.analysis.algebra_study import HELD_OUT, SHOTS, algebra_scores
+from latentfx_nb.analysis.intervals import DRAWS, accuracy_interval
+from latentfx_nb.analysis.masking import MASKING
+from latentfx_nb.analysis.neighbours import RENDERS_BESIDE
+from latentfx_nb.analysis.prepared import CLOUD_FRAMES
+from latentfx_nb.analysis.shipped import POINTS
+from latentfx_nb.analysis.training import ProbeConfig
+from latentfx_nb.analysis.umap import UMAP_METRIC, fit_umap
 from latentfx_nb.cache import cache_dir
-from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.store.decoding import SEED as DECODING_SEED
 from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, settings_hash
 from latentfx_nb.encoders import present_hashes
 from latentfx_nb.encoders.base import compute_devices, cpu_instructions
-from latentfx_nb.analysis.masking import MASKING
-from latentfx_nb.analysis.prepared import CLOUD_FRAMES
-from latentfx_nb.analysis.probes import DRAWS, ProbeConfig, accuracy_interval
-from latentfx_nb.analysis.projections import RENDERS_BESIDE, UMAP_METRIC, fit_umap
-from latentfx_nb.analysis.shipped import POINTS
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store.decoding import SEED as DECODING_SEED
 
 OWN_SETTINGS = ("LATENTFX_CACHE", "LATENTFX_WEIGHTS", "LATENTFX_CLIPS", "LATENTFX_UPLOAD_MB", "LATENTFX_ALLOW_FOLDERS")
 

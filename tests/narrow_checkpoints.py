@@ -6,10 +6,10 @@ import argparse
 
 import torch
 
-from latentfx_nb.encoders.sources.checkpoints import convert
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.nets.soundstream import SoundStreamDecoder, SoundStreamEncoder
 from latentfx_nb.encoders.nets.unet import DiffusionUNet
+from latentfx_nb.encoders.sources.checkpoints import convert
 from latentfx_nb.encoders.sources.weights import digest
 from tests.paper_networks import random_weights
 

@@ -1,4 +1,4 @@
-"""`latentfx_nb.analysis.algebra`: planted effects are learned, what has no effect is not, and held-out clips stay held out."""
+"""`analysis.algebra`: planted effects are learned, what has no effect is not, and held-out clips stay held out."""
 
 from __future__ import annotations
 
@@ -11,24 +11,20 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis import algebra
-from latentfx_nb.analysis.algebra import (
+from latentfx_nb.analysis import algebra, algebra_study
+from latentfx_nb.analysis.algebra import METHODS, interpolate, learn_effect, scale_dims, swap_dims
+from latentfx_nb.analysis.algebra_study import (
     MEASURES,
-    METHODS,
     WET,
     algebra_scores,
     held_out_rows,
-    interpolate,
-    learn_effect,
     learning_rows,
     logmel_distance_db,
-    scale_dims,
     score_table,
     stft_distance,
-    swap_dims,
 )
-from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.encoders import load_encoder
+from latentfx_nb.sound.clips import load_clips
 
 SILENT = partial(tqdm, disable=True)
 DIMS, FRAMES = 6, 40
@@ -179,7 +175,7 @@ def test_distances_are_0_for_the_same_sound_and_grow_with_the_difference():
 def test_held_out_clips_are_of_a_recording_each_and_of_both_instruments(bundled):
     rows = held_out_rows(bundled)
     table = bundled.table.iloc[rows]
-    assert len(rows) == algebra.HELD_OUT >= 8
+    assert len(rows) == algebra_study.HELD_OUT >= 8
     assert table["recording"].is_unique
     assert table["instrument"].value_counts().tolist() == [6, 6]
     assert len(held_out_rows(bundled[:3], 12)) == bundled[:3].table["recording"].nunique()
@@ -282,8 +278,8 @@ def test_a_stopped_study_goes_on_with_the_effects_it_has_not_done(bundled, linea
     done[0].unlink()
 
     measured = []
-    original = algebra._Study.scores
-    monkeypatch.setattr(algebra._Study, "scores", lambda *a: measured.append(a[0]._effect) or original(*a))
+    original = algebra_study._Study.scores
+    monkeypatch.setattr(algebra_study._Study, "scores", lambda *a: measured.append(a[0]._effect) or original(*a))
     xr.testing.assert_identical(study(["HPF", "LPF"]), whole)
     assert len(measured) == 1
     content = bytearray(done[1].read_bytes())

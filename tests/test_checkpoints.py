@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from latentfx_nb import encoders
 from latentfx_nb.__main__ import main
 from latentfx_nb.encoders import list_encoders, load_encoder
-from latentfx_nb.encoders.sources.checkpoints import CHECKPOINTS, DIFFAE, convert, load_network
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.nets.soundstream import STAGE_1, SoundStreamDecoder, SoundStreamEncoder
 from latentfx_nb.encoders.nets.unet import STACKED as STACKED_UNET
 from latentfx_nb.encoders.nets.unet import DiffusionUNet
+from latentfx_nb.encoders.sources.checkpoints import CHECKPOINTS, DIFFAE, convert, load_network
 from latentfx_nb.encoders.sources.weights import SUMS, digest
 from tests.conftest import SHARED
 from tests.narrow_checkpoints import networks, save_checkpoint, save_converted, state_dict

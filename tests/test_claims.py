@@ -1,4 +1,4 @@
-"""`latentfx_nb.analysis.claims`: on latents made to bear a claim out it holds, on others it does not, and no number is fixed."""
+"""`analysis.claims`: on latents made to bear a claim out it holds, on others it does not, and no number is fixed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from latentfx_nb.analysis import claims
 from latentfx_nb.analysis.claims import compare_claims, masking_claims, paper_claims, probe_claims, row_measures
 from latentfx_nb.analysis.geometry import straightness
 from latentfx_nb.analysis.masking import masking_losses
-from latentfx_nb.paper import EFFECT_SETTINGS, KNOB_RANGES
+from latentfx_nb.analysis.neighbours import purity_table
 from latentfx_nb.analysis.probes import overall_accuracy, train_probes
-from latentfx_nb.analysis.projections import purity_table
+from latentfx_nb.paper import EFFECT_SETTINGS, KNOB_RANGES
 
 EFFECTS = list(EFFECT_SETTINGS)
 CLIPS, DIM, FRAMES = 20, 12, 24

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from latentfx_nb.paper import CLIP_SAMPLES
 from latentfx_nb.sound import audio
 from latentfx_nb.sound.clips import ClipSet, ShortFiles, SkippedFiles, load_clips
-from latentfx_nb.paper import CLIP_SAMPLES
 
 RATE = 48_000
 HEADER = "file,instrument,recording,licence\n"

@@ -16,11 +16,11 @@ import pytest
 import xarray as xr
 
 from latentfx_nb import encoders
-from latentfx_nb.store import encode as latents
-from latentfx_nb.store import store as stores
-from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.store.cluster import Loaded, run_blocks
 from latentfx_nb.encoders import load_encoder, reloading
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store import encode as latents
+from latentfx_nb.store import many, pipeline, verify
+from latentfx_nb.store.cluster import Loaded, run_blocks
 from latentfx_nb.store.encode import SkippedClips, encode_effects, encode_sweep
 from tests.test_latents import LABELS, Quiet, Tiny, content_of, encode, finished_rows, listed_once
 
@@ -169,10 +169,10 @@ def test_a_worker_that_sees_other_files_stops_the_run(client, clips, tmp_path):
     """It would be done with each of them in no time, and leave out all."""
 
     def see_others():
-        latents.own, latents._changed = latents._changed, lambda clip, digest: latents._Changed("another folder")
+        latents.own, pipeline.changed = pipeline.changed, lambda clip, digest: pipeline.ChangedClip("another folder")
 
     def see_again():
-        latents._changed = latents.__dict__.pop("own")
+        pipeline.changed = latents.__dict__.pop("own")
 
     client.run(see_others)
     try:
@@ -198,10 +198,10 @@ def test_without_dask_a_client_names_the_extra(clips, tmp_path, monkeypatch):
 
 def test_workers_refuse_other_libraries_and_weights(clips, monkeypatch):
     encoder = load_encoder("logmel", "cpu")
-    way = latents._Way([], 1, None)
-    block = latents._Block([0], clips[:1], clips[:1].hashes(), way, "another", "")
+    way = pipeline.EncodingPlan([], 1, None)
+    block = many._Block([0], clips[:1], clips[:1].hashes(), way, "another", "")
     with pytest.raises(ValueError, match="another version of pedalboard or pyloudnorm: install the same"):
-        latents._encode_block(Loaded(lambda: encoder), block)
+        many._encode_block(Loaded(lambda: encoder), block)
     again = reloading(encoder)
     assert again() is load_encoder("logmel", "cpu")
     monkeypatch.setattr(type(encoder), "weights_hash", "f" * 64)
@@ -314,7 +314,7 @@ def test_workers_of_unlike_processors_share_a_store(unlike_workers, clips, tmp_p
     with distributed.get_task_stream(unlike_workers) as tasks:
         array = encode_sweep(clips, encoder, "HPF", 3, store=store, client=unlike_workers, bar=Quiet)
     assert len({task["worker"] for task in tasks.data if task["key"].startswith("_run")}) == 2
-    verdict = stores.verify(store)
+    verdict = verify.verify(store)
     assert verdict.is_sound and len(verdict.good) == 10 and listed_once(store)
     alone = encode_sweep(clips, encoder, "HPF", 3, store=tmp_path / "alone", bar=Quiet)
     assert array["value"].values.tolist() == alone["value"].values.tolist()

@@ -10,8 +10,7 @@ import pytest
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis import comparison
-from latentfx_nb.analysis import geometry
+from latentfx_nb.analysis import comparison, geometry
 from latentfx_nb.analysis.comparison import (
     MEASURES,
     PATH_MEASURES,
@@ -22,8 +21,8 @@ from latentfx_nb.analysis.comparison import (
     path_table,
     purity_by_window,
 )
+from latentfx_nb.analysis.neighbours import purity_table
 from latentfx_nb.effects import EFFECTS
-from latentfx_nb.analysis.projections import purity_table
 
 CLIPS = 12
 SILENT = partial(tqdm, disable=True)

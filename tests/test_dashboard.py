@@ -9,10 +9,8 @@ import nbformat
 import plotly.graph_objects as go
 import pytest
 
-from latentfx_nb.serving import dashboard
-from latentfx_nb.serving import kernels
-from latentfx_nb.serving import server
 from latentfx_nb.pages.base import _Figure
+from latentfx_nb.serving import dashboard, kernels, server
 from tests.speed import PATIENCE_S
 
 SAYS = """

@@ -20,11 +20,10 @@ import pandas as pd
 import pytest
 import soundfile
 
-from latentfx_nb.sound import audio
-from latentfx_nb.sound import datasets
 from latentfx_nb.__main__ import main
-from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
+from latentfx_nb.sound import audio, choosing, datasets
+from latentfx_nb.sound.clips import load_clips
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
@@ -176,7 +175,7 @@ def places(table):
 
 
 def test_the_choice_is_spread_evenly_over_recordings(all_sound):
-    chosen = datasets.choose(full_size())
+    chosen = choosing.choose(full_size())
     assert chosen["instrument"].value_counts().to_dict() == {"guitar": 512, "piano": 512}
     assert chosen["mode"].value_counts().to_dict() == {"comp": 256, "solo": 256}
     counts = chosen.groupby("file").size()
@@ -188,12 +187,12 @@ def test_the_choice_is_spread_evenly_over_recordings(all_sound):
 
 def test_the_choice_depends_on_the_seed_alone(all_sound):
     table = full_size()
-    chosen = datasets.choose(table)
+    chosen = choosing.choose(table)
     shuffled = table.sample(frac=1, random_state=3, ignore_index=True)
     moved = table.assign(file=table["file"].str.replace("/a/", "/other/place/").str.replace(".wav", ".flac"))
-    assert places(datasets.choose(shuffled)) == places(chosen)
-    assert datasets.choose(moved).index.tolist() == chosen.index.tolist()
-    assert len(set(places(datasets.choose(table, seed=1))) & set(places(chosen))) < 0.7 * len(chosen)
+    assert places(choosing.choose(shuffled)) == places(chosen)
+    assert choosing.choose(moved).index.tolist() == chosen.index.tolist()
+    assert len(set(places(choosing.choose(table, seed=1))) & set(places(chosen))) < 0.7 * len(chosen)
     # Pinned, so that no later version takes other clips unnoticed.
     names = " ".join(f"{Path(file).stem}:{start}" for file, start in places(chosen))
     assert hashlib.sha256(names.encode()).hexdigest()[:16] == "c123cdb98849e9ef"
@@ -201,9 +200,9 @@ def test_the_choice_depends_on_the_seed_alone(all_sound):
 
 def test_a_cap_a_recording_keeps_some_of_the_same_clips(all_sound):
     table = full_size()
-    capped = datasets.choose(table, per_recording=1)
+    capped = choosing.choose(table, per_recording=1)
     assert capped["recording"].is_unique and len(capped) == 180 + 93
-    assert set(places(capped)) <= set(places(datasets.choose(table)))
+    assert set(places(capped)) <= set(places(choosing.choose(table)))
     assert 60 < (capped["mode"] == "comp").sum() < 120  # neither mode is preferred
 
 
@@ -522,14 +521,14 @@ def test_an_interrupted_download_can_be_completed(mirdata_server, room, tmp_path
 
 def test_recordings_that_were_changed_are_named(mirdata_server, own_copy):
     folder = own_copy / "GuitarSet"
-    assert datasets.validate("guitarset", folder) == 8
-    assert datasets.validate("maestro", own_copy) == 3
+    assert choosing.validate("guitarset", folder) == 8
+    assert choosing.validate("maestro", own_copy) == 3
     changed = folder / "audio_mono-mic" / f"{TRACKS[3]}_mic.wav"
     changed.write_bytes(changed.read_bytes()[:-2])
     with pytest.raises(ValueError, match=rf"1 of 8 recordings of GuitarSet are not as .*{TRACKS[3]}_mic.wav; replace"):
-        datasets.validate("guitarset", folder)
+        choosing.validate("guitarset", folder)
     with pytest.raises(ValueError, match="'paper' is no data set; name one of guitarset, maestro"):
-        datasets.validate("paper")
+        choosing.validate("paper")
 
 
 def test_too_little_space_is_said_before_anything_is_fetched(mirdata_server, room):
@@ -545,4 +544,4 @@ def test_without_mirdata_folders_are_read_and_a_download_says_what_to_install(lo
     with pytest.raises(ImportError, match=r"pip install 'latentfx-nb\[datasets\]', or download it yourself from https"):
         load_clips("paper", download=True)
     with pytest.raises(ImportError, match="mirdata downloads and checks MAESTRO"):
-        datasets.validate("maestro", load.keywords["maestro"])
+        choosing.validate("maestro", load.keywords["maestro"])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from latentfx_nb.store import decoding
 from latentfx_nb.sound.audio import loudness_lufs
+from latentfx_nb.store import decoding
 from latentfx_nb.store.decoding import reconstruction
 
 

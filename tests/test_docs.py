@@ -13,9 +13,9 @@ import torch
 
 import latentfx_nb as lfx
 from latentfx_nb import encoders
-from latentfx_nb.sound import audio
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.paper import CLIP_SAMPLES
+from latentfx_nb.sound import audio
 
 GUIDE = (Path(__file__).resolve().parents[1] / "docs" / "encoders.md").read_text(encoding="utf-8")
 RECIPES = dict(re.findall(r"### (\w+)\n.*?```python\n(.*?)```", GUIDE, re.DOTALL))

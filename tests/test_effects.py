@@ -13,7 +13,6 @@ import pyloudnorm
 import pytest
 
 from latentfx_nb import paper
-from latentfx_nb.sound import audio
 from latentfx_nb.effects import (
     EFFECTS,
     TURNABLE,
@@ -25,6 +24,7 @@ from latentfx_nb.effects import (
     render_settings,
     settings_hash,
 )
+from latentfx_nb.sound import audio
 
 RATE = 48_000
 

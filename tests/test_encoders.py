@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from latentfx_nb import encoders
-from latentfx_nb.sound import audio
 from latentfx_nb.encoders import Decoder, Encoder, base, diffae, list_encoders, load_encoder, register_encoder, stacked
 from latentfx_nb.encoders.base import batch_size, check_bf16, choose_device, decode_latents, encode_clips, model_input
 from latentfx_nb.encoders.logmel import BANDS, HOP, LogMel, mel_filters
 from latentfx_nb.paper import CLIP_SAMPLES
+from latentfx_nb.sound import audio
 
 RATE = 48_000
 BUILT_IN = sorted(encoders._BUILT_IN)

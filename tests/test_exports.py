@@ -11,10 +11,10 @@ import pyarrow.parquet
 import pytest
 import xarray as xr
 
-from latentfx_nb.store import exports
 from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.store.exports import points_table, write_latents, write_parquet
+from latentfx_nb.store import exports
 from latentfx_nb.store.encode import encode_effects, encode_sweep
+from latentfx_nb.store.exports import points_table, write_latents, write_parquet
 from tests.test_latents import Quiet, Tiny
 
 pytestmark = [

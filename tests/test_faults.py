@@ -15,16 +15,16 @@ import pytest
 import zarr
 
 from latentfx_nb import cache
-from latentfx_nb.store import decoding
-from latentfx_nb.store import store as stores
-from latentfx_nb.sound import clips as clips_module
 from latentfx_nb.__main__ import main
-from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.store.decoding import reconstruction
 from latentfx_nb.effects import render
 from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.store.encode import encode_effects
 from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
+from latentfx_nb.sound import clips as clips_module
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store import decoding, folders, verify
+from latentfx_nb.store import store as stores
+from latentfx_nb.store.decoding import reconstruction
+from latentfx_nb.store.encode import encode_effects
 from tests.speed import PATIENCE_S
 from tests.test_decoding import Decoding
 from tests.test_latents import Quiet, Tiny, content_of, encoded, finished_rows
@@ -115,15 +115,15 @@ def test_flipped_bits_never_give_a_wrong_number(clips, truth, whole, tmp_path, k
         store = Path(shutil.copytree(whole, tmp_path / f"{number}.zarr"))
         path = random.choice(files_of(store, kind))
         flip(path, random)
-        verdict = stores.verify(store)
+        verdict = verify.verify(store)
         assert not verdict.is_sound or harmless(store, whole, path), f"{path} is damaged and nothing says so"
         repaired = Path(shutil.copytree(store, tmp_path / "repaired.zarr"))
         right, refused = outcome(clips, truth, store)
         tally(soak, f"bits flipped: {kind}", right, refused)
         if not verdict.fault:
-            stores.verify(repaired, repair=True)
+            verify.verify(repaired, repair=True)
             assert outcome(clips, truth, repaired) == (CLIPS, 0)
-            after = stores.verify(repaired)
+            after = verify.verify(repaired)
             assert after.is_sound and len(after.good) == CLIPS
             soak.count("Store", "stores repaired by verify")
         shutil.rmtree(store)
@@ -202,7 +202,7 @@ def test_a_store_without_checksums_of_its_description_is_read_as_before(clips, t
     del document["attributes"]["checksums"]
     (copy / "zarr.json").write_text(json.dumps(document))
     assert outcome(clips, truth, copy) == (CLIPS, 0)
-    assert stores.verify(copy).is_sound
+    assert verify.verify(copy).is_sound
 
 
 # A full disk, and one that cannot be written.
@@ -250,7 +250,7 @@ def test_a_full_disk_keeps_what_is_finished(clips, truth, tmp_path, soak):
                 )
                 full += 1
             (disk / "filler").unlink(missing_ok=True)
-            kept = stores.verify(store)
+            kept = verify.verify(store)
             assert kept.is_sound, "what did not fit is unfinished, and nothing is bad"
             assert outcome(clips, truth, store) == (CLIPS, 0)
             shutil.rmtree(store)
@@ -403,7 +403,7 @@ def test_a_store_of_an_older_or_newer_format_is_refused_and_left_alone(clips, co
     before = content_of(copy)
     with pytest.raises(ValueError, match=f"was written in format {version} and this version reads format"):
         encode(clips, Tiny(fail_at=1), copy)
-    verdict = stores.verify(copy, repair=True)
+    verdict = verify.verify(copy, repair=True)
     assert f"was written in format {version}" in str(verdict) and not verdict.is_sound
     assert content_of(copy) == before
 
@@ -500,26 +500,26 @@ def test_verify_counts_damaged_records_and_repair_takes_them_out(clips, truth, c
     ledger = copy / "latents" / "ledger.bin"
     flip(ledger, np.random.default_rng(0))
     encode(clips, Tiny(), copy)
-    verdict = stores.verify(copy)
+    verdict = verify.verify(copy)
     assert (len(verdict.good), verdict.damaged_records, verdict.is_sound) == (CLIPS, 1, False)
     assert "1 records of the ledger damaged" in str(verdict)
-    stores.verify(copy, repair=True)
-    assert stores.verify(copy).is_sound
+    verify.verify(copy, repair=True)
+    assert verify.verify(copy).is_sound
     assert outcome(clips, truth, copy) == (CLIPS, 0)
 
 
 def test_a_store_at_a_url_is_verified_and_repaired(clips, truth, tmp_path):
     url = f"memory://faults/{tmp_path.name}.zarr"
     encode(clips, Tiny(), url)
-    assert stores.verify(url).is_sound
-    files = stores._folder(url)
+    assert verify.verify(url).is_sound
+    files = folders.folder_at(url)
     name = "latents/c.1.0.0.0"
     content = bytearray(files.read(name))
     content[100] ^= 1
     files.replace(name, bytes(content))
     with pytest.raises(ValueError, match="(?i)checksum"):
         encode(clips, Tiny(fail_at=1), url)[1].load()
-    verdict = stores.verify(url, repair=True)
+    verdict = verify.verify(url, repair=True)
     assert list(verdict.bad) == [1] and len(verdict.good) == 3
     assert np.array_equal(encode(clips, Tiny(), url).values, truth[0])
-    assert stores.verify(url).is_sound
+    assert verify.verify(url).is_sound

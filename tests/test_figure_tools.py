@@ -17,10 +17,10 @@ import xarray as xr
 from tqdm import tqdm
 
 from latentfx_nb import pages, paper
-from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import render
 from latentfx_nb.pages import figure_tools
 from latentfx_nb.pages.figure_tools import FigureTools, figure_table, saved_page
+from latentfx_nb.sound.clips import load_clips
 from tests.speed import PATIENCE_S
 from tests.test_panels import drawn
 
@@ -73,7 +73,7 @@ PANELS = {
 @pytest.mark.parametrize("name", PANELS)
 def test_the_code_draws_what_the_page_shows(name):
     arguments, choices = PANELS[name]
-    panel = getattr(panels, name)(**arguments)
+    panel = getattr(pages, name)(**arguments)
     for control, value in choices.items():
         getattr(panel, control).value = value
     panel.wait(PATIENCE_S)

@@ -19,13 +19,12 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from latentfx_nb.sound import audio
-from latentfx_nb.sound import intake
-from latentfx_nb.sound.clips import SkippedFiles, load_clips
 from latentfx_nb.effects import render
 from latentfx_nb.paper import CLIP_SAMPLES, TARGET_LUFS
-from latentfx_nb.widgets.player import encode_sounds
+from latentfx_nb.sound import audio, intake
+from latentfx_nb.sound.clips import SkippedFiles, load_clips
 from latentfx_nb.sound.uploads import Uploads
+from latentfx_nb.widgets.player import encode_sounds
 from tests.conftest import SOAK
 from tests.speed import PATIENCE_S
 

@@ -12,8 +12,9 @@ import pytest
 import soundfile
 
 from latentfx_nb.sound import intake
+from latentfx_nb.sound.form import Unusable
 from latentfx_nb.sound.intake import describe, inspect
-from latentfx_nb.sound.readers import AudioFile, Unusable
+from latentfx_nb.sound.readers import AudioFile
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows knows no such limits and signals")
 

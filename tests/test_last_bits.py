@@ -15,11 +15,12 @@ import pytest
 import xarray as xr
 
 from latentfx_nb import effects
-from latentfx_nb.store import encode as latents
-from latentfx_nb.store import store as stores
-from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, settings_hash
 from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store import encode as latents
+from latentfx_nb.store import ledger, verify
+from latentfx_nb.store import store as stores
 from latentfx_nb.store.encode import encode_effects, encode_sweep
 from tests.test_latents import Quiet, Tiny, content_of, encoded, finished_rows
 
@@ -141,7 +142,7 @@ def test_a_store_begun_on_one_processor_goes_on_on_another(last_bits, clips, tmp
     assert len(encoded(log)) == 3 + 2, "what was finished is not encoded again"
     assert sweep["value"].values.tolist() == whole["value"].values.tolist()
     np.testing.assert_allclose(sweep, whole, rtol=2.0**-9, atol=1e-4)
-    verdict = stores.verify(store)
+    verdict = verify.verify(store)
     assert verdict.is_sound and verdict.good == [0, 1, 2, 3]
 
 
@@ -172,7 +173,7 @@ def as_before(monkeypatch):
 def forget_versions(store):
     document = json.loads((store / "zarr.json").read_text())
     document["attributes"].pop("versions", None)
-    document["attributes"]["checksums"]["zarr.json"] = stores._checksum_of(document)
+    document["attributes"]["checksums"]["zarr.json"] = ledger.checksum_of(document)
     (store / "zarr.json").write_text(json.dumps(document))
 
 

@@ -1,4 +1,4 @@
-"""`latentfx_nb.store.encode`: labels and values of the arrays, and a store that survives kills, damage and full disks."""
+"""`store.encode`: labels and values of the arrays, and a store that survives kills, damage and full disks."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ import xarray as xr
 import zarr
 
 from latentfx_nb import effects
-from latentfx_nb.store import encode as latents
-from latentfx_nb.store import shards
-from latentfx_nb.store import store as stores
-from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import EFFECTS, Setting, render
 from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.store.encode import encode_effects, encode_sweep
 from latentfx_nb.paper import CLIP_SAMPLES, TARGET_LUFS
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store import encode as latents
+from latentfx_nb.store import ledger, shards, verify
+from latentfx_nb.store import store as stores
+from latentfx_nb.store.encode import encode_effects, encode_sweep
 
 # The package switches this warning off itself, and pytest switches it on again.
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
@@ -99,7 +99,7 @@ def encoded(log):
 def finished_rows(store):
     """Return the rows whose records are in the ledger."""
     group = zarr.open_group(store, mode="r")["latents"]
-    read = (stores._read_records(one.read_bytes(), stores._record_type(group.shape[1:3])) for one in ledgers(store))
+    read = (ledger.read_records(one.read_bytes(), ledger.record_type(group.shape[1:3])) for one in ledgers(store))
     return sorted(row for records in read for row in records)
 
 
@@ -107,7 +107,7 @@ def listed_once(store):
     """Say whether each clip of a whole store has one record, and no byte beside."""
     group = zarr.open_group(store, mode="r")["latents"]
     size = sum(path.stat().st_size for path in ledgers(store))
-    return size == group.shape[0] * stores._record_type(group.shape[1:3]).itemsize
+    return size == group.shape[0] * ledger.record_type(group.shape[1:3]).itemsize
 
 
 def ledgers(store):
@@ -303,8 +303,8 @@ def _run(folder, store, log, moment=None):
     """Encode in a process of its own, which kills itself, or waits to be killed, at the moment that is named."""
     encoder = Tiny(log)
     if moment == "creating":
-        create = stores._create_array
-        stores._create_array = lambda *args: (create(*args), _die())
+        create = stores.create_array
+        stores.create_array = lambda *args: (create(*args), _die())
     elif moment == "encoding":
         encoder.die_at = 2
     elif moment == "shard written":
@@ -369,7 +369,7 @@ def test_killed_at_random_moments(folder, clips, whole, tmp_path, soak):
         before, finished = finished, finished_rows(store)
         assert_goes_on(before, finished, [whole[1].index(batch) for batch in encoded(log)])
         log.unlink(missing_ok=True)
-        verdict = stores.verify(store)
+        verdict = verify.verify(store)
         soak.count("Store", "blocks verified after kills", len(verdict.good))
         soak.count("Store", "bad blocks after kills", len(verdict.bad))
         assert verdict.is_sound and verdict.good == finished
@@ -486,7 +486,7 @@ def test_of_two_at_once_either_may_be_killed_and_the_other_goes_on(folder, clips
         killed.join()
         other.join()
         assert other.exitcode == 0
-        verdict = stores.verify(store)
+        verdict = verify.verify(store)
         assert verdict.is_sound and len(verdict.good) == 6
         assert listed_once(store)
         assert_same_as(whole, clips, store)

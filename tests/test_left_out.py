@@ -15,10 +15,10 @@ import pytest
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb.store import store as stores
-from latentfx_nb.analysis.algebra import algebra_scores
-from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.analysis.algebra_study import algebra_scores
 from latentfx_nb.encoders import load_encoder
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store import verify
 from latentfx_nb.store.encode import SkippedClips, encode_effects, encode_sweep, encoded_clips
 from tests.test_latents import LABELS, Quiet, Tiny, encode, encoded, finished_rows
 
@@ -94,7 +94,7 @@ def assert_left_out(array, whole, clips, store, rows=ROWS):
     xr.testing.assert_identical(array.load(), whole[rows])
     assert encoded_clips(clips, array).table["clip"].tolist() == [str(row) for row in rows]
     assert finished_rows(store) == rows
-    verdict = stores.verify(store)
+    verdict = verify.verify(store)
     assert verdict.is_sound and verdict.good == rows
     assert verdict.unfinished == [row for row in range(6) if row not in rows]
     stored = xr.open_zarr(store, consolidated=False)["latents"]

@@ -1,4 +1,4 @@
-"""`latentfx_nb.analysis.linear`: trained together, on cores or batched, is trained alone in plain torch on the same batches."""
+"""`analysis.linear`: trained together, on cores or batched, is trained alone in plain torch on the same batches."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from latentfx_nb.analysis import linear
-from latentfx_nb.analysis.linear import Rows, StoredRows, Task, Training, train
+from latentfx_nb.analysis.fast import batched, cores
+from latentfx_nb.analysis.fast.linear import train
+from latentfx_nb.analysis.fast.rows import Rows, StoredRows
+from latentfx_nb.analysis.fast.task import Progress, Task, Training
 
 FORMS = ("cores", "batched")
 
@@ -19,9 +21,7 @@ FORMS = ("cores", "batched")
 def trained(form, tasks, watch=lambda epochs, accuracy: None):
     """Train on the cores, or in the form that a GPU runs, here on the CPU."""
     return (
-        train(tasks, "cpu", watch)
-        if form == "cores"
-        else linear._train_batched(tasks, linear._News(tasks), watch, "cpu")
+        train(tasks, "cpu", watch) if form == "cores" else batched.train_batched(tasks, Progress(tasks), watch, "cpu")
     )
 
 
@@ -154,7 +154,7 @@ def test_every_half_precision_number_is_read_as_numpy_reads_it():
     half = half[np.isfinite(half)]
     into = np.ones((len(half), 2), np.float32)
     rows = np.arange(len(half))
-    linear._gather(half.view(np.uint16)[:, None], rows, np.zeros(1, np.float32), np.ones(1, np.float32), into)
+    cores._gather(half.view(np.uint16)[:, None], rows, np.zeros(1, np.float32), np.ones(1, np.float32), into)
     np.testing.assert_array_equal(into[:, 0], half.astype(np.float32))
     assert (into[:, 1] == 1).all()
 
@@ -223,9 +223,9 @@ def test_a_negative_weight_decay_is_an_error():
 
 
 def test_compiled_ahead_nothing_is_compiled_in_training():
-    linear.compile_kernels()
-    compiled = linear._steps.signatures
+    cores.compile_kernels()
+    compiled = cores._steps.signatures
     for one in one_each_way():
         train([replace(one, training=Training(max_epochs=1))])
     train([task(seen=~np.eye(12, dtype=bool), max_epochs=1)])
-    assert linear._steps.signatures == compiled
+    assert cores._steps.signatures == compiled

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from latentfx_nb import __version__
-from latentfx_nb.store import encode as latents
-from latentfx_nb.sound import clips as clips_module
 from latentfx_nb.__main__ import main
 from latentfx_nb.encoders import list_encoders, load_encoder
+from latentfx_nb.sound import clips as clips_module
+from latentfx_nb.store import encode as latents
 from latentfx_nb.store.encode import encode_effects, encode_sweep
 from tests.speed import PATIENCE_S
 

@@ -14,12 +14,12 @@ import pytest
 import soundfile
 import xarray as xr
 
-from latentfx_nb import pages, figures
-from latentfx_nb.serving import server
-from latentfx_nb.sound.clips import load_clips
+from latentfx_nb import figures, pages
 from latentfx_nb.pages.base import Status
 from latentfx_nb.pages.figure_tools import figure_table, saved_page
 from latentfx_nb.pages.markup import download, note, public, table
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.widgets import host
 from latentfx_nb.widgets.player import plain_players
 from tests.test_panels import ready, said
 from tests.test_your_own_audio import hand_in, wav
@@ -169,7 +169,7 @@ def html_of(widget):
 @pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 @pytest.mark.parametrize("page", ["Trajectories", "LatentImages"])
 def test_pages_show_evil_names_as_text(page, evil_clips):
-    panel = ready(getattr(panels, page)(evil_clips, encoder="logmel"))
+    panel = ready(getattr(pages, page)(evil_clips, encoder="logmel"))
     assert "unexpected" not in said(panel)
     for text in html_of(panel):
         seen = Tags(text)
@@ -223,7 +223,7 @@ def dashboard(request, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_abcdefgh")
     for name, value in request.param.items():
         monkeypatch.setenv(name, value)
-    assert server.is_dashboard()
+    assert host.is_dashboard()
 
 
 @pytest.mark.parametrize("message", MESSAGES)

@@ -1,4 +1,4 @@
-"""`latentfx_nb.analysis.masking`: the dim that tells is the dim that costs, two that stand in for each other cost together."""
+"""`analysis.masking`: the dim that tells is the dim that costs, two that stand in for each other cost together."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import xarray as xr
 from tqdm import tqdm
 
 from latentfx_nb.analysis import masking
+from latentfx_nb.analysis.intervals import accuracy_interval
 from latentfx_nb.analysis.masking import MASKING, loss_table, pair_masks, points_lost
-from latentfx_nb.analysis.probes import accuracy_interval, train_probes
+from latentfx_nb.analysis.probes import train_probes
 
 silent = partial(tqdm, disable=True)
 mask_probes = partial(masking.mask_probes, bar=silent)

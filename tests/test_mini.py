@@ -13,8 +13,8 @@ from safetensors import safe_open
 from latentfx_nb import encoders
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.encoders.base import decode_latents, encode_clips
-from latentfx_nb.encoders.nets.mdct import MDCT
 from latentfx_nb.encoders.mini import DIFFAE, STACKED, DiffAEMini, StackedMini1, StackedMini2
+from latentfx_nb.encoders.nets.mdct import MDCT
 from latentfx_nb.encoders.nets.networks import (
     MARGIN,
     DiffusionAutoencoder,

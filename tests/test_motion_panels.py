@@ -12,16 +12,17 @@ import pytest
 import torch
 
 from latentfx_nb import figures
-from latentfx_nb.store import decoding
 from latentfx_nb.analysis import prepared
-from latentfx_nb.analysis.algebra import METHODS, WET, learn_effect, learning_rows
-from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.analysis.algebra import METHODS, learn_effect
+from latentfx_nb.analysis.algebra_study import WET, learning_rows
 from latentfx_nb.analysis.comparison import MEASURES, PATH_MEASURES, path_measures
+from latentfx_nb.analysis.geometry import extent, smooth, speed
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.analysis.geometry import extent, smooth, speed
 from latentfx_nb.pages import compare_encoders, effect_clusters, knob_paths, latent_algebra, trajectories
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store import decoding
 from tests.test_panels import assert_sounds, drawn, ready, said
 
 Trajectories = partial(trajectories.Trajectories, encoder="logmel")

@@ -20,7 +20,7 @@ from tests.speed import NOTEBOOK_LIMITS
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 CELL_LINES = 12
-PANEL = re.compile(r"\blfx\.panels\.([A-Z]\w*)\(")
+PANEL = re.compile(r"\blfx\.pages\.([A-Z]\w*)\(")
 
 
 def read(name):

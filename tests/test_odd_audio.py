@@ -19,10 +19,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from latentfx_nb.sound import audio
-from latentfx_nb.sound import readers
-from latentfx_nb.sound.clips import ShortFiles, SkippedFiles, load_clips
 from latentfx_nb.paper import CLIP_SAMPLES
+from latentfx_nb.sound import audio, ffmpeg, mpeg, readers
+from latentfx_nb.sound.clips import ShortFiles, SkippedFiles, load_clips
 from latentfx_nb.sound.readers import AudioFile, form
 from tests.conftest import SHARED
 from tests.test_intake import child
@@ -240,7 +239,7 @@ def test_excerpts_are_the_same_samples_in_any_order(odd, name):
 def test_clips_read_one_after_the_other_cost_one_decoding(odd, monkeypatch):
     begun = []
 
-    class Counted(readers._Decoding):
+    class Counted(ffmpeg._Decoding):
         def __init__(self, *args):
             begun.append(1)
             super().__init__(*args)
@@ -249,7 +248,7 @@ def test_clips_read_one_after_the_other_cost_one_decoding(odd, monkeypatch):
     monkeypatch.setattr(readers, "_at_rest", {})
     clips = clips_of(odd, "two in one.mp3")
     assert len(list(clips)) == 3 and len(begun) == 1
-    assert len(readers._at_rest) == 1
+    assert len(ffmpeg._at_rest) == 1
     clips[2], clips[2]
     assert len(begun) == 1
     clips[0]
@@ -259,11 +258,11 @@ def test_clips_read_one_after_the_other_cost_one_decoding(odd, monkeypatch):
 def test_few_files_rest_half_decoded(odd, monkeypatch):
     monkeypatch.setattr(readers, "_at_rest", {})
     names = [name for name, (_, reader, _) in READ.items() if reader == "FFmpeg"]
-    assert len(names) > readers.MOST_AT_REST
+    assert len(names) > ffmpeg.MOST_AT_REST
     for name in names:
         clips_of(odd, name)[0]
-    assert len(readers._at_rest) == readers.MOST_AT_REST
-    assert all(one.end - one.first < 2 * CLIP_SAMPLES for one in readers._at_rest.values())
+    assert len(ffmpeg._at_rest) == ffmpeg.MOST_AT_REST
+    assert all(one.end - one.first < 2 * CLIP_SAMPLES for one in ffmpeg._at_rest.values())
 
 
 def test_hashes_tell_what_ffmpeg_reads_and_stay_for_all_else(odd):
@@ -301,7 +300,7 @@ def test_libmpg123_is_silent_and_nobody_else_is(tmp_path, capfd):
     assert "Xing stream size off" in capfd.readouterr().err
     clips = load_clips(tmp_path)
     assert len(list(clips)) == 2 and form(path).reader == "libsndfile"
-    with readers._quiet_mpg123():
+    with mpeg._quiet_mpg123():
         os.write(2, b"Note: Trying to resync...\nsomebody else's line\n")
         soundfile.read(path)
     assert capfd.readouterr().err == "somebody else's line\n"

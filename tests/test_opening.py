@@ -14,12 +14,12 @@ import pytest
 
 from latentfx_nb import pages
 from latentfx_nb.analysis import prepared
-from latentfx_nb.analysis.algebra import learning_rows
-from latentfx_nb.sound.audio import normalise
-from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.analysis.algebra_study import learning_rows
 from latentfx_nb.effects import EFFECTS, TURNABLE, EffectSpec
 from latentfx_nb.encoders import base
 from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.sound.audio import normalise
+from latentfx_nb.sound.clips import load_clips
 from tests.test_panels import PATIENCE_S, ready, said
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -33,7 +33,7 @@ def panel_call(page):
         name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
         if name.rpartition(".")[0] == "lfx.pages" and name.rpartition(".")[2] in pages.__all__:
             options = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
-            return getattr(panels, name.rpartition(".")[2]), [ast.literal_eval(one) for one in call.args], options
+            return getattr(pages, name.rpartition(".")[2]), [ast.literal_eval(one) for one in call.args], options
     raise LookupError(f"{path} opens no panel")
 
 
@@ -217,7 +217,7 @@ def test_paths_that_are_not_those_chosen_stay_faint(few, monkeypatch):
 @pytest.mark.parametrize("page", ["02", "07"])
 def test_trajectories_and_pairs_are_encoded_after_the_sound(page, order):
     name = {"02": "Trajectories", "07": "LatentAlgebra"}[page]
-    panel = ready(getattr(panels, name)(encoder="logmel"))
+    panel = ready(getattr(pages, name)(encoder="logmel"))
     order.clear()
     if page == "02":
         panel.effects.value = ("RVB",)
@@ -323,12 +323,12 @@ def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(nam
         return replace(points, views=left)
 
     for module in ("knob_paths", "linear_probes", "latent_algebra", "dimension_masking"):
-        monkeypatch.setattr(getattr(panels, module), "effect_means", without)
+        monkeypatch.setattr(getattr(pages, module), "effect_means", without)
     points = prepared.cluster_points(clips, "logmel")
     left = {view: x.sel(clip=x["clip"] != lost) for view, x in points.views.items()}
     monkeypatch.setattr(pages.effect_clusters, "cluster_points", left_points)
     options = {"encoders": ("logmel",)} if name == "LinearProbes" else {"encoder": "logmel"}
-    panel = ready(getattr(panels, name)(clips, **options))
+    panel = ready(getattr(pages, name)(clips, **options))
     assert said(panel) == f"Left out: {lost}.flac breaks off."
     if name == "EffectClusters":
         panel.choose(3, 5)  # the fourth point is of the fifth clip

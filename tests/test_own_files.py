@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from latentfx_nb import pages
-from latentfx_nb.widgets.dropzone import DropZone
 from latentfx_nb.effects import render
+from latentfx_nb.widgets.dropzone import DropZone
 from tests.test_panels import assert_sounds, ready, said
 from tests.test_your_own_audio import hand_in, wav
 
@@ -15,9 +15,7 @@ PAGES = [name for name in pages.__all__ if name not in ("StartHere", "YourOwnAud
 
 
 def opened(name):
-    return ready(
-        getattr(panels, name)(**({} if name in ("LinearProbes", "CompareEncoders") else {"encoder": "logmel"}))
-    )
+    return ready(getattr(pages, name)(**({} if name in ("LinearProbes", "CompareEncoders") else {"encoder": "logmel"})))
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -22,16 +22,15 @@ import torch
 from tqdm import tqdm
 
 from latentfx_nb import figures
-from latentfx_nb.store import encode as latents
 from latentfx_nb.analysis import prepared
-from latentfx_nb.sound.audio import loudness_lufs, normalise, samples_at, spectrogram_db
-from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.analysis.geometry import straightness
+from latentfx_nb.analysis.masking import masking_losses
+from latentfx_nb.analysis.probes import class_accuracy, overall_accuracy, train_probes
+from latentfx_nb.analysis.training import LEARNING_RATES, ProbeConfig
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import _BUILT_IN, _load, _registered, list_encoders, load_encoder, stacked, vggish
 from latentfx_nb.encoders.base import decode_latents, encode_clips
 from latentfx_nb.encoders.logmel import LogMel
-from latentfx_nb.analysis.geometry import straightness
-from latentfx_nb.analysis.masking import masking_losses
 from latentfx_nb.pages import (
     StartHere,
     base,
@@ -44,7 +43,9 @@ from latentfx_nb.pages import (
 from latentfx_nb.pages.base import Cancelled, Status, Worker
 from latentfx_nb.pages.knob import KnobControl
 from latentfx_nb.pages.start_here import PAGES
-from latentfx_nb.analysis.probes import LEARNING_RATES, ProbeConfig, class_accuracy, overall_accuracy, train_probes
+from latentfx_nb.sound.audio import loudness_lufs, normalise, samples_at, spectrogram_db
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store import encode as latents
 from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")

@@ -259,7 +259,12 @@ def test_ten_effects_have_ten_colours_that_stay_apart(sight):
 @pytest.mark.parametrize("dark", [False, True])
 def test_colours_and_text_are_seen_on_both_themes(dark):
     ground = figures.TEMPLATES[dark].layout.paper_bgcolor
-    for colors in (figures.EFFECT_COLORS.values(), figures.INSTRUMENT_COLORS.values(), figures.SET_COLORS, [figures.MARK]):
+    for colors in (
+        figures.EFFECT_COLORS.values(),
+        figures.INSTRUMENT_COLORS.values(),
+        figures.SET_COLORS,
+        [figures.MARK],
+    ):
         assert contrast(colors, ground).min() >= 3, colors
     assert contrast([figures.TEMPLATES[dark].layout.font.color], ground) > 12
 

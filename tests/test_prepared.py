@@ -10,19 +10,20 @@ import pytest
 import xarray as xr
 from scipy.spatial import procrustes
 
-from latentfx_nb.analysis import algebra
-from latentfx_nb.analysis import prepared
-from latentfx_nb.analysis import shipped
-from latentfx_nb.analysis.algebra import HELD_OUT, MEASURES, METHODS, SHOTS, WET, score_table
+from latentfx_nb.analysis import algebra, prepared, shipped
+from latentfx_nb.analysis.algebra import METHODS
+from latentfx_nb.analysis.algebra_study import HELD_OUT, MEASURES, SHOTS, WET, score_table
 from latentfx_nb.analysis.claims import COMPARED, paper_claims, row_measures
-from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.analysis.neighbours import neighbours, purity_table
+from latentfx_nb.analysis.pca import fit_pca
+from latentfx_nb.analysis.umap import fit_umap
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.encoders.logmel import LogMel
-from latentfx_nb.store.encode import encode_effects
 from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
-from latentfx_nb.analysis.projections import fit_pca, fit_umap, neighbours, purity_table
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store.encode import encode_effects
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
@@ -304,7 +305,7 @@ def test_shipped_scores_agree_with_a_recomputation(bundled, whole, monkeypatch):
     """One effect of logmel, from 1 and from 4 pairs, on the clips that were held out."""
     latents, means = whole
     monkeypatch.setattr(algebra, "encode_effects", lambda *_, average=False, **__: means if average else latents)
-    again = algebra.algebra_scores(bundled, load_encoder("logmel"), ["HPF"], shots=(1, 4), bar=Silent)
+    again = algebra_scores.algebra_scores(bundled, load_encoder("logmel"), ["HPF"], shots=(1, 4), bar=Silent)
     ours = prepared.effect_algebra(bundled, "logmel").sel(effect=["HPF"], k=[1, 4])
     assert list(ours["clip"].values) == list(again["clip"].values)
     for name in ("missed", "missed_mean", "missed_nothing"):

@@ -15,7 +15,6 @@ from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
 from latentfx_nb import encoders
-from latentfx_nb.sound import audio
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.encoders.clap import ClapMusic
 from latentfx_nb.encoders.dac import Dac44k
@@ -23,6 +22,7 @@ from latentfx_nb.encoders.encodec import LEVEL, Encodec24k, Encodec48k
 from latentfx_nb.encoders.oobleck import OobleckAceStep, OobleckStableAudio
 from latentfx_nb.encoders.sources.weights import HubWeights, digest
 from latentfx_nb.paper import CLIP_SAMPLES
+from latentfx_nb.sound import audio
 
 MODELS = {
     model.name: model for model in (Encodec48k, Encodec24k, Dac44k, OobleckAceStep, OobleckStableAudio, ClapMusic)

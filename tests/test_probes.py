@@ -1,4 +1,4 @@
-"""`latentfx_nb.analysis.probes`: no recording crosses a split, chance is chance, what is planted is found, tables add up."""
+"""`analysis.probes`: no recording crosses a split, chance is chance, what is planted is found, tables add up."""
 
 from __future__ import annotations
 
@@ -14,13 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from latentfx_nb.analysis import probes
-from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.paper import EFFECT_SETTINGS, TABLE_3, TABLE_3_CLASSES
+from latentfx_nb.analysis import probes, training
+from latentfx_nb.analysis.intervals import accuracy_interval, ratio_interval
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.analysis.probes import (
-    ProbeConfig,
-    accuracy_interval,
     class_accuracy,
     confusion_matrix,
     hit_share,
@@ -30,9 +27,10 @@ from latentfx_nb.analysis.probes import (
     paper_table,
     probe_hits,
     probe_table,
-    ratio_interval,
-    recording_splits,
 )
+from latentfx_nb.analysis.training import ProbeConfig, recording_splits
+from latentfx_nb.paper import EFFECT_SETTINGS, TABLE_3, TABLE_3_CLASSES
+from latentfx_nb.sound.clips import load_clips
 
 train_probes = partial(probes.train_probes, bar=partial(tqdm, disable=True))
 EFFECTS = list(EFFECT_SETTINGS)
@@ -195,7 +193,7 @@ def test_wide_features_are_trained_from_a_scratch_file_alike(monkeypatch, own_ca
     inside = train_probes(x)["probe"]
     monkeypatch.setattr(probes, "MEMORY_BYTES", 4 * x.size - 1)
     monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 3 * 4 * x[0].size)
-    monkeypatch.setattr("latentfx_nb.analysis.linear.SCORE_BYTES", 7 * 4 * 30)
+    monkeypatch.setattr("latentfx_nb.analysis.fast.rows.SCORE_BYTES", 7 * 4 * 30)
     outside = train_probes(x)["probe"]
     np.testing.assert_array_equal(outside["predicted"], inside["predicted"])
     np.testing.assert_allclose(outside["weight"], inside["weight"], atol=1e-4)
@@ -246,8 +244,8 @@ def test_means_and_scales_are_those_of_each_split(monkeypatch):
     generator = np.random.default_rng(0)
     x = (generator.standard_normal((500, 7)) * np.geomspace(0.01, 100, 7) + 50).astype(np.float32)
     subsets = [generator.permutation(500)[:n] for n in (300, 20)]
-    monkeypatch.setattr("latentfx_nb.analysis.linear.SCORE_BYTES", 90 * 4 * 7)
-    means, scales = probes.moments(probes.linear.Rows(x), subsets, True)
+    monkeypatch.setattr("latentfx_nb.analysis.fast.rows.SCORE_BYTES", 90 * 4 * 7)
+    means, scales = training.moments(probes.linear.Rows(x), subsets, True)
     for mean, scale, subset in zip(means, scales, subsets, strict=True):
         np.testing.assert_allclose(mean, x[subset].mean(axis=0, dtype=np.float64), rtol=1e-5)
         np.testing.assert_allclose(1 / scale, x[subset].std(axis=0, dtype=np.float64), rtol=1e-5)
@@ -257,7 +255,7 @@ def test_an_outlier_of_another_split_costs_no_precision():
     x = np.full((100, 3), 0.1, np.float32)
     x[:, 1] += 1e-3 * np.arange(100)
     x[90:] = 1e6
-    (mean,), (scale,) = probes.moments(probes.linear.Rows(x), [np.arange(90)], True)
+    (mean,), (scale,) = training.moments(probes.linear.Rows(x), [np.arange(90)], True)
     assert scale[0] == scale[2] == 0
     assert 1 / scale[1] == pytest.approx(x[:90, 1].std(dtype=np.float64), rel=1e-5)
     np.testing.assert_allclose(mean, x[:90].mean(axis=0, dtype=np.float64), rtol=1e-6)

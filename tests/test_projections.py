@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from latentfx_nb.analysis import projections
-from latentfx_nb.analysis.projections import UMAP, fit_pca, fit_umap, neighbour_purity, neighbours, purity_table
+from latentfx_nb.analysis import pca, projections
+from latentfx_nb.analysis.neighbours import neighbour_purity, neighbours, purity_table
+from latentfx_nb.analysis.pca import fit_pca
+from latentfx_nb.analysis.umap import UMAP, fit_umap
 
 EFFECTS = ["CLN", "CHS", "DIS", "RVB"]
 
@@ -151,7 +153,7 @@ def test_an_unsettled_spectrum_is_announced(small_dense, monkeypatch):
     monkeypatch.setattr(projections, "KRYLOV_PASSES", 2)
     noise = np.random.default_rng(0).standard_normal((300, 400))
     with pytest.warns(RuntimeWarning, match="stopped with components"):
-        assert fit_pca(noise).angle > projections.ANGLE
+        assert fit_pca(noise).angle > pca.ANGLE
 
 
 def test_labels_survive_and_a_sweep_is_drawn_in_the_same_basis():
@@ -244,8 +246,8 @@ def test_each_pass_reads_every_sample_once(cores, small_dense, monkeypatch):
     first, *reads = reads  # a few samples, for a point near their mean
     assert first.stop <= 100 and max(read.stop - read.start for read in reads) <= 100
     times = np.bincount(np.concatenate([np.arange(read.start, read.stop) for read in reads]), minlength=700)
-    assert len(set(times)) == 1 and times[0] <= 1 + projections.KRYLOV_PASSES
-    assert pca.angle <= projections.ANGLE
+    assert len(set(times)) == 1 and times[0] <= 1 + pca.KRYLOV_PASSES
+    assert pca.angle <= pca.ANGLE
     assert_same_up_to_sign(pca.points, svd_scores(x, 3)[0])
 
 
@@ -438,7 +440,7 @@ HIT = """
 import sys, warnings
 warnings.simplefilter("error")
 import numpy as np
-from latentfx_nb.analysis.projections import fit_umap
+from latentfx_nb.analysis.umap import fit_umap
 umap = fit_umap(np.load(sys.argv[1]), n=2)
 assert not {"umap", "numba", "torch", "plotly"} & set(sys.modules), "a page that shows cached points must not wait"
 np.save(sys.argv[2], umap.points)

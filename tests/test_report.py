@@ -14,16 +14,16 @@ import pytest
 
 from latentfx_nb import __version__, effects, paper, report
 from latentfx_nb.__main__ import main
-from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.analysis.shipped import POINTS
+from latentfx_nb.analysis.training import ProbeConfig
+from latentfx_nb.analysis.umap import fit_umap
 from latentfx_nb.effects import EFFECTS, Setting, settings_hash
 from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder, weights_hash
 from latentfx_nb.encoders.sources.weights import files_hash
-from latentfx_nb.store.encode import encode_effects
-from latentfx_nb.analysis.probes import ProbeConfig
-from latentfx_nb.analysis.projections import fit_umap
 from latentfx_nb.report import SETTINGS, report_text, run_report
 from latentfx_nb.serving.server import PROCESS_SETTINGS
-from latentfx_nb.analysis.shipped import POINTS
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store.encode import encode_effects
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -39,7 +39,7 @@ def one_page(tmp_path):
     source = (
         "import os\n"
         "print('policy is', os.environ['OMP_WAIT_POLICY'], 'layer is', os.environ['NUMBA_THREADING_LAYER'])\n"
-        "from latentfx_nb.serving.server import is_dashboard\n"
+        "from latentfx_nb.widgets.host import is_dashboard\n"
         "print('kernel is', os.getpid(), 'a dashboard:', is_dashboard())\n"
     )
     folder = tmp_path / "some pages"

@@ -8,7 +8,7 @@ import xarray as xr
 import zarr
 
 from latentfx_nb.store.shards import read_lazily, shard_bytes, shard_name, widen
-from latentfx_nb.store.store import _create_array
+from latentfx_nb.store.store import create_array
 
 SHAPE = (5, 4, 6, 9)
 
@@ -18,7 +18,7 @@ def store(tmp_path_factory):
     """A store whose fourth clip was never written, and whose second lacks its first render."""
     place = tmp_path_factory.mktemp("shards") / "latents.zarr"
     group = zarr.create_group(place)
-    _create_array(group, SHAPE, "effect")
+    create_array(group, SHAPE, "effect")
     x = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
     for row in (0, 2, 4):
         group["latents"][row] = x[row]

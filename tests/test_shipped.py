@@ -1,4 +1,4 @@
-"""`latentfx_nb.analysis.shipped` and `tools/publish.py`: entries are found by content and recipe; adding touches no other."""
+"""`analysis.shipped` and `tools/publish.py`: entries are found by content and recipe; adding touches no other."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ import scipy.io
 import xarray as xr
 
 from latentfx_nb import effects
-from latentfx_nb.analysis import prepared
-from latentfx_nb.analysis import shipped
-from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.analysis import prepared, shipped
 from latentfx_nb.effects import EFFECTS, TABLE_1, EffectSpec, Knob, render
 from latentfx_nb.encoders import DEFAULT_ENCODERS
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.paper import KNOB_RANGES
+from latentfx_nb.sound.clips import load_clips
 from tests.test_last_bits import last_bits as last_bits
 from tools import publish
 

@@ -18,12 +18,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from latentfx_nb import encoders
-from latentfx_nb.encoders.sources import weights
 from latentfx_nb.encoders import load_encoder, lyra
-from latentfx_nb.encoders.sources.checkpoints import convert
 from latentfx_nb.encoders.mini import DIFFAE
-from latentfx_nb.encoders.vggish import NETWORK_FILE, PCA_FILE
+from latentfx_nb.encoders.sources import weights
+from latentfx_nb.encoders.sources.checkpoints import convert
 from latentfx_nb.encoders.sources.weights import SHIPPED, HubWeights, check_archive, digest
+from latentfx_nb.encoders.vggish import NETWORK_FILE, PCA_FILE
 from tests.narrow_checkpoints import save_checkpoint, state_dict
 from tests.tiny_models import published_as
 

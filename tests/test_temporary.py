@@ -16,8 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from latentfx_nb.serving import kernels
-from latentfx_nb.serving import server
+from latentfx_nb.serving import kernels, server
 
 HOLDER = """
 import os, sys

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from latentfx_nb.sound.audio import is_doubled, loudness_lufs
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.mini import DiffAEMini
 from latentfx_nb.encoders.sources.weights import SHIPPED
 from latentfx_nb.paper import CLIP_SAMPLES
+from latentfx_nb.sound.audio import is_doubled, loudness_lufs
 from tools import measures, mini_card, mini_losses, phrases, train_mini, training_audio
 
 RATE = 48_000

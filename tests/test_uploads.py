@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from latentfx_nb.sound import uploads
 from latentfx_nb.paper import CLIP_SAMPLES
+from latentfx_nb.sound import uploads
 from latentfx_nb.sound.uploads import Uploads
 
 

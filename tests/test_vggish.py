@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from latentfx_nb.encoders import Encoder, vggish
 from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.sources.weights import digest
 from latentfx_nb.encoders.vggish import (
     NETWORK_FILE,
     PCA_FILE,
@@ -27,7 +28,6 @@ from latentfx_nb.encoders.vggish import (
     patches,
     quantise,
 )
-from latentfx_nb.encoders.sources.weights import digest
 from latentfx_nb.paper import CLIP_SAMPLES
 
 NARROW = ((4, 6, 8, 8, 10, 10), (32, 24, 128))

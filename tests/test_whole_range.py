@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from latentfx_nb.sound import audio
-from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import EFFECTS, Setting, render, render_settings
 from latentfx_nb.paper import CLIP_SAMPLES, TARGET_LUFS
+from latentfx_nb.sound import audio
+from latentfx_nb.sound.clips import load_clips
 
 RATE = 48_000
 SECTION = "Effects and knobs"

@@ -13,6 +13,7 @@ import soundfile
 import xarray as xr
 
 from latentfx_nb.pages import YourOwnAudio, your_own_audio
+from latentfx_nb.widgets import host
 from tests.test_figure_tools import assert_same_figure, run
 from tests.test_panels import assert_sounds, drawn, ready, said
 
@@ -180,7 +181,7 @@ def test_a_folder_is_named_by_who_owns_the_kernel_alone(filled, tmp_path, write_
     ready(visitor)
     assert "no file has been handed in yet" in said(visitor)
     monkeypatch.setenv("LATENTFX_ALLOW_FOLDERS", "1")
-    assert your_own_audio.owns_kernel()
+    assert host.owns_kernel()
 
 
 def test_broken_files_of_a_folder_are_named_below_the_drop_zone(panel, tmp_path, write_audio, noise):

@@ -26,18 +26,18 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from latentfx_nb.sound.audio import normalise
 from latentfx_nb.analysis.claims import VERDICTS, compare_claims, paper_claims, row_measures
-from latentfx_nb.sound.clips import ClipSet, load_clips
+from latentfx_nb.analysis.intervals import accuracy_interval
+from latentfx_nb.analysis.prepared import path_clips
 from latentfx_nb.effects import EFFECTS, Setting, render_many
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.base import decode_latents, encode_clips
 from latentfx_nb.encoders.mini import DiffAEMini
 from latentfx_nb.encoders.nets.networks import DiffusionAutoencoder
-from latentfx_nb.store.encode import encode_effects, encode_sweep
 from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES, SAMPLE_RATE_HZ
-from latentfx_nb.analysis.prepared import path_clips
-from latentfx_nb.analysis.probes import accuracy_interval
+from latentfx_nb.sound.audio import normalise
+from latentfx_nb.sound.clips import ClipSet, load_clips
+from latentfx_nb.store.encode import encode_effects, encode_sweep
 from tools import measures
 from tools.mini_losses import Texture
 

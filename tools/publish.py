@@ -17,11 +17,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis import prepared
-from latentfx_nb.analysis import shipped
-from latentfx_nb.sound.clips import ClipSet, load_clips
+from latentfx_nb.analysis import prepared, shipped
 from latentfx_nb.effects import TABLE_1, get_effect
 from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
+from latentfx_nb.sound.clips import ClipSet, load_clips
 from latentfx_nb.store.encode import encode_effects, encode_sweep
 
 KINDS = ("renders", "settings", "knobs", *prepared.MEASURES)

@@ -16,8 +16,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from latentfx_nb.serving import server
 from latentfx_nb.pages.start_here import PAGES
+from latentfx_nb.serving import server
 
 ROOT = Path(__file__).resolve().parents[1]
 SWIFTSHADER = "--no-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader --ignore-gpu-blocklist"

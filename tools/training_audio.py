@@ -17,9 +17,9 @@ import numpy as np
 import pedalboard
 from tqdm import tqdm
 
-from latentfx_nb.sound.audio import normalise
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
+from latentfx_nb.sound.audio import normalise
 from tools import phrases
 
 TRAINING_SEED, VALIDATION_SEED = 10_000, 50_000  # of the first piece of each set

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from latentfx_nb.analysis.geometry import straightness
+from latentfx_nb.analysis.intervals import accuracy_interval
 from latentfx_nb.analysis.masking import masking_losses
+from latentfx_nb.analysis.neighbours import neighbours
+from latentfx_nb.analysis.probes import overall_accuracy, probe_hits
 from latentfx_nb.paper import EFFECT_SETTINGS, KNOB_RANGES
-from latentfx_nb.analysis.probes import accuracy_interval, overall_accuracy, probe_hits
-from latentfx_nb.analysis.projections import neighbours
 
 STRAIGHT = 0.95
 """Straightness from which a path counts as straight. Ours: an arc of this chord over its length turns by 63 degrees."""

@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis.algebra import MEASURES as ALGEBRA
+from latentfx_nb.analysis.algebra_study import MEASURES as ALGEBRA
 from latentfx_nb.analysis.geometry import (
     direction_agreement,
     knob_correlation,
@@ -23,8 +23,8 @@ from latentfx_nb.analysis.geometry import (
     straightness,
     total_curvature,
 )
-from latentfx_nb.analysis.probes import accuracy_interval, ratio_interval
-from latentfx_nb.analysis.projections import neighbours
+from latentfx_nb.analysis.intervals import accuracy_interval, ratio_interval
+from latentfx_nb.analysis.neighbours import neighbours
 
 PATH_MEASURES = {
     "straightness": "straightness (chord over arc)",

@@ -15,17 +15,10 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis import linear
-from latentfx_nb.analysis.linear import Task, Trained
-from latentfx_nb.analysis.probes import (
-    ProbeConfig,
-    Split,
-    accuracy_interval,
-    check_finite,
-    moments,
-    recording_splits,
-    train_tasks,
-)
+from latentfx_nb.analysis.fast.rows import Rows
+from latentfx_nb.analysis.fast.task import Task, Trained
+from latentfx_nb.analysis.intervals import accuracy_interval
+from latentfx_nb.analysis.training import ProbeConfig, Split, check_finite, moments, recording_splits, train_tasks
 
 MASKING = ProbeConfig(max_epochs=100, patience=None)
 """The protocol of section 3.3: 100 epochs, of which the best by validation accuracy is kept."""
@@ -190,7 +183,7 @@ class _Pairs:
             raise ValueError("masking compares clean clips with effects, and there is CLN only: encode others too")
         x = means.transpose("clip", "effect", "dim").sel(effect=["CLN", *self.effects])
         self._clips, self.n_dims, self._config = x.drop_vars(["effect", "dim"], errors="ignore"), x.sizes["dim"], config
-        self._rows = linear.Rows(x.values.astype(np.float32).reshape(-1, self.n_dims))
+        self._rows = Rows(x.values.astype(np.float32).reshape(-1, self.n_dims))
         check_finite(self._rows.values, 0)
         self._effect_of = np.tile(np.arange(len(self.effects) + 1), x.sizes["clip"])  # of each row; 0 is clean
         recordings = x["recording"].values

@@ -16,19 +16,21 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis.algebra import algebra_scores
+from latentfx_nb.analysis.algebra_study import algebra_scores
 from latentfx_nb.analysis.claims import COMPARED, compare_claims, paper_claims, row_measures
-from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.analysis.comparison import encoder_measures, purity_by_window
-from latentfx_nb.effects import TABLE_1, get_effect
-from latentfx_nb.encoders import load_encoder
-from latentfx_nb.store.encode import encode_effects, encode_sweep
-from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
-from latentfx_nb.analysis.projections import PCA, UMAP_NEIGHBOURS, fit_pca, fit_umap, purity_table
+from latentfx_nb.analysis.neighbours import purity_table
+from latentfx_nb.analysis.pca import PCA, fit_pca
 from latentfx_nb.analysis.samples import spread
 from latentfx_nb.analysis.shipped import NotShipped as NotShipped
 from latentfx_nb.analysis.shipped import entries, knob_piece, measure, measure_piece, setting_piece
 from latentfx_nb.analysis.shipped import made_with as made_with
+from latentfx_nb.analysis.umap import UMAP_NEIGHBOURS, fit_umap
+from latentfx_nb.effects import TABLE_1, get_effect
+from latentfx_nb.encoders import load_encoder
+from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.encode import encode_effects, encode_sweep
 
 FLATTENED = ("dim", "frame")
 

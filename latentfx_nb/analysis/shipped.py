@@ -29,12 +29,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from latentfx_nb.sound.audio import Clip
 from latentfx_nb.cache import atomic_write
-from latentfx_nb.sound.clips import BUNDLED, ClipSet, load_clips
 from latentfx_nb.effects import TABLE_1, Setting, get_effect, recipe, render_settings, render_versions, sweep_settings
 from latentfx_nb.encoders import weights_hash
 from latentfx_nb.paper import KNOB_VALUES, SAMPLE_RATE_HZ
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import BUNDLED, ClipSet, load_clips
 
 POINTS = BUNDLED / "points"
 

@@ -13,9 +13,9 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
+from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.sound import audio
 from latentfx_nb.sound.audio import Clip
-from latentfx_nb.paper import SAMPLE_RATE_HZ
 
 
 @runtime_checkable

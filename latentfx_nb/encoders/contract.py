@@ -10,11 +10,11 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 
-from latentfx_nb.sound import audio
 from latentfx_nb.cache import cache_dir
 from latentfx_nb.encoders.base import Encoder
 from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
+from latentfx_nb.sound import audio
 
 ATTRIBUTES = ("name", "sample_rate", "channels", "dim", "frame_rate", "frames", "encode")
 

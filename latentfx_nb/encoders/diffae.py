@@ -14,9 +14,9 @@ import torch
 from tqdm.auto import tqdm
 
 from latentfx_nb.encoders.base import TorchEncoder, frozen
-from latentfx_nb.encoders.sources.checkpoints import DIFFAE, load_network
 from latentfx_nb.encoders.nets.soundstream import SoundStreamEncoder
 from latentfx_nb.encoders.nets.unet import DiffusionUNet, crash_times, draw
+from latentfx_nb.encoders.sources.checkpoints import DIFFAE, load_network
 from latentfx_nb.encoders.sources.weights import files_hash
 
 ENCODER = DIFFAE.weights("encoder.safetensors", size_mb=79.2)

@@ -15,10 +15,10 @@ import torch
 from tqdm.auto import tqdm
 
 from latentfx_nb.encoders.base import TorchEncoder, frozen
-from latentfx_nb.encoders.sources.checkpoints import STACKED, load_network
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.nets.soundstream import SoundStreamDecoder, SoundStreamEncoder
 from latentfx_nb.encoders.nets.unet import DiffusionUNet, draw, even_times
+from latentfx_nb.encoders.sources.checkpoints import STACKED, load_network
 from latentfx_nb.encoders.sources.weights import ConvertedWeights, files_hash
 
 STAGE_1 = STACKED.weights("stage-1-encoder.safetensors", size_mb=313.8)

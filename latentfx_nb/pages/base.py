@@ -23,17 +23,17 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from latentfx_nb import figures
-from latentfx_nb.sound.audio import Clip
-from latentfx_nb.sound.clips import ClipSet, load_clips
+from latentfx_nb.analysis.prepared import NotShipped, made_with
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Encoder, list_encoders
 from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.pages.markup import note, public
 from latentfx_nb.pages.own_files import OwnFiles
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import ClipSet, load_clips
+from latentfx_nb.widgets.host import is_dashboard
 from latentfx_nb.widgets.player import Player
-from latentfx_nb.analysis.prepared import NotShipped, made_with
-from latentfx_nb.serving.server import is_dashboard
 
 log = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from latentfx_nb import figures
-from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.analysis.comparison import ALGEBRA_PAIRS, MEASURES, mean_ranks
+from latentfx_nb.analysis.prepared import compare_encoders
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.pages.base import STYLE, Panel
 from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.markup import note, table, table_downloads
-from latentfx_nb.analysis.prepared import compare_encoders
+from latentfx_nb.sound.clips import ClipSet
 
 RANK = "mean rank"
 

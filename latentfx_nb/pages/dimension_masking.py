@@ -15,16 +15,24 @@ import xarray as xr
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.claims import DECISIVE_POINTS, VERDICTS, masking_claims
-from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.analysis.masking import (
+    MASKING,
+    greedy_masking,
+    loss_interval,
+    loss_table,
+    mask_probes,
+    pair_masks,
+    points_lost,
+)
+from latentfx_nb.analysis.prepared import effect_means
+from latentfx_nb.analysis.training import ProbeConfig
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.store.encode import encoded_clips
-from latentfx_nb.analysis.masking import MASKING, greedy_masking, loss_interval, loss_table, mask_probes, pair_masks, points_lost
 from latentfx_nb.pages.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoded
 from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.markup import note, table, table_downloads
-from latentfx_nb.analysis.prepared import effect_means
-from latentfx_nb.analysis.probes import ProbeConfig
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.encode import encoded_clips
 
 WET = [label for label in EFFECTS if label != "CLN"]
 

@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from latentfx_nb import figures
-from latentfx_nb.sound.audio import Clip
 from latentfx_nb.analysis.claims import VERDICTS
-from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.analysis.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.store.encode import encoded_clips
 from latentfx_nb.pages.base import STYLE, Heard, Panel, dry_and_wet
 from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.markup import note, pca_words, table, umap_words
-from latentfx_nb.analysis.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.encode import encoded_clips
 
 FIRST = (0, list(EFFECTS).index("CLN"))  # clip and effect of the point that is chosen at first
 

@@ -18,10 +18,10 @@ import soundfile
 from tqdm.auto import tqdm
 
 from latentfx_nb import figures
-from latentfx_nb.sound.audio import Clip, is_doubled
 from latentfx_nb.pages.base import Panel
 from latentfx_nb.pages.markup import download
 from latentfx_nb.paper import SAMPLE_RATE_HZ
+from latentfx_nb.sound.audio import Clip, is_doubled
 
 MOST_SOUNDS = 200
 """Sounds in a saved page: some 60 KB each."""

@@ -13,22 +13,22 @@ import pandas as pd
 import xarray as xr
 
 from latentfx_nb import figures
-from latentfx_nb.sound.audio import Clip
 from latentfx_nb.analysis.claims import VERDICTS, path_claims
-from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.analysis.comparison import PATH_MEASURES, path_measures, path_table
+from latentfx_nb.analysis.geometry import straightness
+from latentfx_nb.analysis.pca import PCA, fit_pca
+from latentfx_nb.analysis.prepared import NotShipped, effect_means, knob_paths, path_clips, sweep_means
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.analysis.geometry import straightness
-from latentfx_nb.store.encode import encoded_clips
 from latentfx_nb.pages.base import STYLE, Heard, Panel, clip_label, dry_and_wet
 from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.knob import KnobControl
 from latentfx_nb.pages.markup import averages_pca_words, note, table, table_downloads
 from latentfx_nb.paper import KNOB_RANGES
-from latentfx_nb.analysis.prepared import NotShipped, effect_means, knob_paths, path_clips, sweep_means
-from latentfx_nb.analysis.projections import PCA, fit_pca
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.encode import encoded_clips
 
 MOST_PATHS = 8
 

@@ -13,36 +13,32 @@ import pandas as pd
 import xarray as xr
 
 from latentfx_nb import figures
-from latentfx_nb.analysis.algebra import (
+from latentfx_nb.analysis.algebra import METHODS, interpolate, learn_effect, scale_dims, swap_dims
+from latentfx_nb.analysis.algebra_study import (
     MEASURES,
-    METHODS,
     REAL,
     SHOTS,
     WET,
     few_shot_scores,
-    interpolate,
-    learn_effect,
     learning_rows,
     logmel_distance_db,
     method_scores,
-    scale_dims,
     score_table,
     stft_distance,
-    swap_dims,
 )
-from latentfx_nb.sound.audio import Clip
-from latentfx_nb.sound.clips import ClipSet
-from latentfx_nb.store.decoding import reconstruction
+from latentfx_nb.analysis.pca import PCA, fit_pca
+from latentfx_nb.analysis.prepared import NotShipped, effect_algebra, effect_means
+from latentfx_nb.analysis.probes import named_by, train_probes
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import Decoder, Encoder, load_encoder
-from latentfx_nb.store.encode import encoded_clips
 from latentfx_nb.pages.base import STYLE, Heard, Panel, Sound, clip_label, dry_and_wet, encoded, rendered
 from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.latent_images import STILL_S
 from latentfx_nb.pages.markup import averages_pca_words, note, table, table_downloads
-from latentfx_nb.analysis.prepared import NotShipped, effect_algebra, effect_means
-from latentfx_nb.analysis.probes import named_by, train_probes
-from latentfx_nb.analysis.projections import PCA, fit_pca
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.decoding import reconstruction
+from latentfx_nb.store.encode import encoded_clips
 
 REMEMBERED = 160  # latents of renders: 80 MB of those of diffae-mini
 

@@ -8,9 +8,6 @@ import ipywidgets as widgets
 import xarray as xr
 
 from latentfx_nb import figures
-from latentfx_nb.sound.audio import Clip, spectrogram_db
-from latentfx_nb.sound.clips import ClipSet
-from latentfx_nb.store.decoding import reconstruction
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Decoder, Encoder, load_encoder
 from latentfx_nb.pages.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoded
@@ -18,6 +15,9 @@ from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.knob import KnobControl
 from latentfx_nb.pages.markup import note
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
+from latentfx_nb.sound.audio import Clip, spectrogram_db
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.decoding import reconstruction
 
 STILL_S = 0.3
 """How long the knob has to rest before decoding starts: nothing can stop a decoder halfway."""

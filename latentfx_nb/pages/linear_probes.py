@@ -13,20 +13,10 @@ import xarray as xr
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.claims import VERDICTS, probe_claims
-from latentfx_nb.sound.clips import ClipSet
-from latentfx_nb.effects import EFFECTS
-from latentfx_nb.encoders import load_encoder
-from latentfx_nb.store.encode import encode_effects, encoded_clips
-from latentfx_nb.pages.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoder_options
-from latentfx_nb.pages.figure_tools import FigureTools
-from latentfx_nb.pages.markup import note, table, table_downloads
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.analysis.probes import (
-    LEARNING_RATES,
     OVERALL,
     UNTESTED,
-    ProbeConfig,
-    Watch,
     class_accuracy,
     confusion_matrix,
     learning_rate_curve,
@@ -34,6 +24,14 @@ from latentfx_nb.analysis.probes import (
     probe_table,
     train_probes,
 )
+from latentfx_nb.analysis.training import LEARNING_RATES, ProbeConfig, Watch
+from latentfx_nb.effects import EFFECTS
+from latentfx_nb.encoders import load_encoder
+from latentfx_nb.pages.base import STYLE, Heard, Panel, clip_label, dry_and_wet, encoder_options
+from latentfx_nb.pages.figure_tools import FigureTools
+from latentfx_nb.pages.markup import note, table, table_downloads
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.encode import encode_effects, encoded_clips
 
 KINDS = (("time-averaged (-T)", "T"), ("flattened (-F)", "F"))
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 import xarray as xr
 
+from latentfx_nb.analysis.umap import UMAP_METRIC, UMAP_MIN_DIST, UMAP_SEED
 from latentfx_nb.cache import cache_dir
-from latentfx_nb.analysis.projections import UMAP_METRIC, UMAP_MIN_DIST, UMAP_SEED
-from latentfx_nb.serving.server import is_dashboard
+from latentfx_nb.widgets.host import is_dashboard
 
 _NAME = r"""[^\s/\\'"<>|:;,()](?:[^/\\'"<>|:;,()\n]*[^\s/\\'"<>|:;,()])?"""
 _FOLDERS = re.compile(rf"(?<![\w.%~/\\-])(?!(?<=:)//)(?:[A-Za-z]:)?[/\\]+(?:{_NAME}[/\\]+)*(?=[^\s/\\])")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from latentfx_nb.sound.clips import AUDIO_SUFFIXES
-from latentfx_nb.widgets.dropzone import DropZone, HandedIn
 from latentfx_nb.pages.markup import note, public, table
+from latentfx_nb.sound.clips import AUDIO_SUFFIXES
 from latentfx_nb.sound.uploads import MOST_FILES, MOST_SECONDS, Uploads, most_bytes
+from latentfx_nb.widgets.dropzone import DropZone, HandedIn
 
 MOST_SKIPPED = 20
 """Files of a folder that are named if they cannot be used; a folder may hold thousands."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.pages.markup import public, table
-from latentfx_nb.serving.server import is_dashboard
+from latentfx_nb.widgets.host import is_dashboard
 
 PAGES: Mapping[str, tuple[str, str]] = {
     "01_latent_images": ("Latent images", "One clip, one effect, one knob: hear it, and see the latents change."),

@@ -11,15 +11,15 @@ import numpy as np
 import xarray as xr
 
 from latentfx_nb import figures
-from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.analysis.geometry import extent, smooth, speed
+from latentfx_nb.analysis.pca import PCA
+from latentfx_nb.analysis.prepared import trajectory_basis
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.analysis.geometry import extent, smooth, speed
 from latentfx_nb.pages.base import STYLE, Heard, Panel, Sound, clip_label, encoded
 from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.markup import note, pca_words, table
-from latentfx_nb.analysis.prepared import trajectory_basis
-from latentfx_nb.analysis.projections import PCA
+from latentfx_nb.sound.clips import ClipSet
 
 WINDOW_S = 0.1
 """How long the trajectories are averaged over at first: single frames jump, as the paper's Figure 2 shows."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -15,19 +14,20 @@ import pandas as pd
 import xarray as xr
 
 from latentfx_nb import figures
-from latentfx_nb.sound.audio import Clip
+from latentfx_nb.analysis.pca import PCA, fit_pca
+from latentfx_nb.analysis.prepared import effect_means
+from latentfx_nb.analysis.umap import fit_umap
 from latentfx_nb.cache import cache_dir
-from latentfx_nb.sound.clips import ClipSet, load_clips
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.store.exports import points_table, write_latents, write_parquet
-from latentfx_nb.store.encode import encode_effects, encoded_clips
 from latentfx_nb.pages.base import STYLE, Panel, dry_and_wet
 from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.markup import averages_pca_words, download, note
-from latentfx_nb.analysis.prepared import effect_means
-from latentfx_nb.analysis.projections import PCA, fit_pca, fit_umap
-from latentfx_nb.serving.server import is_dashboard
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import ClipSet, load_clips
+from latentfx_nb.store.encode import encode_effects, encoded_clips
+from latentfx_nb.store.exports import points_table, write_latents, write_parquet
+from latentfx_nb.widgets.host import owns_kernel
 
 OTHERS = {
     "Latent images (01)": "LatentImages",
@@ -46,14 +46,6 @@ MOST_LINKED = 40 * 10**6
 UMAP_NEIGHBOURS = 15
 
 SPACES = (("the bundled clips' PCA", "bundled"), ("their own PCA", "own"))
-
-
-def owns_kernel() -> bool:
-    """Say whether whoever looks at the page may read this machine's folders: not a visitor of a dashboard.
-
-    In Voila they may if `LATENTFX_ALLOW_FOLDERS=1` was set when it was started.
-    """
-    return not is_dashboard() or os.environ.get("LATENTFX_ALLOW_FOLDERS") == "1"
 
 
 class YourOwnAudio(Panel):

@@ -1,4 +1,4 @@
-"""Voila as the pages are served with: `python -m latentfx_nb.serving.dashboard FOLDER ...`, which takes Voila's own options.
+"""Voila as the pages are served with: `python -m latentfx_nb.serving.dashboard FOLDER ...`, with Voila's options.
 
 Kernels are forked (`kernels`), and plotly's 5 MB of JavaScript come from the server as a file that the page asks for
 first and the browser keeps, not from each kernel as part of a widget. Voila without it shows the same pages, later.

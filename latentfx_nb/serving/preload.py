@@ -1,4 +1,4 @@
-"""All that pages import and read first, for the process that kernels are forked from (`latentfx_nb.serving.kernels`)."""
+"""All that pages import and read first, for the process that kernels are forked from (`kernels`)."""
 
 import gc
 
@@ -8,18 +8,18 @@ import plotly.io
 import sklearn.model_selection  # noqa: F401  as probes do when the first is trained
 
 from latentfx_nb import pages
-from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.analysis.pca import fit_pca
+from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders
-from latentfx_nb.analysis.prepared import effect_means
-from latentfx_nb.analysis.projections import fit_pca
+from latentfx_nb.sound.clips import load_clips
 
 # What these two do by themselves where a kernel runs already when they are imported.
 ipywidgets.register_comm_target()
 plotly.io.renderers.default = "plotly_mimetype"
 
 for page in pages.__all__:
-    getattr(panels, page)
+    getattr(pages, page)
 clips = load_clips("bundled")
 for encoder in DEFAULT_ENCODERS:
     fit_pca(effect_means(clips, encoder))

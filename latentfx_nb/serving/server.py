@@ -31,7 +31,7 @@ REFILL_S = 20
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _CHECKOUT = _PACKAGE.parent
 
 
@@ -42,11 +42,6 @@ def _read_settings(path: Path) -> dict[str, str]:
 
 PROCESS_SETTINGS: Mapping[str, str] = _read_settings(_PACKAGE / "process.env")
 """What has to stand in the environment before Python starts; process.env gives the reasons."""
-
-
-def is_dashboard() -> bool:
-    """Say whether this is a kernel of Voila's, whose page anybody may be looking at. Preheated ones know no request."""
-    return "VOILA_PREHEAT" in os.environ or os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
 
 
 class ServerError(RuntimeError):

@@ -17,9 +17,10 @@ import soxr
 import xarray as xr
 from numpy.typing import NDArray
 
-from latentfx_nb.sound.intake import is_usable
 from latentfx_nb.paper import TARGET_LUFS
-from latentfx_nb.sound.readers import AudioFile, Unusable
+from latentfx_nb.sound.form import Unusable
+from latentfx_nb.sound.intake import is_usable
+from latentfx_nb.sound.readers import AudioFile
 
 if TYPE_CHECKING:
     import pyloudnorm

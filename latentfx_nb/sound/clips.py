@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from latentfx_nb.sound import audio
-from latentfx_nb.sound import datasets
-from latentfx_nb.sound import intake
-from latentfx_nb.sound.audio import Clip
 from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, SAMPLE_RATE_HZ
-from latentfx_nb.sound.readers import HEADER_TOLERANCE_S, Form, Unusable, form, state
+from latentfx_nb.sound import audio, choosing, datasets, intake
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.content import content
+from latentfx_nb.sound.form import HEADER_TOLERANCE_S, Form, Unusable
+from latentfx_nb.sound.manifest import read_manifest, some
 
-BUNDLED = Path(__file__).parent / "bundled"
+BUNDLED = Path(__file__).parents[1] / "bundled"
+
 
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff", ".m4a", ".opus", ".webm", ".aac", ".aifc", ".au", ".caf", ".oga",
     ".w64", ".wave", ".wma",
 )  # fmt: skip
 """What is taken for audio in a folder; what a file holds is seen from its content."""
-
-MANIFEST_COLUMNS = ("file", "instrument", "recording", "licence")
 
 
 HEADER_TOLERANCE_SAMPLES = round(SAMPLE_RATE_HZ * HEADER_TOLERANCE_S)
@@ -41,10 +37,6 @@ class SkippedFiles(UserWarning):
 
 class ShortFiles(UserWarning):
     """Files hold less than their headers say, or their ends are missing; they are used as far as they go."""
-
-
-SETTLED_S = 2
-"""How long ago a file must have changed for its times to tell it from the next change: FAT counts in two seconds."""
 
 
 class ClipSet(Sequence):
@@ -112,39 +104,11 @@ class ClipSet(Sequence):
         told from others by its path. Reading the clip says what is wrong.
         """
         files, mixed = self.table["file"], " mono" if self.mono else ""
-        contents = {file: _content(file) for file in files.unique()}
+        contents = {file: content(file) for file in files.unique()}
         return [
             hashlib.sha256(f"{contents[file][0]} {start}{mixed}{contents[file][1]}".encode()).hexdigest()
             for file, start in zip(files, self.table["start"], strict=True)
         ]
-
-
-_last_seen: dict[str, tuple[str, str]] = {}
-
-
-def _content(file: str) -> tuple[str, str]:
-    """Return what tells a file's sound from others: the hash of its bytes, and who reads them.
-
-    libsndfile goes unnamed, as it did when there was no other reader: what it read wrong then is not taken for what is
-    read now.
-    """
-    try:
-        _last_seen[file] = _hash_now(file), form(file).reader.replace("libsndfile", "")
-    except (OSError, Unusable):
-        return _last_seen.get(file, (f"unseen {file}", ""))
-    return _last_seen[file]
-
-
-def _hash_now(file: str) -> str:
-    found = os.stat(file)
-    settled = max(found.st_mtime, found.st_ctime) < time.time() - SETTLED_S
-    return _settled_hash(file, state(file)) if settled else _settled_hash.__wrapped__(file, ())
-
-
-@lru_cache(maxsize=4096)
-def _settled_hash(file: str, _state: tuple[int, ...]) -> str:
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def load_clips(
@@ -176,7 +140,7 @@ def load_clips(
 
     Raises FileNotFoundError if there is no such folder, ValueError if `source` is empty or no path, if it holds no
     audio or none that can be used, or if the manifest lacks columns or names files that are not there, for the paper's
-    data what `datasets.list_files` and `datasets.choose` raise, and ValueError if any file cannot be used: clips are
+    data what `datasets.list_files` and `choosing.choose` raise, and ValueError if any file cannot be used: clips are
     chosen among all of them.
     """
     if per_recording is not None and per_recording < 1:
@@ -190,7 +154,7 @@ def load_clips(
         if short and warn:
             warnings.warn(_short(short, len(files)), ShortFiles, stacklevel=2)
         table.insert(0, "clip", _unique_ids(table))
-        table = datasets.choose(table, CHOICE_SEED if seed is None else seed, per_recording)
+        table = choosing.choose(table, CHOICE_SEED if seed is None else seed, per_recording)
         return ClipSet(table, source, mono=True)
     if download or not (guitarset is maestro is seed is None):
         raise ValueError(f"guitarset, maestro, download and seed are for load_clips('paper'), not {str(source)!r}")
@@ -230,7 +194,7 @@ def _list_files(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     folder = folder.resolve()
     manifest = folder / "manifest.csv"
     if manifest.exists():
-        return _read_manifest(manifest), {}
+        return read_manifest(manifest), {}
     found = [folder] if folder.is_file() else intake.files_below(folder)
     # Pipes and links that lead nowhere stay in, to be named with those that cannot be used.
     found = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
@@ -247,57 +211,6 @@ def _list_files(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
 def _shown(path: Path) -> str:
     """Return a path as text; bytes that are no UTF-8, which file systems take and text does not, as a sign for them."""
     return os.fsencode(path).decode(errors="replace")
-
-
-def _read_manifest(manifest: Path) -> pd.DataFrame:
-    try:
-        text = manifest.read_text(encoding="utf-8-sig")
-    except ValueError as error:
-        raise ValueError(f"{manifest} is not a table in CSV (not UTF-8); save it as CSV in UTF-8") from error
-    needed = ", ".join(MANIFEST_COLUMNS)
-    lines = csv.reader(text.splitlines(keepends=True), delimiter=_delimiter(text), skipinitialspace=True)
-    table = [(lines.line_num, cells) for cells in lines if any(cell.strip() for cell in cells)]
-    if not table:
-        raise ValueError(f"{manifest} is not a table in CSV (it is empty); it needs the columns {needed}")
-    head, *body = table
-    columns = [_column(name) for name in head[1]]
-    missing = [column for column in MANIFEST_COLUMNS if column not in columns]
-    if missing:
-        found = ", ".join(columns)
-        raise ValueError(f"{manifest} lacks the columns {', '.join(missing)}; it needs {needed}, and has {found}")
-    for line, cells in body:
-        if any(cells[len(columns) :]):
-            raise ValueError(
-                f"{manifest} is not a table in CSV: line {line} has {len(cells)} cells, and line {head[0]} names "
-                f"{len(columns)} columns; put a cell that holds {_delimiter(text)!r} between quotes"
-            )
-    rows = pd.DataFrame(
-        [(cells + [""] * len(columns))[: len(columns)] for _, cells in body], columns=columns, dtype=str
-    )
-    if rows.empty:
-        raise ValueError(f"{manifest} lists no files; add a row for each audio file")
-    reserved = sorted({"clip", "start", "padded_samples"} & set(rows))
-    if reserved:
-        raise ValueError(f"{manifest} has columns {', '.join(reserved)}, which the table fills in itself; rename them")
-    rows["file"] = [str((manifest.parent / file).resolve()) for file in rows["file"]]
-    absent = [file for file in rows["file"] if not Path(file).is_file()]
-    if absent:
-        raise ValueError(f"{manifest} names files that are not there: {_some(absent)}; correct or remove those rows")
-    repeated = rows["file"][rows["file"].duplicated()].unique().tolist()
-    if repeated:
-        raise ValueError(f"{manifest} lists files more than once: {_some(repeated)}; keep one row for each")
-    return rows
-
-
-def _delimiter(text: str) -> str:
-    """Return what stands between the names of a manifest's columns: a comma, or what some programs write for it."""
-    return max(",;\t", key=text.partition("\n")[0].count)
-
-
-def _column(name: str) -> str:
-    """Return a column's name, those that are needed in small letters."""
-    plain = name.strip()
-    return plain.lower() if plain.lower() in MANIFEST_COLUMNS else plain
 
 
 def _cut(files: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
@@ -343,7 +256,7 @@ def _short(short: Mapping[str, str], of: int) -> str:
 
 
 def _reasoned(files: Mapping[str, str]) -> str:
-    return _some([f"{file} ({reason})" for file, reason in files.items()])
+    return some([f"{file} ({reason})" for file, reason in files.items()])
 
 
 def _unique_ids(table: pd.DataFrame) -> list[str]:
@@ -358,8 +271,3 @@ def _unique_ids(table: pd.DataFrame) -> list[str]:
         paths = {file: Path(file).relative_to(folder).as_posix() for file in files[clashing].unique()}
         names = names.where(~clashing, files.map(paths))
     return (names + numbers).tolist()
-
-
-def _some(names: list[str], n: int = 5) -> str:
-    more = f" and {len(names) - n} more" if len(names) > n else ""
-    return ", ".join(names[:n]) + more

@@ -1,14 +1,11 @@
 """The paper's own recordings, GuitarSet and MAESTRO of 2018: where they are, what is in them, which clips are chosen.
 
 mirdata (the extra `datasets`) downloads and checks them. What is on disk is read without it and without a network: file
-names and the list that ships with MAESTRO say all that is needed.
-"""
+names and the list that ships with MAESTRO say all that is needed."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import re
 import sys
 from collections import Counter
@@ -22,22 +19,26 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from latentfx_nb.sound import audio
-from latentfx_nb.sound import intake
 from latentfx_nb.cache import check_space
-from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, CLIPS_PER_INSTRUMENT, MAESTRO_YEAR, SAMPLE_RATE_HZ
+from latentfx_nb.paper import CLIP_SAMPLES, MAESTRO_YEAR, SAMPLE_RATE_HZ
+from latentfx_nb.sound import intake
 
 SUFFIXES = (".wav", ".flac")
 """Either will do: MAESTRO is published as WAV, and many keep it as FLAC."""
 
+
 GUITARSET_FILES = 360
 """Microphone recordings in GuitarSet: 6 players, 30 lead sheets, accompaniment and solo."""
 
+
 STYLES = {"BN": "Bossa Nova", "Funk": "Funk", "Jazz": "Jazz", "Rock": "Rock", "SS": "Singer-Songwriter"}
+
 
 MAESTRO_PAGE = "https://magenta.tensorflow.org/datasets/maestro"
 
+
 MAESTRO_COLUMNS = {"canonical_composer": "composer", "canonical_title": "title", "split": "split", "year": "year"}
+
 
 MIDDLE = CLIP_SAMPLES // 2, SAMPLE_RATE_HZ * 2 // 5
 """Start and length of one 0.4 s block, which is what loudness is measured in."""
@@ -137,9 +138,6 @@ def _where_to_get(absent: list[DataSet], source: str, folders: dict[str, Path]) 
     )
 
 
-# What is on disk.
-
-
 def _read_guitarset(folder: Path) -> pd.DataFrame:
     pattern = r"((\d\d)_([A-Za-z]+)\d-(\d+)-([A-G][#b]?))_(comp|solo)_mic"
     rows = {}
@@ -201,9 +199,6 @@ def _how_to_complete(folder: Path) -> str:
         f"add the rest, or move the folder away and download all of it, or take what is there as clips of your own: "
         f"load_clips({str(folder)!r})"
     )
-
-
-# What mirdata does.
 
 
 def _download(absent: list[DataSet], folders: dict[str, Path]) -> dict[str, pd.DataFrame]:
@@ -290,62 +285,6 @@ def validate(name: str, folder: str | Path | None = None) -> int:
     return len(files)
 
 
-# Which clips.
-
-
-def choose(clips: pd.DataFrame, seed: int = CHOICE_SEED, per_recording: int | None = None) -> pd.DataFrame:
-    """Return the rows of `clips` that make up the paper's set: 512 an instrument, half of GuitarSet's comp, half solo.
-
-    `clips` has one row a clip of every file. Files are drawn from in turn, so that no file gives two clips more than
-    another unless that one is used up; which clips they are is drawn by `seed` from names and positions alone, so it is
-    the same on every machine and for WAV and FLAC. Clips that run past their recording's end and clips that BS.1770
-    hears nothing in (those cannot be brought to one loudness) are passed over. Of the set so chosen, `per_recording`
-    keeps at most so many clips a recording.
-
-    Raises ValueError if there are not enough such clips.
-    """
-    order = clips[clips["padded_samples"] == 0]
-    order = order.assign(draw=[_draw(seed, *cut) for cut in zip(order["file"], order["start"])]).sort_values("draw")
-    order = order.assign(turn=order.groupby("file").cumcount()).sort_values(["turn", "draw"])
-    mode = order["mode"].fillna("") if "mode" in order else ""
-    kind = (order["instrument"] + " " + mode).str.strip()
-    kinds = kind.groupby(order["instrument"]).nunique()
-    wanted = {name: CLIPS_PER_INSTRUMENT // kinds[name.split()[0]] for name in kind.unique()}
-    chosen = pd.concat([_first_sounding(rows, wanted[name], name) for name, rows in order.groupby(kind)])
-    if per_recording is not None:
-        chosen = chosen.sort_values(["turn", "draw"]).groupby("recording").head(per_recording)
-    return chosen.sort_index().drop(columns=["draw", "turn"])
-
-
-def _draw(seed: int, file: str, start: int) -> str:
-    """Return a number that orders clips by chance: a hash, which no other files and no library's version change."""
-    return hashlib.sha256(f"{seed} {Path(file).stem} {start}".encode()).hexdigest()
-
-
-def _first_sounding(rows: pd.DataFrame, wanted: int, kind: str) -> pd.DataFrame:
-    sounding = []
-    for row, file, start in zip(rows.index, rows["file"], rows["start"]):
-        if len(sounding) == wanted:
-            break
-        if _sounds(file, start):
-            sounding.append(row)
-    if len(sounding) < wanted:
-        raise ValueError(
-            f"the recordings of {kind} give {len(sounding)} full clips with sound in them, and the set takes {wanted}; "
-            "see with latentfx_nb.sound.datasets.validate whether they are whole"
-        )
-    return rows.loc[sounding]
-
-
-def _sounds(file: str, start: int) -> bool:
-    """Return whether BS.1770 hears anything in a clip: in one block of its middle, which is quick, or else anywhere."""
-    for offset, length in (MIDDLE, (0, CLIP_SAMPLES)):
-        mono = audio.to_channels(audio.read(file, SAMPLE_RATE_HZ, start + offset, length), 1)
-        if audio.loudness_lufs(audio.to_channels(mono, 2), SAMPLE_RATE_HZ) > -math.inf:
-            return True
-    return False
-
-
 DATA_SETS = {
     "guitarset": DataSet(
         name="guitarset",
@@ -378,6 +317,7 @@ DATA_SETS = {
         read=_read_maestro,
     ),
 }
+
 
 SOURCES = {"paper": ("guitarset", "maestro"), "guitarset": ("guitarset",), "maestro": ("maestro",)}
 """What `load_clips` takes by name -> the data sets that it is cut from."""

@@ -21,7 +21,8 @@ import numpy as np
 import soundfile
 
 from latentfx_nb.sound import readers
-from latentfx_nb.sound.readers import HEADER_TOLERANCE_S, AudioFile, Form, Unusable
+from latentfx_nb.sound.form import HEADER_TOLERANCE_S, Form, Unusable
+from latentfx_nb.sound.readers import AudioFile
 
 LOUDEST = 1e10
 """Sample values, 200 dB over full scale, up to which nothing that is done with a clip overflows."""
@@ -149,7 +150,7 @@ def _judged(paths: Sequence[str | Path], command: Sequence[str]) -> list[tuple[b
 
 def _command(judge: str = "describe") -> list[str]:
     # -P: or the folder that one is in would come first on the path, with what lies there.
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     script = (
         f"import sys; sys.path.insert(0, {root!r}); from latentfx_nb import intake; "
         f"intake.main(sys.stdin, sys.stdout, intake.{judge})"

@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from latentfx_nb.sound import intake
 from latentfx_nb.cache import atomic_write, check_space
+from latentfx_nb.sound import intake
 from latentfx_nb.sound.clips import AUDIO_SUFFIXES, ClipSet, load_clips
 from latentfx_nb.sound.intake import MOST_SECONDS as MOST_SECONDS
 from latentfx_nb.temporary import process_folder

@@ -13,8 +13,8 @@ import pandas as pd
 import xarray as xr
 
 from latentfx_nb.cache import atomic_path, check_space
-from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.effects import EFFECTS
+from latentfx_nb.sound.clips import ClipSet
 
 BLOCK_BYTES = 64 * 2**20
 """Latents in memory at a time."""

@@ -4,48 +4,44 @@ A store has one shard a clip, so that one render is read alone and one clip is w
 A ledger beside them gets a record, with the clip's time averages, after its shard is on disk: what has no record, or
 no whole shard, is encoded again. Several writers may fill one store, each with a ledger of its own: shards take their
 names only when they are whole, and whoever writes a clip writes the same bits. What says how to read and go on with a
-store has checksums too, kept in its attributes. `verify` reads all of it.
-"""
+store has checksums too, kept in its attributes. `verify` reads all of it."""
 
 from __future__ import annotations
 
 import errno
 import json
-import os
-import shutil
-import tempfile
-import uuid
 import warnings
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import google_crc32c
 import numpy as np
 import xarray as xr
 import zarr
-from filelock import FileLock
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
 from zarr.codecs.numcodecs import AsType
 
-from latentfx_nb.cache import atomic_write, check_space
-from latentfx_nb.store.shards import is_intact, read_lazily, shard_bytes, shard_name
+from latentfx_nb.store.folders import LocalFolder, RemoteFolder, folder_at, is_local
+from latentfx_nb.store.ledger import LEDGER, checksum_of, ledgers, read_records, record, record_type
+from latentfx_nb.store.shards import is_intact, shard_bytes, shard_name
 
 # What zarr says of storing float16 and text is known here: both are stored as its own codecs define.
 warnings.filterwarnings("ignore", message="Numcodecs codecs are not in the Zarr version 3 specification")
+
+
 warnings.filterwarnings("ignore", message="The data type .* does not have a Zarr V3 specification")
+
 
 FORMAT = 1
 """Version of the store's layout; a store of another version is refused, never read or overwritten."""
 
-LEDGER = "latents/ledger"  # inside the array's folder, where zarr looks for chunks only
 
 ARRAY = "latents/zarr.json"  # how zarr writes a shard; our own reader does not need it
+
 
 UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -71,7 +67,7 @@ class Store:
 
     def __init__(self, content: Content, place: str | Path) -> None:
         self.content = content
-        self.folder = _folder(place)
+        self.folder = folder_at(place)
 
     def __str__(self) -> str:
         return self.folder.place
@@ -83,7 +79,7 @@ class Store:
         It is the kernel's lock on an open file, so one left by a killed process, of whatever age, keeps nobody out.
         """
         with ExitStack() as held:
-            with _writing(str(self)):
+            with writing(str(self)):
                 held.enter_context(self.folder.lock(part))
             yield
 
@@ -97,26 +93,26 @@ class Store:
             return
         content = self.content
         needed = 2 * int(np.prod(content.shape))
-        with _writing(str(self)), self.folder.creating(needed) as place:
+        with writing(str(self)), self.folder.creating(needed) as place:
             skeleton = xr.Dataset(coords=content.coordinates, attrs=content.attributes)
             skeleton.to_zarr(place, mode="w", consolidated=False)
             group = zarr.open_group(place, mode="r+")
-            _create_array(group, content.shape, content.axis)
-            files = _folder(place)
+            create_array(group, content.shape, content.axis)
+            files = folder_at(place)
             checksums = {name: google_crc32c.value(files.read(name)) for name in files.names() if name != "zarr.json"}
             own = {"format": FORMAT, "parts": dict(content.parts), "versions": dict(content.versions)}
             own |= {"batch": batch, "threads": threads}
             document = group.metadata.to_dict()
             document["attributes"] = {**document["attributes"], **own}
-            group.attrs.update({**own, "checksums": {**checksums, "zarr.json": _checksum_of(document)}})
+            group.attrs.update({**own, "checksums": {**checksums, "zarr.json": checksum_of(document)}})
 
     def checked(self) -> tuple[int, int | None]:
         """Return batch and threads with which this store is encoded; raise ValueError if it holds anything else.
 
         The threads of stores that were begun before there was a choice are None.
         """
-        document = _document(self.folder)
-        _check_description(self.folder, document, [ARRAY])
+        document = read_document(self.folder)
+        check_description(self.folder, document, [ARRAY])
         attributes = document["attributes"]
         parts = attributes["parts"]
         differing = [name for name, digest in self.content.parts.items() if parts.get(name) != digest]
@@ -148,17 +144,17 @@ class Store:
         """Return row -> time averages `[setting dim]` of the clips that a ledger lists and whose shard is whole."""
         sizes = self.folder.sizes("latents")
         listed = {}
-        for ledger in _ledgers(sizes):
-            listed |= _read_records(self.folder.read(ledger), _record_type(self.content.shape[1:3]))
+        for ledger in ledgers(sizes):
+            listed |= read_records(self.folder.read(ledger), record_type(self.content.shape[1:3]))
         whole = shard_bytes(self.content.shape)
         return {row: means for row, means in listed.items() if sizes.get(shard_name(row)) == whole}
 
     def record(self, means: Mapping[int, NDArray[np.float32]], part: str = "") -> None:
         """List clips whose shards are on disk, with their time averages, in the ledger of this part."""
-        records = b"".join(_record(row, one) for row, one in means.items())
-        with self.keeping(), _writing(str(self)):
+        records = b"".join(record(row, one) for row, one in means.items())
+        with self.keeping(), writing(str(self)):
             self.folder.append(
-                f"{LEDGER}{part and '.'}{part}.bin", records, _record_type(self.content.shape[1:3]).itemsize
+                f"{LEDGER}{part and '.'}{part}.bin", records, record_type(self.content.shape[1:3]).itemsize
             )
 
     def check_finished(self, rows: Sequence[int], finished: Mapping[int, Any] | None = None) -> None:
@@ -208,8 +204,8 @@ class Store:
 
 def stored_parts(place: str | Path) -> Mapping[str, str]:
     """Return the parts of the store at `place`, none if nothing is there; raise ValueError if it is no store."""
-    folder = _folder(place)
-    return _document(folder)["attributes"]["parts"] if folder.exists() else {}
+    folder = folder_at(place)
+    return read_document(folder)["attributes"]["parts"] if folder.exists() else {}
 
 
 def stored_values(place: str | Path) -> NDArray[np.float64]:
@@ -217,17 +213,17 @@ def stored_values(place: str | Path) -> NDArray[np.float64]:
 
     Raises ValueError if they are not as they were written.
     """
-    folder = _folder(place)
+    folder = folder_at(place)
     own = [name for name in folder.names() if name.startswith("value/")]
-    _check_description(folder, _document(folder), own)
+    check_description(folder, read_document(folder), own)
     return zarr.open_group(folder.place, mode="r")["value"][:] if own else np.empty(0)
 
 
 def write_clip(place: str, row: int, latents: NDArray[np.float32]) -> None:
     """Write one clip's latents `[setting dim frame]` into the store at `place`, whole or not at all."""
     array = zarr.open_group(place, mode="r+")["latents"]
-    with _writing(place):
-        if _is_local(place):
+    with writing(place):
+        if is_local(place):
             _clear(Path(place, "latents", shard_name(row)), array.shape)
         array[row] = latents
 
@@ -242,7 +238,7 @@ def _clear(shard: Path, shape: tuple[int, ...]) -> None:
 
 
 @contextmanager
-def _writing(place: str) -> Iterator[None]:
+def writing(place: str) -> Iterator[None]:
     """Say what to do where nothing can be written."""
     try:
         yield
@@ -253,7 +249,8 @@ def _writing(place: str) -> Iterator[None]:
         raise OSError(error.errno, f"{message} another store; what is finished there can be read") from error
 
 
-def _create_array(group: zarr.Group, shape: tuple[int, int, int, int], axis: str) -> None:
+def create_array(group: zarr.Group, shape: tuple[int, int, int, int], axis: str) -> None:
+    """Create the array `latents` of a store, `shape` is `(clip, setting, dim, frame)`, without any values."""
     _, settings, dim, frames = shape
     group.create_array(
         "latents",
@@ -269,10 +266,7 @@ def _create_array(group: zarr.Group, shape: tuple[int, int, int, int], axis: str
     )
 
 
-# ------------------------------------------------------------------------------------------------------- description
-
-
-def _document(folder: _Local | _Remote) -> dict[str, Any]:
+def read_document(folder: LocalFolder | RemoteFolder) -> dict[str, Any]:
     """Return what zarr.json says of the store; raise ValueError if it is none, or one of another version."""
     try:
         document = json.loads(folder.read("zarr.json"))
@@ -288,8 +282,8 @@ def _document(folder: _Local | _Remote) -> dict[str, Any]:
     return document
 
 
-def _check_description(
-    folder: _Local | _Remote, document: Mapping[str, Any], names: Sequence[str] | None = None
+def check_description(
+    folder: LocalFolder | RemoteFolder, document: Mapping[str, Any], names: Sequence[str] | None = None
 ) -> None:
     """Raise ValueError if zarr.json or a file of `names` (None: labels and all) is not as it was written.
 
@@ -298,7 +292,7 @@ def _check_description(
     checksums = document["attributes"].get("checksums")
     if checksums is None:
         return
-    changed = [] if checksums.get("zarr.json") == _checksum_of(document) else ["zarr.json"]
+    changed = [] if checksums.get("zarr.json") == checksum_of(document) else ["zarr.json"]
     for name in checksums if names is None else names:
         try:
             intact = name == "zarr.json" or checksums[name] == google_crc32c.value(folder.read(name))
@@ -311,287 +305,3 @@ def _check_description(
             f"{folder.place} fails its checksum in {' and '.join(changed)}, which says what it holds; restore that "
             "from a copy, or delete the store and encode again"
         )
-
-
-def _checksum_of(document: Mapping[str, Any]) -> int:
-    """Return the crc32c of what zarr.json says, less the checksums themselves and what zarr may add for its speed."""
-    attributes = {name: value for name, value in document["attributes"].items() if name != "checksums"}
-    kept = [document.get("zarr_format"), document.get("node_type"), attributes]
-    return google_crc32c.value(json.dumps(kept, sort_keys=True).encode())
-
-
-# ------------------------------------------------------------------------------------------------------------ ledger
-
-
-def _ledgers(names: Iterable[str]) -> list[str]:
-    """Return those of the files in the array's folder that list clips."""
-    found = (f"latents/{name}" for name in names)
-    return sorted(one for one in found if one.startswith(LEDGER) and not one.endswith(".partial"))
-
-
-def _record_type(shape: tuple[int, int]) -> np.dtype:
-    """Return the record of one finished clip: its row, its time averages and a checksum over both."""
-    return np.dtype([("row", "<u4"), ("means", "<f4", shape), ("crc", "<u4")])
-
-
-def _record(row: int, means: NDArray[np.float32]) -> bytes:
-    record = np.zeros((), _record_type(means.shape))
-    record["row"], record["means"] = row, means
-    record["crc"] = _checksum(record)
-    return record.tobytes()
-
-
-def _read_records(content: bytes, record_type: np.dtype) -> dict[int, NDArray[np.float32]]:
-    """Return row -> time averages of every record that is whole."""
-    return {int(one["row"]): one["means"] for one in _records(content, record_type) if one["crc"] == _checksum(one)}
-
-
-def _records(content: bytes, record_type: np.dtype) -> NDArray[np.void]:
-    """Return all records, good or not; an unfinished one at the end is none."""
-    whole = len(content) // record_type.itemsize * record_type.itemsize
-    return np.frombuffer(content[:whole], record_type)
-
-
-def _checksum(record: np.void) -> int:
-    return zlib.crc32(record.tobytes()[:-4])
-
-
-# ------------------------------------------------------------------------------------------------------ verification
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What `verify` found in a store: its sizes, and the rows that are good, bad (with the reason) and unfinished.
-
-    `fault` is what makes the store unreadable as a whole; `damaged_records` counts those of the ledgers whose checksum
-    differs, so that nothing says any more which clip they were of.
-    """
-
-    place: str
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    stored_bytes: int = 0
-    good: Sequence[int] = ()
-    bad: Mapping[int, str] = field(default_factory=dict)
-    unfinished: Sequence[int] = ()
-    damaged_records: int = 0
-    fault: str = ""
-    repaired: bool = False
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether nothing bad was found; clips that are still to be encoded are no fault."""
-        return not (self.bad or self.damaged_records or self.fault)
-
-    def __str__(self) -> str:
-        if self.fault:
-            return self.fault
-        sizes = ", ".join(f"{dim} {size}" for dim, size in self.sizes.items())
-        line = f"{self.place}: {sizes}, {self.stored_bytes / 1e6:.1f} MB: "
-        line += f"{len(self.good)} clips good, {len(self.bad)} bad, {len(self.unfinished)} unfinished"
-        line += f", {self.damaged_records} records of the ledger damaged" if self.damaged_records else ""
-        line += "".join(f"; row {row}: {reason}" for row, reason in self.bad.items())
-        return line + ("; what is bad was dropped: encode it again" if self.repaired else "")
-
-
-def verify(place: str | Path, repair: bool = False) -> Verdict:
-    """Read all of a store, and check every checksum, every record of its ledgers, and averages against the latents.
-
-    With `repair`, what is bad is dropped, so that the next run encodes these clips again and no others; what makes the
-    whole store unreadable is left as it is. A run that fills the store meanwhile is waited for.
-    """
-    folder = _folder(place)
-    try:
-        _check_description(folder, _document(folder))
-        dims, shape = _layout(folder)
-    except ValueError as error:
-        return Verdict(folder.place, fault=str(error))
-    verdict = _verify_clips(folder, dims, shape)
-    if repair and not verdict.is_sound:
-        _drop(folder, shape, verdict)
-        verdict = replace(verdict, repaired=True)
-    return verdict
-
-
-def _layout(folder: _Local | _Remote) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    try:
-        array = json.loads(folder.read(ARRAY))
-        dims, shape = tuple(array["dimension_names"]), tuple(map(int, array["shape"]))
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{folder.place} has lost {ARRAY}, which says what it holds; restore that from a copy, or delete the "
-            "store and encode again"
-        ) from error
-    if len(dims) != 4 or len(shape) != 4:
-        raise ValueError(f"{folder.place} holds latents over {len(shape)} dims, not 4; delete it and encode again")
-    return dims, shape
-
-
-def _verify_clips(folder: _Local | _Remote, dims: tuple[str, ...], shape: tuple[int, ...]) -> Verdict:
-    # A writer adds a record after its shard, so ledgers are read first and then the shards.
-    listed, damaged = _read_ledgers(folder, shape)
-    sizes = folder.sizes("latents")
-    latents = folder.latents(dims, shape)
-    faults = {row: _fault(latents, row, records, sizes, shape) for row, records in sorted(listed.items())}
-    good, bad = [row for row in faults if not faults[row]], {row: fault for row, fault in faults.items() if fault}
-    unfinished = [row for row in range(shape[0]) if row not in listed]
-    stored = sum(sizes.values())
-    return Verdict(folder.place, dict(zip(dims, shape, strict=True)), stored, good, bad, unfinished, damaged)
-
-
-def _read_ledgers(folder: _Local | _Remote, shape: tuple[int, ...]) -> tuple[dict[int, list[NDArray]], int]:
-    """Return row -> the averages of each of its records, and how many records are damaged."""
-    listed, damaged = {}, 0
-    for ledger in _ledgers(folder.sizes("latents")):
-        for one in _records(folder.read(ledger), _record_type(shape[1:3])):
-            if one["crc"] == _checksum(one) and one["row"] < shape[0]:
-                listed.setdefault(int(one["row"]), []).append(one["means"])
-            else:
-                damaged += 1
-    return listed, damaged
-
-
-def _fault(
-    latents: xr.Variable, row: int, records: Sequence[NDArray], sizes: Mapping[str, int], shape: tuple[int, ...]
-) -> str:
-    """Return what is wrong with a clip that is listed; nothing if all is as it was written."""
-    size, whole = sizes.get(shard_name(row)), shard_bytes(shape)
-    if size != whole:
-        return "its file is gone" if size is None else f"its file has {size} bytes of {whole}"
-    try:
-        values = np.asarray(latents[row].values, np.float64)
-    except ValueError:
-        return "its file fails its checksum"
-    if not np.isfinite(values).all():
-        return "its latents are not finite"
-    # Averages are taken before latents are rounded to float16: of each the half of a last place, and float32's own.
-    tolerance = np.abs(values).mean(-1) * 2.0**-11 * 1.02 + 2.0**-24
-    if not all((np.abs(values.mean(-1) - averages) <= tolerance).all() for averages in records):
-        return "its averages are not those of its latents"
-    return ""
-
-
-def _drop(folder: _Local | _Remote, shape: tuple[int, ...], verdict: Verdict) -> None:
-    """Take the bad clips' records and whatever is damaged out of the ledgers, and then the bad clips' files."""
-    for ledger in _ledgers(folder.sizes("latents")):
-        part = ledger.removeprefix(LEDGER).removesuffix(".bin").removeprefix(".")
-        with _writing(folder.place), folder.lock(part):
-            records = _records(folder.read(ledger), _record_type(shape[1:3]))
-            kept = [one.tobytes() for one in records if one["crc"] == _checksum(one) and one["row"] not in verdict.bad]
-            folder.replace(ledger, b"".join(kept))
-    with _writing(folder.place):
-        for row in verdict.bad:
-            folder.remove(f"latents/{shard_name(row)}")
-
-
-# ----------------------------------------------------------------------------------------------------------- folders
-
-
-def _is_local(place: str | Path) -> bool:
-    return isinstance(place, Path) or "://" not in place
-
-
-def _folder(place: str | Path) -> _Local | _Remote:
-    return _Local(Path(place).expanduser().absolute()) if _is_local(place) else _Remote(str(place))
-
-
-class _Local:
-    """A store's folder on a disk of this machine, or one that it has mounted."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.place = path, str(path)
-
-    def exists(self) -> bool:
-        return self.path.exists()
-
-    def lock(self, part: str) -> AbstractContextManager:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(f"{self.path}{part and '.'}{part}.lock")
-
-    @contextmanager
-    def creating(self, size: int) -> Iterator[str]:
-        """Give the name of a folder to fill, which takes its own once it is whole."""
-        check_space(self.path.parent, size)
-        scratch = Path(tempfile.mkdtemp(dir=self.path.parent, prefix=self.path.name, suffix=".partial"))
-        try:
-            yield str(scratch)
-            scratch.rename(self.path)
-        except BaseException:
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise
-
-    def read(self, name: str) -> bytes:
-        return (self.path / name).read_bytes()
-
-    def latents(self, dims: tuple[str, ...], shape: tuple[int, ...]) -> xr.Variable:
-        return xr.Variable(dims, read_lazily(self.path / "latents", shape))
-
-    def names(self) -> list[str]:
-        return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
-
-    def sizes(self, name: str) -> dict[str, int]:
-        return {entry.name: entry.stat().st_size for entry in os.scandir(self.path / name)}
-
-    def replace(self, name: str, content: bytes) -> None:
-        with atomic_write(self.path / name) as file:
-            file.write(content)
-
-    def remove(self, name: str) -> None:
-        (self.path / name).unlink(missing_ok=True)
-
-    def append(self, name: str, records: bytes, record_bytes: int) -> None:
-        """Add records and wait until they are on disk; an unfinished one at the end is written over."""
-        path = self.path / name
-        path.touch()
-        with open(path, "r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.truncate(size - size % record_bytes)
-            file.seek(0, os.SEEK_END)
-            file.write(records)
-            file.flush()
-            os.fsync(file.fileno())
-
-
-class _Remote:
-    """A store's folder at a URL: object storage, whose objects are written whole and never added to."""
-
-    def __init__(self, place: str) -> None:
-        self.place = place.rstrip("/")
-        self._files, self._root = fsspec.core.url_to_fs(self.place)
-
-    def exists(self) -> bool:
-        self._files.invalidate_cache()
-        return self._files.exists(f"{self._root}/zarr.json")
-
-    def lock(self, part: str) -> AbstractContextManager:
-        return nullcontext()
-
-    @contextmanager
-    def creating(self, size: int) -> Iterator[str]:
-        yield self.place  # its attributes are written last, and without them it is no store
-
-    def read(self, name: str) -> bytes:
-        return self._files.cat_file(f"{self._root}/{name}")
-
-    def latents(self, dims: tuple[str, ...], shape: tuple[int, ...]) -> xr.Variable:
-        return xr.open_zarr(self.place, chunks=None, consolidated=False)["latents"].variable
-
-    def names(self) -> list[str]:
-        self._files.invalidate_cache()
-        base = self._files._strip_protocol(self._root).rstrip("/")
-        return sorted(name.removeprefix(f"{base}/") for name in self._files.find(base))
-
-    def sizes(self, name: str) -> dict[str, int]:
-        self._files.invalidate_cache()
-        found = self._files.ls(f"{self._root}/{name}", detail=True)
-        return {one["name"].rpartition("/")[2]: one["size"] for one in found}
-
-    def replace(self, name: str, content: bytes) -> None:
-        self._files.pipe_file(f"{self._root}/{name}", content)
-
-    def remove(self, name: str) -> None:
-        if self._files.exists(f"{self._root}/{name}"):
-            self._files.rm_file(f"{self._root}/{name}")
-
-    def append(self, name: str, records: bytes, record_bytes: int) -> None:
-        """Add records in an object of their own."""
-        self._files.pipe_file(f"{self._root}/{name}.{uuid.uuid4().hex}", records)

@@ -19,7 +19,7 @@ import pooch
 
 from latentfx_nb.cache import cache_dir
 
-SHIPPED = Path(__file__).parents[1] / "bundled" / "weights"
+SHIPPED = Path(__file__).parents[2] / "bundled" / "weights"
 
 SUMS = "SHA256SUMS"
 """Name of the file of digests, as `sha256sum` writes it, beside shipped and converted weights."""

@@ -1,0 +1,226 @@
+"""PCA and UMAP: fit once, transform anywhere; and how pure the neighbourhoods are (§3.1, Figures 2-8).
+
+Samples and features are read off the dims: the features are the dim `feature` if there is one, else `dim`, and every
+other dim is a sample, so a basis fitted on `(clip, effect, dim)` draws a sweep `(clip, value, dim)` or a trajectory
+`(frame, dim)` as it is. `features=("dim", "frame")` flattens latents that are not stacked and reads them block by
+block, so a lazily opened store (`xarray.open_zarr(..., chunks=None)`) is never in memory as a whole. Plain arrays
+`[*sample feature]` give plain arrays.
+
+PCA is exact. Where the smaller side is at most 2048, its matrix is solved: the float64 covariance of features, or the
+Gram matrix of samples, whose answer is then polished. Polishing, and everything where both sides are larger, is a block
+Krylov iteration (subspace iteration that keeps its earlier blocks) with Rayleigh-Ritz: one read of the store a pass,
+until the residuals bound the angle of every component. Products of wide samples are float32, repeated in float64 where
+that is not enough. Each core reads and multiplies a share of the samples.
+
+UMAP is imported at the first fit that is not cached, never before. Its numba loops may start an OpenMP pool that resets
+torch's thread count: set `NUMBA_THREADING_LAYER=workqueue` before Python starts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentfx_nb.analysis.passes import (
+    DENSE_SIDE,
+    OUTER_BLOCKS,
+    check_components,
+    check_points_finite,
+    one_blas_thread,
+    one_pass,
+    precise,
+    project,
+    second_moments,
+)
+from latentfx_nb.analysis.samples import Array, Blocks, Samples
+
+KRYLOV_WIDTH = 16  # 256 bytes a feature and pass; real spectra settle in about five passes
+
+
+KRYLOV_PASSES = 24  # spectra that need more have no direction worth drawing
+
+
+ANGLE = 3e-4  # the sine that a component may be off: its cosine is then above 1 - 5e-8
+
+
+@dataclass(frozen=True, eq=False)
+class PCA:
+    """A fitted principal component basis: `.transform(x)` places any latents with the same features in it.
+
+    points: `[*sample component]`, the samples it was fitted on. explained: `[component]`, each component's share of
+    the total variance of all features. components: `[component feature]`, orthonormal rows; in each the entry of
+    largest magnitude is positive, which fixes the signs. mean: `[feature]`. angle: an upper estimate of the sine
+    between any component and the exact one, 0 where a dense float64 solver gave it.
+    """
+
+    points: Array
+    explained: Array
+    components: Array
+    mean: Array
+    angle: float
+    features: tuple[Hashable, ...] | None = field(repr=False)
+    axes: dict[Hashable, NDArray[Any]] = field(repr=False)
+
+    def transform(self, x: Array) -> Array:
+        """Return the coordinates `[*sample component]` of `x`, with all of its sample coordinates.
+
+        Raises ValueError if the features are not those of the fit, in number or in name, and on NaN or infinity.
+        """
+        rows = precise(x, self.features)
+        rows.check_features(np.shape(self.mean)[-1], self.axes)
+        scores = project(rows, np.asarray(self.mean), np.asarray(self.components).T)
+        check_points_finite(scores)
+        return rows.label_points(scores, "PC")
+
+
+def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = None) -> PCA:
+    """Return the exact `n`-dimensional PCA of `x [*sample feature]` (Figures 2-8; the paper draws n = 3).
+
+    `features` names the dims that are flattened into features; without it they are `feature`, else `dim`, or the last
+    axis of a plain array. Samples are read block by block along the first sample dim, at most 64 MiB a core.
+    Data of lower rank than `n` give components of no variance, of arbitrary direction. Raises ValueError if n is
+    neither 2 nor 3, if there are fewer samples or features than components, on NaN or infinity, and on samples that
+    are all equal, which have no direction. Warns (RuntimeWarning) if eigenvalues too close together leave a component
+    uncertain.
+    """
+    rows = precise(x, features)
+    check_components(n, rows)
+    start = _random_start(rows)
+    mean, scatter, image, places = second_moments(rows, start)
+    if rows.n_features <= min(rows.n_samples, DENSE_SIDE):
+        values, axes = _dense_axes(rows, mean, n)
+        scores, angle = project(rows, mean, axes), 0.0
+    else:
+        if not start.shape[1]:
+            start = _gram_start(rows, mean)
+            image, places = _scatter_times(rows, mean, start)
+        values, axes, scores, angle = _krylov_axes(rows, mean, n, start, image, places)
+    signs = np.sign(axes[np.abs(axes).argmax(0), np.arange(n)])
+    axes, scores = signs * axes, signs * scores
+    return PCA(
+        points=rows.label_points(scores, "PC"),
+        explained=rows.label_components(np.maximum(values, 0) / scatter, "PC"),
+        components=rows.label_features(axes.T, "PC"),
+        mean=rows.label_features(mean),
+        angle=angle,
+        features=rows.features,
+        axes=rows.feature_axes(),
+    )
+
+
+def _dense_axes(rows: Samples, mean: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the leading eigenvalues and axes `[feature component]` of the float64 scatter matrix."""
+    scatter = np.zeros((rows.n_features, rows.n_features))
+    for _, block in rows.blocks(mean):
+        scatter += block.T @ block
+    values, vectors = np.linalg.eigh(scatter)
+    return values[: -n - 1 : -1], vectors[:, : -n - 1 : -1]
+
+
+def _random_start(rows: Samples) -> NDArray[np.float64]:
+    """Return the orthonormal block `[feature width]` from which the Krylov iteration starts; none where it need not."""
+    needed = min(rows.n_samples, rows.n_features) > DENSE_SIDE
+    directions = np.random.default_rng(0).standard_normal((rows.n_features, KRYLOV_WIDTH if needed else 0))
+    return np.linalg.qr(directions)[0]
+
+
+def _gram_start(rows: Samples, mean: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the Gram matrix's answer, which leaves the Krylov iteration no more than float32's rounding to undo."""
+    width = min(KRYLOV_WIDTH, rows.n_samples, rows.n_features)
+    leading = np.linalg.eigh(_gram(rows, mean))[1][:, : -width - 1 : -1]
+    start = np.zeros((rows.n_features, width))
+    for position, block in rows.blocks(mean):
+        start += block.T @ leading[position].astype(block.dtype)
+    return np.linalg.qr(start)[0]
+
+
+def _gram(rows: Samples, mean: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the inner products `[sample sample]` of the centred samples."""
+    gram = np.zeros((rows.n_samples, rows.n_samples))
+    for outer, left in rows.blocks(mean, OUTER_BLOCKS):
+        gram[outer, outer] = left @ left.T
+        for inner, right in rows.blocks(mean, start=outer.stop):
+            gram[outer, inner] = left @ right.T
+            gram[inner, outer] = gram[outer, inner].T
+    return gram
+
+
+def _krylov_axes(
+    rows: Samples, mean: NDArray[Any], n: int, start: NDArray[Any], image: NDArray[Any], places: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
+    """Return leading eigenvalues, axes `[feature component]`, scores `[sample component]` and the bound on angles."""
+    with one_blas_thread():
+        values, axes, scores, angle = _krylov(rows, mean, n, start, image, places)
+        if angle > ANGLE and rows.dtype == np.float32:  # components a thousand times weaker than the first need float64
+            rows = rows.in_float64()
+            values, axes, scores, angle = _krylov(rows, mean, n, axes, *_scatter_times(rows, mean, axes))
+    if angle > ANGLE:
+        warnings.warn(
+            f"PCA stopped with components up to {angle:.1e} (sine) off, not {ANGLE:.0e}: "
+            "the leading eigenvalues lie so close together that the data hardly tell these axes apart",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return values[:n], axes[:, :n], scores[:, :n], angle
+
+
+def _krylov(
+    rows: Samples, mean: NDArray[Any], n: int, basis: NDArray[Any], images: NDArray[Any], places: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
+    """Return eigenvalues, as many Ritz vectors as `basis` has, the samples' places along them, and the bound on `n`.
+
+    `images` and `places` are what `_scatter_times` gives for `basis`. A pass reads x once and adds a block to all
+    three; the last places are the scores, so that the samples need not be read again for them.
+    """
+    width = basis.shape[1]
+    while True:
+        small = basis.T @ images
+        values, mixing = np.linalg.eigh((small + small.T) / 2)
+        values, mixing = values[::-1], mixing[:, ::-1]
+        lead = mixing[:, :n]
+        residuals = np.linalg.norm(images @ lead - basis @ (lead * values[:n]), axis=0)
+        angle = _angle(values, residuals)
+        # Where only rounding is left, further passes in this precision add nothing.
+        rounding = residuals.max() <= 4 * np.finfo(rows.dtype).eps * values[0]
+        if angle <= ANGLE or rounding or basis.shape[1] >= KRYLOV_PASSES * width:
+            return values, basis @ mixing[:, :width], places @ mixing[:, :width], angle
+        block = images[:, -width:]
+        for _ in range(2):  # once is not orthogonal enough in floating point; twice is
+            block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
+        image, place = _scatter_times(rows, mean, block)
+        basis, images, places = np.hstack([basis, block]), np.hstack([images, image]), np.hstack([places, place])
+
+
+def _scatter_times(
+    rows: Samples, mean: NDArray[Any], vectors: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the scatter matrix times `vectors`, `[feature vector]`, and the samples' places along them."""
+    single = vectors.astype(rows.dtype)
+    places = np.empty((rows.n_samples, vectors.shape[1]))
+
+    def product(blocks: Blocks) -> NDArray[np.float64]:
+        total = np.zeros(vectors.shape[::-1])
+        for position, block in blocks:
+            along = block @ single
+            places[position] = along
+            total += along.T @ block
+        return total
+
+    return sum(one_pass(product, rows, mean)).T, places
+
+
+def _angle(values: NDArray[Any], residuals: NDArray[Any]) -> float:
+    """Return the largest residual over gap, which bounds the sine between a Ritz vector and its eigenvector.
+
+    Where two eigenvalues agree to 1e-3 the axes within their plane are not defined, so the gap counts as 1e-3 of the
+    value, and residuals at float64 noise of the largest value count as none.
+    """
+    n = len(residuals)
+    steps = -np.diff(np.r_[np.inf, values, 0.0])
+    gaps = np.maximum(np.minimum(steps[:n], steps[1 : n + 1]), 1e-3 * values[:n])
+    negligible = residuals <= 1e-13 * values[0]
+    return float(np.where(negligible, 0.0, residuals / np.where(negligible, 1.0, gaps)).max())

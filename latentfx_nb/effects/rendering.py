@@ -1,0 +1,106 @@
+"""Clips through effects with pedalboard, loudness-normalised before and after; and what renders are known by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from itertools import islice
+from typing import Any
+
+from latentfx_nb.effects.registry import Setting, get_effect
+from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
+from latentfx_nb.sound import audio
+from latentfx_nb.sound.audio import Clip
+
+
+def render(
+    clip: Clip,
+    label: str,
+    value: float | None = None,
+    knob: str | None = None,
+    lufs: float = TARGET_LUFS,
+    sample_rate: int = SAMPLE_RATE_HZ,
+) -> Clip:
+    """Return `clip [channel sample]` through one effect, loudness-normalised before and after (section 2.2).
+
+    A render that is silent or below -70 LUFS, such as a high note through a 70 Hz low-pass, keeps its level.
+
+    Raises ValueError for an unknown effect, a knob it does not have, a value out of range, an empty clip or samples
+    that are not finite, and as `audio.check_clip` does.
+    """
+    return render_settings(clip, [Setting(label, value, knob)], lufs, sample_rate)[0]
+
+
+def render_settings(
+    clip: Clip, settings: Sequence[Setting], lufs: float = TARGET_LUFS, sample_rate: int = SAMPLE_RATE_HZ
+) -> list[Clip]:
+    """Return one render of `clip [channel sample]` for each setting; the loudness before is measured only once."""
+    before = audio.normalise(clip, sample_rate, lufs)
+    return [_render_normalised(before, setting, lufs, sample_rate) for setting in settings]
+
+
+def _render_normalised(before: Clip, setting: Setting, lufs: float, sample_rate: int) -> Clip:
+    wet = get_effect(setting.label).render(before, sample_rate, setting.value, setting.knob)
+    return audio.normalise(wet, sample_rate, lufs)
+
+
+def render_many(
+    clips: Sequence[Clip],
+    settings: Sequence[Setting],
+    lufs: float = TARGET_LUFS,
+    sample_rate: int = SAMPLE_RATE_HZ,
+    workers: int | None = None,
+    then: Callable[[list[Clip]], Any] = list,
+    faults: tuple[type[Exception], ...] = (),
+) -> Generator[Any, None, None]:
+    """Yield the renders of each clip in order, made ahead on `workers` threads (by default one a core).
+
+    Every plugin and meter releases the interpreter's lock, so threads serve and nothing is copied. At most two clips
+    a worker are held ahead of the reader. Clips are read on the threads too, and one that cannot be read or rendered
+    raises only when its turn comes, after all clips before it; errors of the types `faults` are yielded in the place of
+    its renders instead. What has to be done to a clip's renders next, `then`, is done there as well.
+    """
+    workers = workers or os.cpu_count() or 1
+    rows = iter(range(len(clips)))
+
+    def render_row(row: int) -> Any:
+        try:
+            return then(render_settings(clips[row], settings, lufs, sample_rate))
+        except faults as error:
+            return error
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="render") as pool:
+        waiting = [pool.submit(render_row, row) for row in islice(rows, 2 * workers)]
+        try:
+            while waiting:
+                yield waiting.pop(0).result()
+                waiting += [pool.submit(render_row, row) for row in islice(rows, 1)]
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def sweep_settings(effect: str, n: int, knob: str | None = None) -> list[Setting]:
+    """Return the settings along `n` values of one effect's knob, its first by default."""
+    turned = get_effect(effect).knob(knob)
+    return [Setting(effect, value, turned.name) for value in turned.values(n).tolist()]
+
+
+def recipe(settings: Sequence[Setting], lufs: float = TARGET_LUFS) -> dict[str, Any]:
+    """Return all that renders depend on besides the clip and the libraries' versions, ready for JSON and exact."""
+    return {"settings": [[setting.label, setting.parameters()] for setting in settings], "lufs": lufs}
+
+
+def render_versions() -> dict[str, str]:
+    """Return the installed version of each library that renders depend on."""
+    return {name: version(name) for name in ("pedalboard", "pyloudnorm")}
+
+
+def settings_hash(settings: Sequence[Setting], lufs: float = TARGET_LUFS) -> str:
+    """Return a sha256 over all that renders depend on besides the clip, the libraries' versions among it."""
+    content = [*recipe(settings, lufs).values(), render_versions()]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,180 @@
+"""What all figures share: colours and symbols, the light and the dark theme, axes, words under the mouse."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import xarray as xr
+
+from latentfx_nb.effects import EFFECTS
+
+EFFECT_COLORS = {
+    "CLN": "#808080",
+    "CHS": "#8d84ff",
+    "CMP": "#1a728d",
+    "DLY": "#00a761",
+    "DIS": "#ff4f58",
+    "HPF": "#b98d00",
+    "LPF": "#9e5809",
+    "PS": "#e561c1",
+    "RVB": "#9546b9",
+    "TRV": "#8d35ff",
+}
+"""Ten colours, each at least 3:1 against white and against the dark theme (WCAG 2.2, 1.4.11), and at least 19 apart in
+CIELAB from each other for all of normal, protan, deutan and tritan sight (Machado et al. 2009): found by search, as no
+published palette of ten keeps either."""
+
+
+EFFECT_SYMBOLS = {
+    "CLN": "circle",
+    "CHS": "diamond",
+    "CMP": "square",
+    "DLY": "cross",
+    "DIS": "x",
+    "HPF": "circle-open",
+    "LPF": "square-open",
+    "PS": "diamond-open",
+    "RVB": "circle",
+    "TRV": "square",
+}
+"""Three-dimensional plots have eight symbols: who shares one does not share a hue."""
+
+
+INSTRUMENT_COLORS = {"guitar": "#d55e00", "piano": "#0072b2", "other": "#808080"}
+
+
+INSTRUMENT_SYMBOLS = {"guitar": "diamond", "piano": "circle", "other": "x"}
+
+
+SET_COLORS = ("#0072b2", "#d55e00", "#00a761", "#e561c1", "#b98d00", "#8d84ff", "#9546b9", "#808080")
+
+
+CONFIG = {
+    "displaylogo": False,
+    "showSendToCloud": False,
+    "responsive": True,
+    "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "latentfx"},
+}
+"""What every figure is shown with: nothing that would send data to somebody else."""
+
+
+MARK = "#d6006c"
+"""What is chosen, and where the knob stands: seen on both themes, and no effect's colour."""
+
+
+def _template(ink: str, paper: str, grid: str, zero: str) -> go.layout.Template:
+    """Return a theme for every figure, of four colours."""
+    axis = {"gridcolor": grid, "zerolinecolor": zero, "linecolor": zero, "ticks": ""}
+    axis |= {"automargin": True, "title": {"standoff": 15}}  # figures have no margins for labels but these
+    scene = {"showbackground": False, "showspikes": False, "gridcolor": grid, "zerolinecolor": zero}
+    family = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+    return go.layout.Template(
+        data={"bar": [go.Bar(error_y={"color": ink})]},  # plotly's own are dark in every theme
+        layout={
+            "font": {"family": family, "size": 13, "color": ink},
+            "paper_bgcolor": paper,
+            "plot_bgcolor": paper,
+            "colorway": SET_COLORS,
+            "hovermode": "closest",
+            "autotypenumbers": "strict",
+            "xaxis": axis,
+            "yaxis": axis,
+            "scene": {f"{name}axis": scene for name in "xyz"},
+        },
+    )
+
+
+STALE = 0.2
+"""How opaque a trace is while it is not of what is chosen."""
+
+
+TEMPLATES = {
+    False: _template("#2b2b2b", "#ffffff", "#d9d9d9", "#bfbfbf"),
+    True: _template("#e0e0e0", "#1e1e1e", "#4a4a4a", "#6e6e6e"),
+}
+"""The look of figures by whether the page is dark; text has at least 12:1."""
+
+
+def plain(text: object) -> str:
+    """Return a name so that plotly shows it letter by letter: it takes <b>, <a href=...> and the like for markup."""
+    return html.escape(str(text), quote=False)
+
+
+def hover_texts(points: xr.DataArray) -> list[str]:
+    """Return what a point says of itself: clip, instrument and effect, in the order the points are drawn."""
+    names = [EFFECTS[str(label)].name for label in points["effect"].values]
+    clips = zip(points["clip"].values, points["instrument"].values, strict=True)
+    heads = [f"<b>{plain(clip)}</b> ({plain(instrument)})<br>" for clip, instrument in clips]
+    return [head + name for head in heads for name in names]
+
+
+def coordinates(points: xr.DataArray) -> dict[str, np.ndarray]:
+    """Return `points [..., component]` as the x, y (and z) of a trace, float32, all samples in one row."""
+    columns = np.asarray(points, np.float32).reshape(-1, points.shape[-1]).T
+    return dict(zip("xyz", columns, strict=False))
+
+
+def scatter(flat: bool, **properties) -> go.Scatter | go.Scatter3d:
+    """Return a trace of points in a plane if `flat`, else in space; it is not in the legend unless told so."""
+    properties.setdefault("showlegend", False)
+    return go.Scatter(**properties) if flat else go.Scatter3d(**properties)
+
+
+def with_interval(accuracy: pd.DataFrame) -> dict:
+    """Return y and its error bars in percent, and what they say of themselves."""
+    middle, low, high = (100 * accuracy[column].to_numpy(float) for column in ("accuracy", "low", "high"))
+    bars = error_bars(middle, low, high)
+    hover = "%{x}: %{y:.1f} % (95 % interval -%{error_y.arrayminus:.1f}, +%{error_y.array:.1f})"
+    return {"y": middle, "error_y": bars, "hovertemplate": hover}
+
+
+def error_bars(middle: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict:
+    """Return the error bars of intervals `low` to `high` around `middle`."""
+    ends = {"array": high - middle, "arrayminus": middle - low}
+    return {"type": "data", "symmetric": False, "visible": True, "thickness": 1, "width": 3, **ends}
+
+
+def with_gaps(cells: np.ndarray) -> np.ndarray:
+    """Return cells without NaN, which no message to a page may hold."""
+    return np.where(np.isnan(cells), None, cells)
+
+
+def scene_axes(points: xr.DataArray) -> dict:
+    """Return the axes and the camera of a scene of `points (..., component)`, named after the components."""
+    names = [str(name) for name in points["component"].values]
+    axes = {f"{axis}axis": {"title": {"text": name}} for axis, name in zip("xyz", names, strict=True)}
+    # So far away, and so low a middle, that the nearest labels of the axes are in the picture.
+    camera = {"eye": {"x": 1.45, "y": 1.45, "z": 0.75}, "center": {"x": 0, "y": 0, "z": -0.2}}
+    return {**axes, "aspectmode": "cube", "uirevision": "keep", "camera": camera}
+
+
+def name_axes(figure: go.Figure, points: xr.DataArray, row: int, column: int, flat: bool) -> None:
+    """Name the axes of one scene of a figure after the components of `points`."""
+    if not flat:
+        figure.update_scenes(scene_axes(points), row=row, col=column)
+        return
+    figure.update_xaxes(title=str(points["component"].values[0]), row=row, col=column)
+    figure.update_yaxes(title=str(points["component"].values[1]), row=row, col=column)
+
+
+def finish(figure: go.Figure, height: int) -> go.Figure:
+    """Give a figure the house's look; `uirevision` keeps the reader's camera and zoom when data change."""
+    figure.update_layout(
+        template=TEMPLATES[False],
+        height=height,
+        margin={"l": 10, "r": 10, "t": 40, "b": 10},
+        uirevision="keep",
+        legend={
+            "itemsizing": "constant",
+            "orientation": "h",
+            "x": 0.5,
+            "xanchor": "center",
+            "y": -0.02,
+            "yanchor": "top",
+        },
+        hoverlabel={"align": "left"},
+    )
+    return figure

@@ -1,0 +1,82 @@
+"""Blocks of clips encoded on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentfx_nb.effects import (
+    settings_hash,
+)
+from latentfx_nb.encoders import reloading
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.cluster import Loaded, run_blocks
+from latentfx_nb.store.job import BLOCK, Job
+from latentfx_nb.store.pipeline import ChangedClip, EncodingPlan, Stages, Step, changed, encoded, keep_latents, timed
+from latentfx_nb.store.store import Store
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What one task encodes, and what must be the same where it runs as where it was asked for."""
+
+    rows: Sequence[int]
+    clips: ClipSet
+    hashes: Sequence[str]
+    way: EncodingPlan
+    renders: str  # hash of the settings and of the libraries that render them
+    place: str
+
+
+def fill_on_cluster(
+    store: Store, job: Job, way: EncodingPlan, rows: Sequence[int], part: str, client: Any
+) -> Iterator[Step]:
+    """Yield a step for each block that a worker has written; here it is listed."""
+    blocks = []
+    for start in range(0, len(rows), BLOCK):
+        some = rows[start : start + BLOCK]
+        known = [job.hashes[row] for row in some]
+        blocks.append(_Block(some, job.clips[some], known, way, job.parts["effects"], str(store)))
+    found = run_blocks(client, _encode_block, blocks, reloading(job.encoder))
+    with closing(found):
+        for means, bad, stages in found:
+            if means:
+                store.record(means, part)
+            elif _sees_other_files(job, bad):
+                raise ValueError(
+                    f"files of {job.clips.name!r} differ on a worker: all machines must see the same folder of clips"
+                )
+            yield len(means) + len(bad), bad, stages
+
+
+def _sees_other_files(job: Job, bad: Mapping[int, Exception]) -> bool:
+    """Say whether a worker found every file of a block changed, and here one of them is as it was."""
+    return all(isinstance(error, ChangedClip) for error in bad.values()) and any(
+        changed(job.clips[row : row + 1], job.hashes[row]) is None for row in bad
+    )
+
+
+def _encode_block(loaded: Loaded, block: _Block) -> tuple[dict[int, NDArray[np.float32]], dict[int, Exception], Stages]:
+    """Encode and write a block, on a worker; return time averages or what is wrong by row, and the time it took."""
+    if settings_hash(block.way.settings) != block.renders:
+        raise ValueError(
+            "this worker has another version of pedalboard or pyloudnorm: install the same on all machines"
+        )
+    means, bad, stages = {}, {}, Counter()
+    # Tasks on one worker render side by side, and take turns at the encoder.
+    latents = encoded(block.clips, loaded, block.way, stages, workers=1)
+    with closing(latents):
+        for place, (row, one) in enumerate(zip(block.rows, latents, strict=True)):
+            with timed(stages, "write"):
+                found = keep_latents(block.place, row, block.clips[place : place + 1], block.hashes[place], one)
+            if isinstance(found, np.ndarray):
+                means[row] = found
+            else:  # as what every machine can read back: errors of libraries need not be
+                bad[row] = found if isinstance(found, ChangedClip) else ValueError(str(found))
+    return means, bad, stages

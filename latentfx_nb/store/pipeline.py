@@ -1,0 +1,110 @@
+"""One clip after the other: rendered ahead on threads, encoded, written; how long each takes, what is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentfx_nb.effects import (
+    Setting,
+    render_many,
+)
+from latentfx_nb.encoders.base import Encoder, encode_inputs, model_inputs, on_threads
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.cluster import Loaded
+from latentfx_nb.store.store import write_clip
+
+FAULTS = (ValueError, OSError)
+"""What is raised where a clip is read or rendered, and is about this clip alone."""
+
+
+@dataclass(frozen=True)
+class EncodingPlan:
+    """Settings, batch size and thread count: the same for every writer of a store, so that all give the same bits."""
+
+    settings: Sequence[Setting]
+    batch: int
+    threads: int | None
+
+
+Stages = Counter[str]
+"""Seconds that were spent waiting for renders, for the encoder and for the disk."""
+
+
+Step = tuple[int, dict[int, Exception], Stages]
+"""How many clips are done with, which of them are bad and why, and the time they took."""
+
+
+def shares(stages: Stages) -> str:
+    """Return where time goes, for the progress line: "render 61%, encode 30%, write 9%"."""
+    total = sum(stages.values()) or 1.0
+    return ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in stages.items())
+
+
+@contextmanager
+def timed(stages: Stages, stage: str) -> Iterator[None]:
+    """Add to `stages` the seconds that what is done inside takes."""
+    start = time.perf_counter()
+    yield
+    stages[stage] += time.perf_counter() - start
+
+
+Found = NDArray[np.float32] | Exception
+"""What became of a clip: its latents `[setting dim frame]`, or their averages, or what is wrong with it."""
+
+
+def encoded(
+    clips: ClipSet, loaded: Loaded, way: EncodingPlan, stages: Stages, workers: int | None = None
+) -> Iterator[Found]:
+    """Yield the latents of one clip after the other, or what is wrong; renders are made ahead, on other threads."""
+    encoder = loaded.get()
+    renders = render_many(clips, way.settings, workers=workers, then=partial(model_inputs, encoder), faults=FAULTS)
+    with closing(renders):
+        for _ in range(len(clips)):
+            with timed(stages, "render"):
+                found = next(renders)
+            if not isinstance(found, Exception):
+                with timed(stages, "encode"), loaded.turn, on_threads(way.threads):
+                    found = latents_of(encoder, found, way.batch)
+            yield found
+
+
+def latents_of(encoder: Encoder, inputs: NDArray[np.float32], batch: int) -> Found:
+    """Return the latents of one clip's renders, or the ValueError that they are none which can be kept."""
+    try:
+        batches = [inputs[i : i + batch] for i in range(0, len(inputs), batch)]
+        latents = np.concatenate([encode_inputs(encoder, one) for one in batches])
+        if np.abs(latents).max() > np.finfo(np.float16).max:
+            raise ValueError(f"{encoder.name} gave latents beyond 65504, which float16 cannot hold; scale them")
+    except ValueError as error:
+        return error
+    return latents
+
+
+def keep_latents(place: str, row: int, clip: ClipSet, digest: str, found: Found) -> Found:
+    """Write a clip's latents into the store at `place` and return their time averages, or what is wrong with it."""
+    found = changed(clip, digest) or found
+    if isinstance(found, Exception):
+        return found
+    write_clip(place, row, found)
+    return found.mean(axis=-1)
+
+
+class ChangedClip(ValueError):
+    """A clip's file is not the one any more after which the store was named."""
+
+
+def changed(clip: ClipSet, digest: str) -> ChangedClip | None:
+    """Return what to say of a single clip if its file is another than when its `digest` was taken."""
+    file = clip.table["file"].iat[0]
+    if clip.hashes() == [digest] and Path(file).is_file():
+        return None
+    return ChangedClip(f"{file} changed while it was encoded, or is gone; load the clips anew and run it again")
