@@ -2,7 +2,7 @@
 
 Chromium, with WebGL in software, opens pages of a dashboard that runs on the same machine: in a new browser, and in one
 that came from the start page and so has the scripts. A page counts as opened when its figures are painted and their
-scenes answer, and as ready when its sound is loaded too. Kernels are forked (`latentfx_nb.serving.kernels`), started as Jupyter
+scenes answer, and as ready when its sound is loaded too. Kernels are forked (`serving.kernels`), started as Jupyter
 does by itself, or preheated.
 
 `ratio=` is the time of the first page with ordinary kernels and plotly's JavaScript from the kernel, as `voila` alone

@@ -145,7 +145,7 @@ def test_no_file_imports_itself_through_others():
     for name, imported in IMPORTS.items():
         own = {one.removeprefix("latentfx_nb.") for one in imported if one.startswith("latentfx_nb.")}
         graph[name] = {other for other in FILES if any(one == other or one.startswith(f"{other}.") for one in own)}
-        graph[name] -= {name, name.rpartition(".")[0]}
+        graph[name] -= {name, *(name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1))}
     TopologicalSorter(graph).prepare()  # raises CycleError, naming the cycle
 
 

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from scipy.spatial import procrustes
 
-from latentfx_nb.analysis import algebra, prepared, shipped
+from latentfx_nb.analysis import algebra_study, prepared, shipped
 from latentfx_nb.analysis.algebra import METHODS
 from latentfx_nb.analysis.algebra_study import HELD_OUT, MEASURES, SHOTS, WET, score_table
 from latentfx_nb.analysis.claims import COMPARED, paper_claims, row_measures
@@ -304,8 +304,8 @@ def test_every_effect_ships_with_scores_of_at_least_eight_held_out_recordings(bu
 def test_shipped_scores_agree_with_a_recomputation(bundled, whole, monkeypatch):
     """One effect of logmel, from 1 and from 4 pairs, on the clips that were held out."""
     latents, means = whole
-    monkeypatch.setattr(algebra, "encode_effects", lambda *_, average=False, **__: means if average else latents)
-    again = algebra_scores.algebra_scores(bundled, load_encoder("logmel"), ["HPF"], shots=(1, 4), bar=Silent)
+    monkeypatch.setattr(algebra_study, "encode_effects", lambda *_, average=False, **__: means if average else latents)
+    again = algebra_study.algebra_scores(bundled, load_encoder("logmel"), ["HPF"], shots=(1, 4), bar=Silent)
     ours = prepared.effect_algebra(bundled, "logmel").sel(effect=["HPF"], k=[1, 4])
     assert list(ours["clip"].values) == list(again["clip"].values)
     for name in ("missed", "missed_mean", "missed_nothing"):

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from latentfx_nb.analysis import pca, projections
+from latentfx_nb.analysis import passes
+from latentfx_nb.analysis import pca as pca_module
 from latentfx_nb.analysis.neighbours import neighbour_purity, neighbours, purity_table
 from latentfx_nb.analysis.pca import fit_pca
 from latentfx_nb.analysis.umap import UMAP, fit_umap
@@ -87,7 +88,7 @@ def test_a_tilted_plane_is_recovered_with_its_variances():
 @pytest.fixture
 def small_dense(monkeypatch):
     """What counts as wide and tall in these tests, so that numpy's own SVD of it does not take the minute."""
-    monkeypatch.setattr(projections, "DENSE_SIDE", 200)
+    monkeypatch.setattr(passes, "DENSE_SIDE", 200)
 
 
 @pytest.mark.parametrize(
@@ -150,10 +151,10 @@ def test_data_of_rank_one_have_one_component(shape, small_dense):
 
 
 def test_an_unsettled_spectrum_is_announced(small_dense, monkeypatch):
-    monkeypatch.setattr(projections, "KRYLOV_PASSES", 2)
+    monkeypatch.setattr(pca_module, "KRYLOV_PASSES", 2)
     noise = np.random.default_rng(0).standard_normal((300, 400))
     with pytest.warns(RuntimeWarning, match="stopped with components"):
-        assert fit_pca(noise).angle > pca.ANGLE
+        assert fit_pca(noise).angle > pca_module.ANGLE
 
 
 def test_labels_survive_and_a_sweep_is_drawn_in_the_same_basis():
@@ -215,7 +216,7 @@ def test_a_store_is_never_in_memory_as_a_whole(tmp_path, small_dense, monkeypatc
     )
     lazy = xr.open_zarr(tmp_path / "x.zarr", chunks=None)["latents"]
     monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 2**19)  # four clips
-    monkeypatch.setattr(projections, "KRYLOV_WIDTH", 6)
+    monkeypatch.setattr(pca_module, "KRYLOV_WIDTH", 6)
     fit_pca(lazy[:8], features=("dim", "frame"))  # libraries that are imported on the way are none of the store
     tracemalloc.start()
     pca = fit_pca(lazy, features=("dim", "frame"))
