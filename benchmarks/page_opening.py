@@ -35,7 +35,7 @@ CHROMIUM_ARGS = [
 ]
 OPENED = """() => {
   const cells = document.querySelector("#rendered_cells"), plots = [...document.querySelectorAll(".js-plotly-plot")];
-  return cells && getComputedStyle(cells).display !== "none" && figures.length && figures.every((plot) => plot._fullLayout
+  return cells && getComputedStyle(cells).display !== "none" && plots.length && plots.every((plot) => plot._fullLayout
     && plot._fullLayout._subplots.gl3d.every((name) => plot._fullLayout[name]._scene?.glplot?.cameraParams));
 }"""
 READY = "document.querySelector('.latentfx-player')?.dataset.ready === 'true'"

@@ -180,5 +180,5 @@ def late():
 """
     found = set(imports(ast.parse(source), "encoders.base"))
     assert found == {"torch.nn", "latentfx_nb.effects", "latentfx_nb.figures", "latentfx_nb.__version__", "umap",
-                     "latentfx_nb.encoders.sources.weights", "latentfx_nb.sound.audio.read", "zarr.codecs"}  # fmt: skip
+                     "latentfx_nb.encoders.weights", "latentfx_nb.audio.read", "zarr.codecs"}  # fmt: skip
     assert set(imports(ast.parse("from .base import x"), "encoders", True)) == {"latentfx_nb.encoders.base.x"}
