@@ -34,6 +34,7 @@ _HOME = {
     "speed": "analysis.geometry",
     "extent": "analysis.geometry",
     "ProbeConfig": "analysis.training",
+    "before_after": "analysis.sounds",
     "train_probes": "analysis.probes",
     "probe_table": "analysis.probes",
     "accuracy_interval": "analysis.intervals",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -150,3 +151,92 @@ def write_audio():
         return Path(folder)
 
     return write
+
+
+# ------------------------------------------------------------------------------------------------------------- of pages
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    from latentfx_nb.sound.clips import load_clips
+
+    return load_clips("bundled")
+
+
+@pytest.fixture(scope="module")
+def few(real_clips, tmp_path_factory):
+    """A folder of two guitar clips and a piano clip, which nothing has been prepared for."""
+    rows = [1, 6, 22]
+    folder = tmp_path_factory.mktemp("recordings") / "few"
+    folder.mkdir()
+    lines = ["file,instrument,recording,licence"]
+    for row in real_clips.table.iloc[rows].itertuples():
+        (folder / Path(row.file).name).symlink_to(row.file)
+        lines.append(f"{Path(row.file).name},{row.instrument},{row.recording},{row.licence}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shared_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("panels-cache")
+
+
+@pytest.fixture
+def warm_cache(own_cache, shared_cache, monkeypatch):
+    """One cache for the tests of a file that only need latents to be there, not to see them computed."""
+    monkeypatch.setenv("LATENTFX_CACHE", str(shared_cache))
+
+
+@pytest.fixture
+def no_weights(monkeypatch, own_cache):
+    """A machine without Lyra's weights and without a network."""
+
+    from latentfx_nb import encoders
+
+    def unreachable(*_arguments, **_options):
+        raise OSError("there is no network")
+
+    monkeypatch.setenv("LATENTFX_WEIGHTS", str(own_cache / "nothing"))
+    monkeypatch.setattr("pooch.retrieve", unreachable)
+    encoders._load.cache_clear()
+    yield
+    encoders._load.cache_clear()
+
+
+@pytest.fixture
+def bulk(monkeypatch):
+    """Count the renders that are encoded for a store, as nothing that ships may need."""
+    from latentfx_nb.store import pipeline
+
+    counts = Counter()
+    original = pipeline.encode_inputs
+
+    def counted(encoder, inputs):
+        counts[encoder.name] += len(inputs)
+        return original(encoder, inputs)
+
+    monkeypatch.setattr(pipeline, "encode_inputs", counted)
+    return counts
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """An encoder with a decoder that can be held up, known to the panels for this test."""
+    from latentfx_nb import encoders
+    from tests.on_pages import Toy
+
+    encoder = Toy()
+    monkeypatch.setitem(encoders._registered, "toy", encoder)
+    yield encoder
+    encoder.go.set()
+
+
+@pytest.fixture
+def summary(monkeypatch):
+    from latentfx_nb import encoders
+    from tests.on_pages import Summary
+
+    encoder = Summary()
+    monkeypatch.setitem(encoders._registered, "summary", encoder)
+    return encoder

@@ -21,8 +21,8 @@ from latentfx_nb.effects import render
 from latentfx_nb.pages import figure_tools
 from latentfx_nb.pages.figure_tools import FigureTools, figure_table, saved_page
 from latentfx_nb.sound.clips import load_clips
+from tests.on_pages import drawn
 from tests.speed import PATIENCE_S
-from tests.test_panels import drawn
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 

@@ -15,13 +15,13 @@ import soundfile
 import xarray as xr
 
 from latentfx_nb import figures, pages
-from latentfx_nb.pages.base import Status
 from latentfx_nb.pages.figure_tools import figure_table, saved_page
 from latentfx_nb.pages.markup import download, note, public, table
+from latentfx_nb.pages.status import Status
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.widgets import host
 from latentfx_nb.widgets.player import plain_players
-from tests.test_panels import ready, said
+from tests.on_pages import ready, said
 from tests.test_your_own_audio import hand_in, wav
 
 EVIL = (

@@ -23,7 +23,7 @@ from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.pages import compare_encoders, effect_clusters, knob_paths, latent_algebra, trajectories
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import decoding
-from tests.test_panels import assert_sounds, drawn, ready, said
+from tests.on_pages import assert_sounds, drawn, ready, said
 
 Trajectories = partial(trajectories.Trajectories, encoder="logmel")
 LatentAlgebra = partial(latent_algebra.LatentAlgebra, encoder="logmel")

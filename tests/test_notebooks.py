@@ -14,7 +14,6 @@ import nbformat
 import pytest
 
 import latentfx_nb as lfx
-from latentfx_nb.pages.start_here import PAGES
 from tests.speed import NOTEBOOK_LIMITS
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"

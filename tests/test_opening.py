@@ -20,7 +20,8 @@ from latentfx_nb.encoders import base
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.sound.audio import normalise
 from latentfx_nb.sound.clips import load_clips
-from tests.test_panels import PATIENCE_S, ready, said
+from tests.on_pages import ready, said
+from tests.speed import PATIENCE_S
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 KNOBS = [(label, knob.name) for label in TURNABLE for knob in EFFECTS[label].knobs]

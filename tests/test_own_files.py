@@ -8,7 +8,7 @@ import pytest
 from latentfx_nb import pages
 from latentfx_nb.effects import render
 from latentfx_nb.widgets.dropzone import DropZone
-from tests.test_panels import assert_sounds, ready, said
+from tests.on_pages import assert_sounds, ready, said
 from tests.test_your_own_audio import hand_in, wav
 
 PAGES = [name for name in pages.__all__ if name not in ("StartHere", "YourOwnAudio")]

@@ -14,8 +14,8 @@ import xarray as xr
 
 from latentfx_nb.pages import YourOwnAudio, your_own_audio
 from latentfx_nb.widgets import host
+from tests.on_pages import assert_sounds, drawn, ready, said
 from tests.test_figure_tools import assert_same_figure, run
-from tests.test_panels import assert_sounds, drawn, ready, said
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 

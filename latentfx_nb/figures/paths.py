@@ -33,36 +33,23 @@ def knob_path(
 ) -> go.Figure:
     """Return the paths `(clip, value, component)` that a knob makes of clips (Figures 6-9), over a faint `cloud`.
 
-    The first trace is the cloud `(clip, effect, component)` of the whole data set, whose basis the paths are drawn in;
-    then come the paths, light to dark as the knob goes up, in the effect's colour, then a diamond a clip where the knob
-    stands (`chosen (clip, component)`; by default the path's first point). After these come three traces for the paths
-    of `others`, further knobs (Figure 9), and what the legend shows of all four.
+    Traces: "data set", the cloud `(clip, effect, component)` of the whole data set, whose basis the paths are drawn in;
+    "paths", light to dark as the knob goes up, in the effect's colour; "knob", a diamond a clip where the knob stands
+    (`chosen (clip, component)`; by default the path's first point); "further paths 1" and so on for those of `others`,
+    further knobs (Figure 9); and one for each knob's line in the legend.
     """
     flat = paths.sizes["component"] == 2
-    background = {"size": 3, "color": "#9a9a9a", "opacity": 0.25}
-    figure = go.Figure(
-        [
-            scatter(
-                flat,
-                **({} if cloud is None else coordinates(cloud)),
-                mode="markers",
-                marker=background,
-                text=[] if cloud is None else hover_texts(cloud),
-                hoverinfo="text",
-                name="data set",
-            ),
-            scatter(flat, mode="lines+markers", hoverinfo="text", name="paths", **path_trace(paths)),
-            scatter(flat, mode="markers", hoverinfo="text", name="knob", **knob_trace(paths, chosen)),
-        ]
-    )
-    further = [*others, *[None] * MOST_KNOBS][: MOST_KNOBS - 1]
-    for other in further:
-        nothing = {axis: [None] for axis in ("xy" if flat else "xyz")}
-        drawn = nothing if other is None else path_trace(other)
-        figure.add_trace(scatter(flat, mode="lines+markers", hoverinfo="text", name="further paths", **drawn))
-    for one in (paths, *further):
-        nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
-        figure.add_trace(scatter(flat, **nowhere, mode="markers", **path_legend(one)))
+    look = {"mode": "lines+markers", "hoverinfo": "text"}
+    traces = [
+        _cloud(flat, cloud),
+        scatter(flat, **look, name="paths", meta="paths", **path_trace(paths)),
+        scatter(flat, mode="markers", hoverinfo="text", name="knob", meta="knob", **knob_trace(paths, chosen)),
+    ]
+    for number, other in enumerate(others, start=1):
+        traces.append(scatter(flat, **look, name="further paths", meta=f"further paths {number}", **path_trace(other)))
+    nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
+    traces += [scatter(flat, **nowhere, mode="markers", **path_legend(one)) for one in (paths, *others)]
+    figure = go.Figure(traces)
     if flat:
         figure.update_xaxes(title=str(paths["component"].values[0]))
         figure.update_yaxes(title=str(paths["component"].values[1]), scaleanchor="x")
@@ -71,10 +58,14 @@ def knob_path(
     return finish(figure, height=600)
 
 
-def path_trace(paths: xr.DataArray | None) -> dict:
+def _cloud(flat: bool, cloud: xr.DataArray | None) -> go.Scatter | go.Scatter3d:
+    drawn = {} if cloud is None else coordinates(cloud) | {"text": hover_texts(cloud)}
+    look = {"mode": "markers", "marker": {"size": 3, "color": "#9a9a9a", "opacity": 0.25}, "hoverinfo": "text"}
+    return scatter(flat, **look, name="data set", meta="data set", **drawn)
+
+
+def path_trace(paths: xr.DataArray) -> dict:
     """Return x, y, z, colours and hover texts of all paths in one trace, with a gap after each clip."""
-    if paths is None:
-        return {"x": [None], "y": [None], "z": [None], "text": []}
     gap = xr.full_like(paths.isel(value=[0]), np.nan)
     gapped = xr.concat([paths, gap], "value", coords="minimal", compat="override", join="outer")
     turn = np.append(np.linspace(0, 1.0, paths.sizes["value"]), 0)
@@ -90,13 +81,18 @@ def path_trace(paths: xr.DataArray | None) -> dict:
     return {**coordinates(gapped), "text": texts, "line": line, "marker": {"size": 5 if flat else 3, **scale}}
 
 
-def path_legend(paths: xr.DataArray | None) -> dict:
+def path_legend(paths: xr.DataArray) -> dict:
     """Return what the legend of `knob_path` says of a knob's paths."""
-    if paths is None or "effect" not in paths["value"].attrs:
+    if "effect" not in paths["value"].attrs:
         return {"name": "", "showlegend": False, "marker": {"size": 8}}
     attributes = paths["value"].attrs
     words = f"{EFFECTS[attributes['effect']].name}: {EFFECTS[attributes['effect']].knob(attributes['knob']).words}"
-    return {"name": words, "showlegend": True, "marker": {"size": 8, "color": _path_color(paths)}}
+    return {
+        "name": words,
+        "meta": f"legend {words}",
+        "showlegend": True,
+        "marker": {"size": 8, "color": _path_color(paths)},
+    }
 
 
 def _path_color(paths: xr.DataArray) -> str:

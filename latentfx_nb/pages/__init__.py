@@ -1,34 +1,31 @@
-"""One ipywidgets panel for each notebook: it drives a figure that the notebook has already shown without it.
+"""The pages: each a class below `Page`, in a module of its own, which drives the figure that its notebook has shown.
 
-A page loads its own panel only.
+`pages.KnobPaths` is in `knob_paths`; what it shows is in `content.knob_paths`, free of widgets. A page loads its own
+module only; the front page, through `all_pages`, every one.
 """
 
+import re
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-_HOME = {
-    "CompareEncoders": "compare_encoders",
-    "DimensionMasking": "dimension_masking",
-    "EffectClusters": "effect_clusters",
-    "KnobPaths": "knob_paths",
-    "LatentAlgebra": "latent_algebra",
-    "LatentImages": "latent_images",
-    "LinearProbes": "linear_probes",
-    "StartHere": "start_here",
-    "Trajectories": "trajectories",
-    "YourOwnAudio": "your_own_audio",
-}
+FOLDER = Path(__file__).parent
 
-__all__ = list(_HOME)
+
+def all_pages() -> dict[str, Any]:
+    """Return the classes of all pages that have a notebook, those of plug-ins too, by the notebooks' names."""
+    from latentfx_nb.pages.described import PAGES
+    from latentfx_nb.plugins import load_plugins
+
+    for path in FOLDER.glob("[a-z]*.py"):
+        import_module(f"{__name__}.{path.stem}")
+    load_plugins()
+    return dict(sorted(PAGES.items()))
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME.values():
-        return import_module(f"{__name__}.{name}")
-    if name not in _HOME:
+    module = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    if not (FOLDER / f"{module}.py").is_file():
         raise AttributeError(f"latentfx_nb.pages has no {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(_HOME)
+    found = import_module(f"{__name__}.{module}")
+    return found if module == name else getattr(found, name)

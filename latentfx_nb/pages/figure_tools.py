@@ -8,7 +8,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -18,16 +18,19 @@ import soundfile
 from tqdm.auto import tqdm
 
 from latentfx_nb import figures
-from latentfx_nb.pages.base import Panel
 from latentfx_nb.pages.markup import download
+from latentfx_nb.pages.worker import main
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import Clip, is_doubled
+
+if TYPE_CHECKING:
+    from latentfx_nb.pages.page import Page
 
 MOST_SOUNDS = 200
 """Sounds in a saved page: some 60 KB each."""
 
-Sounds = Mapping[int, Sequence[Callable[[], Clip]]]
-"""Trace -> what makes the sound of each of its points."""
+Sounds = Mapping[str, Sequence[Callable[[], Clip]]]
+"""Trace, by the name in its `meta` -> what makes the sound of each of its points."""
 
 # What is clicked plays, and what played stops; the sounds stand in the page. A parsed document runs and loads nothing.
 PLAY = """<p id="heard">Click a point to hear it.</p><script>
@@ -43,14 +46,14 @@ document.querySelector(".js-plotly-plot").on("plotly_click", ({{ points: [point]
 
 
 class FigureTools(widgets.VBox):
-    """Buttons for the figure of a panel: PNG and SVG by the browser, a page that needs no network, and the code.
+    """Buttons for the figure of a page: PNG and SVG by the browser, a page that needs no network, and the code.
 
-    The panel's `code` returns the lines that draw the same in a notebook, `sounds` what a click in a saved page plays.
-    Below stands what the panel has to say of the versions that what ships was made with.
+    The page's `code` returns the lines that draw the same in a notebook, `sounds` what a click in a saved page plays.
+    Below stands what the page has to say of the versions that what ships was made with.
     """
 
-    def __init__(self, panel: Panel, name: str, sounds: Callable[[], Sounds] = dict) -> None:
-        self._panel, self._name, self._sounds = panel, name, sounds
+    def __init__(self, page: Page) -> None:
+        self._page, self._name = page, page.notebook.partition("_")[2]
         self.link, self.lines = widgets.HTML(), widgets.HTML()
         self.code = widgets.ToggleButton(description="Show the code", layout={"width": "130px"})
         self.code.observe(lambda change: self._show(change["new"]), "value")
@@ -62,7 +65,7 @@ class FigureTools(widgets.VBox):
         ]
         row = [widgets.Label("Save the figure as"), *buttons, self.link, self.code]
         buttons = widgets.HBox(row, layout={"align_items": "center", "flex_flow": "row wrap"})
-        super().__init__([buttons, self.lines, panel.made])
+        super().__init__([buttons, self.lines, page.made])
 
     def _button(self, words: str, tooltip: str, clicked: Callable[[], None]) -> widgets.Button:
         button = widgets.Button(description=words, tooltip=tooltip, layout={"width": "70px"})
@@ -70,25 +73,33 @@ class FigureTools(widgets.VBox):
         return button
 
     def _picture(self, kind: str) -> None:
-        self._panel.player.picture(self._panel.figure, kind, self._name)
+        self._page.player.picture(self._page.figure, kind, self._name)
 
     def _submit(self, job: Callable[[], None]) -> None:
-        self._panel.worker.submit("save", job)
+        self._page.worker.submit("save", job)
 
     def _save(self) -> None:
-        page = saved_page(go.Figure(self._panel.figure), self._sounds(), self._panel.busy)
-        self.link.value = download(f"{self._name}.html", f"{self._name}.html", page, "text/html")
+        page = saved_page(go.Figure(self._page.figure), self._page.sounds(self._page.shown), self._page.progress().bar)
+        self._link("html", page, "text/html")
 
     def _table(self) -> None:
-        content = figure_table(go.Figure(self._panel.figure)).to_csv(index=False, float_format="%.6g")
-        self.link.value = download(f"{self._name}.csv", f"{self._name}.csv", content, "text/csv")
+        content = figure_table(go.Figure(self._page.figure)).to_csv(index=False, float_format="%.6g")
+        self._link("csv", content, "text/csv")
+
+    def _link(self, suffix: str, content: str, kind: str) -> None:
+        link = download(f"{self._name}.{suffix}", f"{self._name}.{suffix}", content, kind)
+
+        def show() -> None:
+            self.link.value = link
+
+        main.call(show)
 
     def _show(self, shown: bool) -> None:
         style = (
             "padding: 8px 12px; border: 1px solid var(--jp-border-color2, #ccc); line-height: 1.45; overflow-x: auto; "
             "font-family: var(--jp-code-font-family, monospace)"
         )
-        self.lines.value = f'<pre style="{style}">{html.escape(self._panel.code())}</pre>' if shown else ""
+        self.lines.value = f'<pre style="{style}">{html.escape(self._page.code())}</pre>' if shown else ""
 
 
 def figure_table(figure: go.Figure) -> pd.DataFrame:
@@ -135,7 +146,8 @@ def saved_page(figure: go.Figure, sounds: Sounds, bar: Callable[..., Any] = tqdm
             progress.update()
     # A sound that several points share stands in the page once.
     places = {make: place for place, make in enumerate(held)}
-    traces = {trace: [places.get(make) for make in points] for trace, points in sounds.items()}
+    numbers = {trace.meta: number for number, trace in enumerate(figure.data)}
+    traces = {numbers[name]: [places.get(make) for make in points] for name, points in sounds.items()}
     filled = PLAY.format(sounds=json.dumps(list(held.values())), traces=json.dumps(traces))
     return page.replace("</body>", f"{filled}</body>", 1)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 
 from latentfx_nb.effects import EFFECTS, Knob, typed
-from latentfx_nb.pages.base import STYLE
+from latentfx_nb.pages.controls import STYLE
 
 STEPS = 400
 
@@ -16,7 +17,7 @@ STEPS = 400
 class KnobControl:
     """Choosers for effect and parameter (`choices`), and the `slider` that turns it.
 
-    `on_choose` callbacks hear of another effect or parameter, `on_turn` ones of another value, and of every new choice.
+    It reads as the fields `effect`, `knob` and `value`; the latter two are None for an effect without a knob.
     """
 
     def __init__(self, effect: str, effects: Sequence[str]) -> None:
@@ -30,8 +31,8 @@ class KnobControl:
         self._parameter = widgets.Dropdown(description="Knob", style=STYLE, layout={"width": "240px"})
         self.choices = [self._effect, self._parameter]
         self.slider = widgets.Box(layout={"width": "100%", "min_height": "34px"})
-        self._choosing: list[Callable[[], None]] = []
-        self._turning: list[Callable[[], None]] = []
+        self._told: dict[str, Any] = {}
+        self._callbacks: list[Callable[[], None]] = []
         self._listing = False
         self._effect.observe(lambda _: self._effect_changed(), "value")
         self._parameter.observe(lambda _: self._listing or self._parameter_changed(), "value")
@@ -63,16 +64,21 @@ class KnobControl:
     def value(self, value: float) -> None:
         self._slider.value = value
 
-    def text(self) -> str:
-        """Return effect and setting in words."""
-        name = EFFECTS[self.effect].name
-        return name if self.spec is None else f"{name}, {self.spec.text(self.value)}"
+    def read(self) -> Mapping[str, Any]:
+        """Return effect, knob and value."""
+        return {"effect": self.effect, "knob": self.name, "value": self.value}
 
-    def on_choose(self, callback: Callable[[], None]) -> None:
-        self._choosing.append(callback)
+    def write(self, fields: Mapping[str, Any]) -> None:
+        """Set those of effect, knob and value that are given."""
+        self.effect = fields.get("effect", self.effect)
+        if fields.get("knob") is not None:
+            self._parameter.value = fields["knob"]
+        if fields.get("value") is not None:
+            self.value = fields["value"]
 
-    def on_turn(self, callback: Callable[[], None]) -> None:
-        self._turning.append(callback)
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever it reads as something else."""
+        self._callbacks.append(callback)
 
     def _effect_changed(self) -> None:
         knobs = EFFECTS[self.effect].knobs
@@ -85,14 +91,14 @@ class KnobControl:
 
     def _parameter_changed(self) -> None:
         self._make_slider()
-        self._told = self.value
-        self._tell(self._choosing)
-        self._tell(self._turning)
+        self._tell()
 
-    def _slider_moved(self) -> None:
-        if self.value != self._told:  # the page's slider answers a value with its own last bits of it
-            self._told = self.value
-            self._tell(self._turning)
+    def _tell(self) -> None:
+        """Call back if it is set to something else: the page's slider answers a value with its own last bits of it."""
+        if self.read() != self._told:
+            self._told = dict(self.read())
+            for callback in self._callbacks:
+                callback()
 
     def _make_slider(self) -> None:
         knob = self.spec
@@ -107,10 +113,5 @@ class KnobControl:
         self._slider = kind(start, min=low, max=high, step=step, readout_format=".4g")
         self._slider.description = f"{knob.words} ({knob.unit})" if knob.unit else knob.words
         self._slider.style, self._slider.layout = STYLE, {"width": "100%"}
-        self._slider.observe(lambda _: self._slider_moved(), "value")
+        self._slider.observe(lambda _: self._tell(), "value")
         self.slider.children = [self._slider]
-
-    @staticmethod
-    def _tell(callbacks: list[Callable[[], None]]) -> None:
-        for callback in callbacks:
-            callback()

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 import xarray as xr
 
+from latentfx_nb.analysis.claims import VERDICTS
 from latentfx_nb.analysis.umap import UMAP_METRIC, UMAP_MIN_DIST, UMAP_SEED
 from latentfx_nb.cache import cache_dir
 from latentfx_nb.widgets.host import is_dashboard
@@ -54,6 +55,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     style = "<style>.latentfx-table :is(td, th) { padding: 1px 18px 1px 0; text-align: left; line-height: 1.5 }</style>"
     body = "".join(line(row, "td") for row in rows)
     return f'{style}<table class="latentfx-table">{line(head, "th")}{body}</table>'
+
+
+def claims_table(claims: pd.DataFrame, number: str = "number here") -> str:
+    """Return the table of tested claims (`analysis.claims`), HTML."""
+    rows = [(row.claim, row.place, row.number, VERDICTS[row.holds]) for row in claims.itertuples()]
+    return table(("claim", "place in the paper", number, "here it ..."), rows)
 
 
 def note(text: str) -> str:

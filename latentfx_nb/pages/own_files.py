@@ -8,6 +8,7 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from latentfx_nb.pages.markup import note, public, table
+from latentfx_nb.pages.worker import main
 from latentfx_nb.sound.clips import AUDIO_SUFFIXES
 from latentfx_nb.sound.uploads import MOST_FILES, MOST_SECONDS, Uploads, most_bytes
 from latentfx_nb.widgets.dropzone import DropZone, HandedIn
@@ -19,9 +20,9 @@ MOST_SKIPPED = 20
 class OwnFiles(widgets.VBox):
     """A drop zone whose files are checked one by one and kept in `uploads`; what was not taken is named under it.
 
-    `submit(kind, job)` runs what takes time, `changed` is called on its thread once files were taken. With `listing`,
-    the files that were taken stand there too, and before there are any what is taken. So do the files of a chosen
-    folder that could not be used.
+    `submit(kind, job)` runs what takes time, `changed` is called on the main thread once files were taken. With
+    `listing`, the files that were taken stand there too, and before there are any what is taken. So do the files of a
+    chosen folder that could not be used.
     """
 
     def __init__(
@@ -91,6 +92,6 @@ class OwnFiles(widgets.VBox):
                 good.append((file.name, file.content))
         kept, refused = self.uploads.add_all(good)
         self.refused += refused
-        self.show()
+        main.call(self.show)
         if kept:
-            self._changed()
+            main.call(self._changed)

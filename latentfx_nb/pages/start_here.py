@@ -4,40 +4,15 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 import ipywidgets as widgets
 import numpy as np
 
 from latentfx_nb.encoders import list_encoders
+from latentfx_nb.pages import all_pages
 from latentfx_nb.pages.markup import public, table
 from latentfx_nb.widgets.host import is_dashboard
-
-PAGES: Mapping[str, tuple[str, str]] = {
-    "01_latent_images": ("Latent images", "One clip, one effect, one knob: hear it, and see the latents change."),
-    "02_trajectories": (
-        "Trajectories",
-        "A clip's path through latent space in time, with a marker that follows the sound.",
-    ),
-    "03_effect_clusters": ("Effect clusters", "All clips through ten effects: do they group by effect or by music?"),
-    "04_knob_paths": ("Knob paths", "Turn a knob and watch a clip move through latent space."),
-    "05_linear_probes": ("Linear probes", "Does an encoder know which effect it hears? Train probes while you watch."),
-    "06_dimension_masking": ("Dimension masking", "Hide latent dims from a probe: is there a dim for each effect?"),
-    "07_latent_algebra": (
-        "Latent algebra",
-        "Add an effect to a clip's latents as a vector, and hear how near it comes.",
-    ),
-    "08_your_own_audio": (
-        "Your own audio",
-        "Hand in recordings of yours, see where they lie, and take the points away.",
-    ),
-    "09_compare_encoders": (
-        "Compare encoders",
-        "Which latent space is best behaved under effects? All numbers at once.",
-    ),
-}
-"""File name without its suffix -> title and what one does there."""
 
 _STYLE = """<style>
 .latentfx-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 16px; }
@@ -58,8 +33,8 @@ class StartHere(widgets.HTML):
         theme = dashboard_theme()
         query = f"?theme={theme}" if theme == "dark" else ""
         cards = "".join(
-            f'<a href="{page}.ipynb{query}"><b>{html.escape(title)}</b>{html.escape(text)}</a>'
-            for page, (title, text) in PAGES.items()
+            f'<a href="{name}.ipynb{query}"><b>{html.escape(page.title)}</b>{html.escape(page.blurb)}</a>'
+            for name, page in all_pages().items()
         )
         other = {"light": "dark", "dark": "light"}.get(theme)
         switch = f'<p><a class="latentfx-theme" href="?theme={other}">Show the pages {other}</a></p>' if other else ""

@@ -1,0 +1,63 @@
+"""Sounds by what makes them: a clip through an effect, and the pair that the player holds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import ClipSet
+
+SOUNDS_KEPT = 4
+"""Renders of 2 MB each: what is heard is drawn, too, and the clean clip stays while its knob is turned."""
+
+
+class Sound(NamedTuple):
+    """A clip through an effect, by what makes it."""
+
+    clips: ClipSet
+    row: int
+    effect: str = "CLN"
+    value: float | None = None
+    knob: str | None = None
+
+
+class Heard(NamedTuple):
+    """What the player holds, by what makes it."""
+
+    title: str
+    dry: Sound
+    wet: Sound
+
+
+def dry_and_wet(
+    clips: ClipSet, row: int, effect: str, value: float | None = None, knob: str | None = None, words: str = ""
+) -> Heard:
+    """Return a clip without and with an effect, called after both (or `words` instead of the effect), to be heard."""
+    title = f"{clips.table['clip'].iat[row]}: {words or EFFECTS[effect].name}"
+    return Heard(title, Sound(clips, row), Sound(clips, row, effect, value, knob))
+
+
+def setting_words(effect: str, knob: str | None, value: float | None) -> str:
+    """Return an effect and its setting in words: "Reverb, room size 0.8"."""
+    spec = EFFECTS[effect]
+    return spec.name if knob is None or value is None else f"{spec.name}, {spec.knob(knob).text(value)}"
+
+
+def rendered(sound: Sound) -> Clip:
+    """Return a sound `[channel sample]`."""
+    return render(sound.clips[sound.row], sound.effect, sound.value, sound.knob)
+
+
+def kept_renders() -> Callable[[Sound], Clip]:
+    """Return `rendered` for threads that ask for the same sounds: each is rendered once, and the last few are kept."""
+    kept, turn = lru_cache(SOUNDS_KEPT)(rendered), threading.Lock()
+
+    def render_once(sound: Sound) -> Clip:
+        with turn:
+            return kept(sound)
+
+    return render_once

@@ -1,0 +1,137 @@
+"""The controls of pages: each gives one or more fields of a page's `Choice`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import ipywidgets as widgets
+import pandas as pd
+
+from latentfx_nb.encoders import list_encoders
+from latentfx_nb.sound.clips import ClipSet
+
+STYLE = {"description_width": "initial"}
+
+
+class Control(Protocol):
+    """Something that a visitor sets: it reads as fields of a `Choice`, and is set by them."""
+
+    def read(self) -> Mapping[str, Any]:
+        """Return field -> value."""
+
+    def write(self, fields: Mapping[str, Any]) -> None:
+        """Take over those of the fields that are this control's."""
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever it has been changed."""
+
+
+class Field:
+    """One widget as one field, or a value that stays as it is (`Fixed`)."""
+
+    def __init__(self, name: str, widget: widgets.Widget) -> None:
+        self.name, self.widget = name, widget
+
+    def read(self) -> Mapping[str, Any]:
+        return {self.name: self.widget.value}
+
+    def write(self, fields: Mapping[str, Any]) -> None:
+        if self.name in fields:
+            self.widget.value = fields[self.name]
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        self.widget.observe(lambda _: callback(), "value")
+
+
+class Fixed:
+    """Fields that nobody can change on the page."""
+
+    def __init__(self, **fields: Any) -> None:
+        self._fields = fields
+
+    def read(self) -> Mapping[str, Any]:
+        return self._fields
+
+    def write(self, fields: Mapping[str, Any]) -> None:
+        """Leave them as they are."""
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Never call it."""
+
+
+class Ask(widgets.Button):
+    """A button that asks for something which takes long: its field is True for the one choice that it makes."""
+
+    def __init__(self, name: str, words: str, **look: Any) -> None:
+        super().__init__(description=words, **look)
+        self.name, self.pressed = name, False
+
+    def read(self) -> Mapping[str, Any]:
+        pressed, self.pressed = self.pressed, False
+        return {self.name: pressed}
+
+    def write(self, fields: Mapping[str, Any]) -> None:
+        """Leave it unpressed: what took long when it was asked for takes long again."""
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        def press(_: widgets.Button) -> None:
+            self.pressed = True
+            callback()
+
+        self.on_click(press)
+
+    def show(self, shown: bool) -> None:
+        """Show or hide the button."""
+        self.layout.display = "flex" if shown else "none"
+
+
+def dropdown(words: str, options: Any = (), value: Any = None, width: str = "230px") -> widgets.Dropdown:
+    """Return a chooser of one of `options`, the first unless `value` is given."""
+    chooser = widgets.Dropdown(options=options, description=words, style=STYLE, layout={"width": width})
+    if value is not None:
+        chooser.value = value
+    return chooser
+
+
+def several(
+    options: Any = (), value: Sequence[Any] = (), rows: int = 5, width: str = "340px"
+) -> widgets.SelectMultiple:
+    """Return a list of which several may be chosen."""
+    return widgets.SelectMultiple(options=options, value=value, rows=rows, layout={"width": width})
+
+
+def row(*children: widgets.Widget) -> widgets.HBox:
+    """Return widgets side by side, in lines as wide as the page."""
+    return widgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center"})
+
+
+def beside(figure: widgets.Widget, *side: widgets.Widget, width: str = "360px") -> widgets.HBox:
+    """Return a figure that takes the room there is, with a column beside it."""
+    view = widgets.VBox([figure], layout={"flex": "1 1 500px", "min_width": "0"})
+    column = widgets.VBox(side, layout={"width": width, "margin": "10px 0 0 0"})
+    return widgets.HBox([view, column], layout={"width": "100%"})
+
+
+def list_clips(chooser: widgets.Dropdown | widgets.SelectMultiple, clips: ClipSet, chosen: int | Iterable[int]) -> None:
+    """Offer the clips of a set in a chooser, by row, and choose one or some."""
+    if isinstance(chooser, widgets.SelectMultiple):
+        chooser.value = ()  # the page would look for rows that the new list may not have
+    chooser.options = [(clip_label(clips, number), number) for number in range(len(clips))]
+    chooser.value = chosen if isinstance(chosen, int) else tuple(chosen)
+
+
+def clip_label(clips: ClipSet, row: int) -> str:
+    """Return how a clip is called in a list."""
+    return f"{clips.table['clip'].iat[row]} ({clips.table['instrument'].iat[row]})"
+
+
+def encoder_options() -> list[tuple[str, str]]:
+    """Return label and name of every encoder, as a chooser takes them."""
+
+    def label(name: str, row: pd.Series) -> str:
+        # The whole note stands on the front page, and in the status line once this encoder is chosen.
+        return name if row["present"] else f"{name} (not ready: {re.split('[:;] ', row['note'])[0]})"
+
+    return [(label(name, row), name) for name, row in list_encoders().iterrows()]

@@ -1,0 +1,135 @@
+"""What a page says of itself: names, fields, and, free of widgets, what is prepared for a choice and how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+import plotly.graph_objects as go
+
+from latentfx_nb.pages.content.choice import Choice
+from latentfx_nb.pages.content.progress import Progress
+from latentfx_nb.pages.content.sounds import Heard
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import ClipSet
+
+PAGES: dict[str, type[Described]] = {}
+"""The pages that the front page leads to, by the names of their notebooks."""
+
+FREE_OF_WIDGETS = {
+    *("prepare", "figure_of", "texts", "code_of", "heard", "keeps_decoded", "clicked", "sounds", "encoders_of"),
+    *("turned", "exact", "moved", "further"),
+}
+"""What a page says of itself without a widget: static methods, or functions of its `content`."""
+
+
+class Described(widgets.VBox):
+    """What classes of pages set and override. One with a `notebook` stands on the front page."""
+
+    title: ClassVar[str] = ""
+    blurb: ClassVar[str] = ""
+    """What one does there, in a sentence for the front page."""
+    notebook: ClassVar[str] = ""
+    """The file name of its notebook, without the suffix."""
+    takes_clips: ClassVar[bool] = True
+    """Whether it shows any clips, so that files of one's own can be opened in it."""
+    words: ClassVar[str] = ""
+    """What the figure shows, for people who cannot see it."""
+    waits: ClassVar[frozenset[str]] = frozenset()
+    """Fields that wait for a button (`Ask`) before anything is prepared."""
+    turns: ClassVar[frozenset[str]] = frozenset()
+    """Fields of a knob: turning it calls `turned` and `exact` instead of `prepare`."""
+    stale: ClassVar[tuple[str, ...]] = ()
+    """Traces that fade while something is computed that they are not of."""
+    spare: ClassVar[int] = 0
+    """How many more traces of a kind a later figure may have than the first."""
+    lists_files: ClassVar[bool] = False
+    """Whether the visitor's files are listed, as on the page that is about them."""
+    make_choice: ClassVar[type[Choice]] = Choice
+    content: ClassVar[Any] = SimpleNamespace()
+    """A module of `pages.content`."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """List the page, and take what it is free of widgets from its module `content`, if it has one."""
+        super().__init_subclass__(**options)
+        for name in FREE_OF_WIDGETS & set(vars(cls.content)) - set(vars(cls)):
+            setattr(cls, name, staticmethod(getattr(cls.content, name)))
+        if cls.notebook:
+            PAGES[cls.notebook] = cls
+
+    def list_clips(self, clips: ClipSet) -> None:
+        """Offer the clips of a set in the page's choosers."""
+
+    def layout_of(self) -> Sequence[widgets.Widget]:
+        """Return the page's widgets from top to bottom."""
+        raise NotImplementedError
+
+    @staticmethod
+    def prepare(choice: Any, clips: ClipSet, last: Any, progress: Progress) -> Any:
+        """Return the `Shown` of a choice, on the worker's thread; `last` is what was shown before, or None."""
+        raise NotImplementedError
+
+    @staticmethod
+    def figure_of(shown: Any) -> go.Figure:
+        """Return the whole figure: its only description."""
+        raise NotImplementedError
+
+    @staticmethod
+    def texts(shown: Any) -> Mapping[str, str]:
+        """Return what stands beside the figure: name -> HTML."""
+        return {}
+
+    @staticmethod
+    def code_of(shown: Any) -> str:
+        """Return the lines that draw this in a notebook, but for those that load the clips."""
+        return ""
+
+    @staticmethod
+    def heard(choice: Any, clips: ClipSet, shown: Any) -> Heard | None:
+        """Return the sounds of a choice; `shown` is what is drawn at the time, None at first."""
+        return None
+
+    @staticmethod
+    def keeps_decoded(before: Any, choice: Any) -> bool:
+        """Say whether what was decoded for one choice may be heard on until the next one's is there."""
+        return False
+
+    @staticmethod
+    def clicked(shown: Any, name: str, points: Any) -> Mapping[str, Any]:
+        """Return the fields that a click on a point of a trace changes."""
+        return {}
+
+    @staticmethod
+    def sounds(shown: Any) -> Mapping[str, Sequence[Callable[[], Clip]]]:
+        """Return trace -> what makes the sound of each of its points, for the figure that is saved as a page."""
+        return {}
+
+    @staticmethod
+    def encoders_of(choice: Any) -> Sequence[str]:
+        """Return the encoders whose shipped points may be shown."""
+        return [choice.encoder] if hasattr(choice, "encoder") else []
+
+    @staticmethod
+    def turned(shown: Any, choice: Any) -> Any:
+        """Return what to show at once for another setting of the knob, on the main thread."""
+        raise NotImplementedError
+
+    @staticmethod
+    def exact(shown: Any, progress: Progress) -> Any:
+        """Return what is shown once that very setting is computed, on the worker's thread."""
+        return shown
+
+    @staticmethod
+    def moved(shown: Any) -> Mapping[str, dict]:
+        """Return trace -> properties: what the knob moves."""
+        raise NotImplementedError
+
+    @staticmethod
+    def further(shown: Any, progress: Progress) -> Any:
+        """Return `shown` with what takes longer (a decoder), or None; on the worker's thread, after it is drawn."""
+        return None
+
+    def settle(self, shown: Any) -> None:
+        """Bring controls in line with what is shown now."""

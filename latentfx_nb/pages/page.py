@@ -1,0 +1,303 @@
+"""What all pages are: `Choice -> prepare -> Shown -> figure`, read once, prepared on a thread, shown on the main one.
+
+A page is a class below `Page`. It names its fields (`Choice`), its controls, and says, free of widgets, what is
+prepared for a choice and how that is drawn. The rest is done here, for all pages alike:
+
+    a control changes -> the `Choice` is read -> what is heard is loaded, by a thread of its own
+                                              -> `prepare` runs on the worker; the newest choice wins
+                                              -> `figure` and `texts` describe what it found
+                                              -> on the main thread, what differs from what is shown is sent
+    a knob is dragged -> `turned` moves its mark at once, `exact` follows on the worker: no other trace is touched
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from latentfx_nb.analysis.prepared import made_with
+from latentfx_nb.figures import TEMPLATES
+from latentfx_nb.pages.clip_sets import ClipSets
+from latentfx_nb.pages.content.progress import Progress
+from latentfx_nb.pages.content.sounds import Heard, Sound
+from latentfx_nb.pages.controls import Ask, Control
+from latentfx_nb.pages.described import Described
+from latentfx_nb.pages.hearing import Hearing
+from latentfx_nb.pages.markup import note
+from latentfx_nb.pages.status import Status
+from latentfx_nb.pages.worker import Worker, main, wait_for
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.widgets.figure import ShownFigure
+
+
+class Page(Described):
+    """A page: controls, a status line, a player, a figure, texts beside it and what can be taken away."""
+
+    def __init__(self, source: str | Path | ClipSet, *controls: Control) -> None:
+        """Open the page on the clips of `source`; `controls` read as the fields of its choice."""
+        main.find_loop()
+        self.stands, self._reading = False, 1  # until all stands, nothing is read or drawn
+        self.status = Status()
+        self.hearing = Hearing(self.status)
+        self.player, self.voice = self.hearing.player, self.hearing.voice
+        self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
+        self.status.stopped = self.worker.cancel
+        self.made, self.html = widgets.HTML(), _Texts()
+        self.clip_sets = ClipSets(source, self.worker.submit, self.status, self.lists_files)
+        self.clip_set, self.own_files = self.clip_sets.chooser, self.clip_sets.own_files
+        self.controls = [self.clip_sets, *controls]
+        super().__init__(layout={"width": "100%"})
+        self.add_class("latentfx-panel")
+        self.list_clips(self.clips)
+        self._open()
+        self.children = self.layout_of()
+        self.clip_sets.on_load(self._clips_loaded)
+        for control in self.controls:
+            control.on_change(self._changed)
+        self.stands, self._reading = True, 0
+        self.opened()
+
+    def opened(self) -> None:
+        """Let play be pressed for what the page opens with; nothing is rendered before."""
+        heard = self.heard(self.shown.choice, self.clips, self.shown)
+        if heard is not None:
+            self.hearing.offer(heard)
+
+    # ------------------------------------------------------------------------------------------------ what others ask
+
+    @property
+    def clips(self) -> ClipSet:
+        """The clips that are chosen."""
+        return self.clip_sets.clips
+
+    def choice(self) -> Any:
+        """Return what the controls say."""
+        fields: dict[str, Any] = {}
+        for control in self.controls:
+            fields |= control.read()
+        return self.make_choice(**fields)
+
+    def choose(self, **fields: Any) -> None:
+        """Set controls to fields of the choice; those that this page does not have are named and left alone."""
+        _, unknown = self.make_choice.of(fields)
+        with _Once(self):
+            for control in self.controls:
+                control.write(fields)
+        if unknown:
+            self.status.keep("choice", f"Left alone, as this page has no such choice: {', '.join(unknown)}.")
+
+    def code(self) -> str:
+        """Return the lines that draw what is shown in a notebook."""
+        return self.clip_sets.code() + self.code_of(self.shown)
+
+    def wait(self, timeout_s: float = 120.0) -> None:
+        """Return when all that was asked for is shown, for scripts and tests.
+
+        Raises TimeoutError if that takes longer than `timeout_s`.
+        """
+        wait_for(self.worker, self.voice, timeout_s=timeout_s)
+
+    def progress(self) -> Progress:
+        """Return what a job of this page's asks and says."""
+        return _PageProgress(self)
+
+    # ------------------------------------------------------------------------------------------- a choice, and its way
+
+    def _open(self) -> None:
+        """Prepare and draw what the page opens with; the bundled clips, and a word, if other clips will not do."""
+        try:
+            self._asked = self.choice()
+            shown = self.prepare(self._asked, self.clips, None, self.progress())
+        except (ValueError, OSError) as error:
+            if self.clip_sets.chosen == "bundled":
+                raise
+            self.clip_sets.fall_back()
+            self.list_clips(self.clips)
+            self._asked = self.choice()
+            shown = self.prepare(self._asked, self.clips, None, self.progress())
+            self.status.fail(ValueError(f"{error}. These are the bundled clips instead."))
+        self.shown, self._asked_clips = shown, self.clips
+        self.figure = ShownFigure(self.figure_of(shown), self.words, self.spare, self.click)
+        self.player.watch_over(self.figure, self.own_files.zone)
+        self.player.observe(lambda change: self.figure.update_layout(template=TEMPLATES[change["new"]]), "dark")
+        self._write(self.texts(shown), self._made(shown.choice))
+        self.settle(shown)
+
+    def _changed(self) -> None:
+        if not self._reading:
+            self._read()
+
+    def _clips_loaded(self) -> None:
+        with _Once(self):
+            self.list_clips(self.clips)
+
+    def _read(self) -> None:
+        """Read the controls once, and do what their choice asks for."""
+        choice = self.choice()
+        asks = {control.name: False for control in self.controls if isinstance(control, Ask)}
+        pressed = any(getattr(choice, name) for name in asks)
+        settled = replace(choice, **asks)
+        if self.waits and not pressed:
+            settled = replace(settled, **{name: getattr(self._asked, name) for name in self.waits})
+        clips = self._asked_clips if "clips" in self.waits and not pressed else self.clips
+        differing = settled.differing(self._asked) | ({"clips"} if clips is not self._asked_clips else set())
+        if not differing and not pressed:
+            return
+        before, self._asked, self._asked_clips = self._asked, settled, clips
+        heard = self.heard(settled, clips, self.shown)
+        if not self.hearing.hear_if_other(heard) and not self.keeps_decoded(before, settled):
+            self.hearing.drop_decoded()
+        if differing <= self.turns and not pressed:
+            self._turn()
+        else:
+            self._prepare(choice if pressed else settled, clips)
+
+    def _prepare(self, choice: Any, clips: ClipSet) -> None:
+        def job() -> None:
+            self.voice.wait()  # rendering and encoding take all cores
+            self.status.say("")
+            shown = self.prepare(choice, clips, self.shown, self.progress())
+            self.show(shown)
+
+        self.worker.submit("prepare", job)
+
+    def show(self, shown: Any) -> None:
+        """Draw what was prepared, from any thread: it is described here, and sent on the main one."""
+        figure, texts, made = self.figure_of(shown), self.texts(shown), self._made(shown.choice)
+
+        def bring() -> None:
+            self.shown = shown
+            self.figure.bring(figure)
+            self._write(texts, made)
+            with _Once(self):
+                self.settle(shown)
+            if self.turns and self._is_asked():
+                self._turn()
+            self.hearing.hear_if_other(self.heard(self._asked, self._asked_clips, shown))
+            self.go_further()
+
+        main.call(bring)
+
+    def _is_asked(self) -> bool:
+        """Say whether what is shown is what the controls say, wherever the knob stands."""
+        return self.shown.clips is self._asked_clips and self.shown.choice.differing(self._asked) <= self.turns
+
+    def _turn(self) -> None:
+        """Move the knob's mark at once, then compute where exactly it belongs."""
+        if self._is_asked():
+            self._move(self.turned(self.shown, self._asked))
+        self.worker.submit("turn", self._exact)
+
+    def _exact(self) -> None:
+        before = self.shown
+        if not self._is_asked():
+            return
+        shown = self.exact(before, self.progress())
+
+        def move() -> None:
+            if self.shown is before:  # else something else has been prepared or turned meanwhile
+                self._move(shown)
+
+        main.call(move)
+
+    def _move(self, shown: Any) -> None:
+        self.shown = shown
+        self.figure.move(self.moved(shown))
+
+    def go_further(self) -> None:
+        """Have what takes longer done to what is shown."""
+        shown = self.shown
+
+        def job() -> None:
+            found = self.further(shown, self.progress())
+            if found is not None:
+                texts = self.texts(found)
+                main.call(lambda: bring(texts, found))
+
+        def bring(texts: Mapping[str, str], found: Any) -> None:
+            if self.shown is shown:
+                self.shown = found
+                self._write(texts, None)
+
+        self.worker.submit("further", job)
+
+    def click(self, name: str, points: Any) -> None:
+        """Do what a click on plotly's `points` of a trace means; nothing while other things are being prepared."""
+        if self._is_asked() or not self.turns:
+            self.choose(**self.clicked(self.shown, name, points))
+
+    def _write(self, texts: Mapping[str, str], made: str | None) -> None:
+        for name, content in texts.items():
+            self.html[name].value = content
+        if made is not None:
+            self.made.value = made
+
+    def _made(self, choice: Any) -> str:
+        """Say with which versions what ships was made, if these are others."""
+        said = " ".join(dict.fromkeys(filter(None, map(made_with, self.encoders_of(choice)))))
+        return note(said) if said else ""
+
+
+class _Once:
+    """Within it controls may be set one after the other; the choice is read once, at the end."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def __enter__(self) -> None:
+        self._page._reading += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._page._reading -= 1
+        self._page._changed()
+
+
+class _Texts(dict[str, widgets.HTML]):
+    """Name -> the widget that shows the text of that name."""
+
+    def __missing__(self, name: str) -> widgets.HTML:
+        return self.setdefault(name, widgets.HTML())
+
+
+class _PageProgress(Progress):
+    """What a page's job asks and says: the status line shows it, the cancel button and newer jobs stop it."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def bar(self, *arguments: Any, **options: Any) -> Any:
+        return self._page.status.progress(*arguments, **options, check=self.check)
+
+    def check(self) -> None:
+        self._page.worker.check()
+
+    def rest(self, seconds: float) -> None:
+        self._page.worker.cancelled.wait(seconds)
+        self.check()
+
+    def say(self, text: str) -> None:
+        self._page.status.say(text)
+
+    def fade(self) -> None:
+        if self._page.stands:
+            main.call(lambda: self._page.figure.fade(self._page.stale))
+
+    def show(self, shown: Any) -> None:
+        self.check()
+        if self._page.stands:
+            self._page.show(shown)
+
+    def move(self, traces: Mapping[str, dict]) -> None:
+        if self._page.stands:
+            main.call(lambda: self._page.figure.move(traces))
+
+    def sound(self, sound: Sound) -> Clip:
+        return self._page.hearing.render(sound)
+
+    def hear_decoded(self, heard: Heard, *decoded: Clip) -> None:
+        self._page.hearing.hear_decoded(heard, *decoded)

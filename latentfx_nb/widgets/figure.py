@@ -1,0 +1,148 @@
+"""A figure on a page that is brought to look like one built afresh: only what differs is sent."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from latentfx_nb.figures import CONFIG, STALE
+
+Json = dict[str, Any]
+
+NOT_COMPARED = {"template", "meta"}
+"""Parts of a layout that are the page's: its theme, and what the figure is called."""
+
+Clicked = Callable[[str, Any], None]
+"""Is told the name of a trace, and plotly's points of it."""
+
+
+class ShownFigure(go.FigureWidget):
+    """A figure widget that `bring` makes look like another figure, trace by trace.
+
+    Traces are addressed by their names, which stand in `trace.meta`. A figure that comes later may have up to `spare`
+    more traces of each kind in each of its axes: plotly shows none that are added once a page stands.
+    """
+
+    def __init__(
+        self, figure: go.Figure, words: str, spare: int = 0, clicked: Clicked = lambda name, points: None
+    ) -> None:
+        self._shown_traces = [trace.to_plotly_json() for trace in figure.data]
+        self._shown_layout = _compared_layout(figure)
+        roomy = go.Figure(figure)
+        for kind in dict.fromkeys(map(_kind, self._shown_traces)):
+            empty = _empty(kind)
+            roomy.add_traces([empty] * spare)
+            self._shown_traces += [dict(empty) for _ in range(spare)]
+        # By the first of these the page finds the figure; the words are for people who cannot see it.
+        roomy.layout.meta = {"figure": uuid.uuid4().hex, "words": words}
+        super().__init__(roomy)
+        self._config = self._config | CONFIG
+        for trace in self.data:
+            trace.on_click(lambda trace, points, _: points.point_inds and clicked(str(trace.meta), points))
+
+    def trace(self, name: str) -> Any:
+        """Return the trace of that name; raise KeyError if there is none."""
+        return self.data[self.number(name)]
+
+    def number(self, name: str) -> int:
+        """Return where the trace of that name stands; raise KeyError if there is none."""
+        for number, trace in enumerate(self._shown_traces):
+            if trace.get("meta") == name:
+                return number
+        raise KeyError(f"no trace is called {name!r}; there are {', '.join(self.names())}")
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of the traces that are drawn."""
+        return (str(trace["meta"]) for trace in self._shown_traces if trace.get("meta"))
+
+    def bring(self, figure: go.Figure) -> None:
+        """Send what differs between what is shown and `figure`.
+
+        Traces of one kind in the same axes take each other's places in their order; what is left over is emptied.
+
+        Raises ValueError if there are more traces than room for them (`spare`).
+        """
+        wanted = self._placed([trace.to_plotly_json() for trace in figure.data])
+        layout = _compared_layout(figure)
+        with self.batch_update():
+            for number, trace in enumerate(wanted):
+                self._set(self.data[number], differences(self._shown_traces[number], trace))
+            self._set(self.layout, differences(self._shown_layout, layout))
+        self._shown_traces, self._shown_layout = wanted, layout
+
+    def move(self, traces: Mapping[str, Json]) -> None:
+        """Change properties of some traces, by their names: what a turning knob moves, without the whole figure."""
+        with self.batch_update():
+            for name, properties in traces.items():
+                number = self.number(name)
+                before = self._shown_traces[number]
+                after = {**before, **go.Figure([{"type": before["type"], **properties}]).data[0].to_plotly_json()}
+                self._set(self.data[number], differences(before, after))
+                self._shown_traces[number] = after
+
+    def fade(self, names: Sequence[str]) -> None:
+        """Show that traces are no longer of what is chosen, until the next figure comes."""
+        self.move({name: {"opacity": STALE} for name in names if name in set(self.names())})
+
+    def _placed(self, traces: list[Json]) -> list[Json]:
+        """Return the traces in the order in which the widget has room for their kinds, with empty ones between."""
+        waiting: dict[tuple, list[Json]] = defaultdict(list)
+        for trace in traces:
+            waiting[_kind(trace)].append(trace)
+        placed = []
+        for shown in self._shown_traces:
+            kind = _kind(shown)
+            placed.append(waiting[kind].pop(0) if waiting[kind] else _empty(kind))
+        left = [trace.get("meta") for rest in waiting.values() for trace in rest]
+        if left:
+            raise ValueError(f"the page has no room for the traces {left}: raise its `spare`")
+        return placed
+
+    @staticmethod
+    def _set(part: Any, values: Mapping[str, Any]) -> None:
+        for path, value in values.items():
+            part[path] = value
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
+    """Return what has to be set in `old` to make it `new`: path -> value, with dots; None for what is no longer there.
+
+    Arrays are the same if their values are, NaN as NaN.
+    """
+    found: Json = {}
+    for key in dict.fromkeys([*old, *new]):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found |= {f"{key}.{path}": value for path, value in differences(before, after).items()}
+        elif not _same(before, after):
+            found[key] = after
+    return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        one, other = np.asarray(one), np.asarray(other)
+        if one.shape != other.shape:
+            return False
+        numbers = one.dtype.kind in "fiub" and other.dtype.kind in "fiub"
+        return bool(np.array_equal(one, other, equal_nan=True)) if numbers else one.tolist() == other.tolist()
+    return bool(type(one) is type(other) and one == other)
+
+
+def _kind(trace: Json) -> tuple:
+    """Return what stays of a trace as long as it is shown: its type and its axes."""
+    return trace["type"], *(trace.get(axis) for axis in ("scene", "xaxis", "yaxis"))
+
+
+def _empty(kind: tuple) -> Json:
+    axes = {axis: value for axis, value in zip(("scene", "xaxis", "yaxis"), kind[1:], strict=True) if value}
+    return {"type": kind[0], **axes, "visible": False}
+
+
+def _compared_layout(figure: go.Figure) -> Json:
+    return {key: value for key, value in figure.layout.to_plotly_json().items() if key not in NOT_COMPARED}

@@ -1,0 +1,287 @@
+"""Page 04: paths of clips along a knob, exact points, clicks, without a browser."""
+
+from __future__ import annotations
+
+import re
+import threading
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from latentfx_nb import figures
+from latentfx_nb.analysis import prepared
+from latentfx_nb.analysis.geometry import straightness
+from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.pages import knob_paths
+from latentfx_nb.pages.content import knob_paths as content
+from latentfx_nb.pages.content import sounds
+from latentfx_nb.pages.worker import Cancelled
+from latentfx_nb.sound.clips import load_clips
+from latentfx_nb.store import encode, pipeline
+from tests.on_pages import assert_sounds, basis_of, click, drawn, exact_point, happens, ready, said
+from tests.speed import PATIENCE_S
+
+pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+
+# These tests look at the panels and not at a model, so they open on the quickest encoder. The notebooks' own tests open
+# them as they ship.
+KnobPaths = partial(knob_paths.KnobPaths, encoder="logmel")
+
+
+@pytest.mark.parametrize(
+    ("label", "knob", "values"),
+    [
+        ("HPF", "cutoff_frequency_hz", (50.0, 437.5, 10_000.0)),
+        ("LPF", "cutoff_frequency_hz", (123.4,)),
+        ("DIS", "drive_db", (0.0, 17.3)),
+        ("RVB", "room_size", (0.333,)),
+    ],
+)
+def test_the_diamond_is_the_exact_point_of_the_value(label, knob, values, bundled, bulk):
+    panel = ready(KnobPaths(effect=label))
+    for value in values:
+        panel.knob.value = value
+        ready(panel)
+        row = panel.heard_clip.value
+        place = list(panel.chosen.value).index(row)
+        exact = exact_point(bundled, row, "logmel", label, value)
+        np.testing.assert_allclose(
+            drawn(panel.figure.trace("knob"))[place], exact, atol=1e-2
+        )  # of a spread of hundreds
+        assert_sounds(panel.player, bundled[row], label, value)
+        clip = bundled.table["clip"].iat[row]
+        assert panel.player.title == f"{clip}: {EFFECTS[label].name}, {EFFECTS[label].knob(knob).text(value)}"
+    assert bulk == {}
+    assert said(panel) == ""
+
+
+def test_the_exact_point_differs_from_the_nearest_prepared_one(bundled):
+    """Between two prepared values, so that a diamond left on a prepared point would be seen."""
+    panel = ready(KnobPaths())
+    settings = panel.shown.sweeps[0]["value"].values
+    panel.knob.value = float(np.sqrt(settings[10] * settings[11]))
+    ready(panel)
+    diamonds, path = drawn(panel.figure.trace("knob")), panel.shown.points[0].values
+    heard_row = list(panel.chosen.value).index(panel.heard_clip.value)
+    gaps = np.linalg.norm(path - diamonds[:, None], axis=-1).min(axis=1)
+    assert gaps[heard_row] > 0.1
+    np.testing.assert_allclose(np.delete(gaps, heard_row), 0, atol=1e-3)  # the others stand on prepared points
+
+
+def test_the_exact_point_with_lyra(bundled, lyra_weights, bulk):
+    panel = ready(KnobPaths(encoder="lyra-v2"))
+    panel.knob.value = 777.0
+    ready(panel)
+    exact = exact_point(bundled, panel.heard_clip.value, "lyra-v2", "HPF", 777.0)
+    np.testing.assert_allclose(drawn(panel.figure.trace("knob"))[0], exact, atol=1e-2)
+    assert bulk == {}
+
+
+def test_the_exact_point_of_a_folder(few, warm_cache):
+    panel = ready(KnobPaths(few))
+    panel.heard_clip.value = 2
+    panel.knob.value = 3000.0
+    ready(panel)
+    clips = load_clips(few)
+    np.testing.assert_allclose(
+        drawn(panel.figure.trace("knob"))[2], exact_point(clips, 2, "logmel", "HPF", 3000.0), atol=1e-2
+    )
+    assert_sounds(panel.player, clips[2], "HPF", 3000.0)
+
+
+def test_the_cloud_is_the_whole_data_set_and_the_paths_lie_in_its_basis(bundled):
+    panel = ready(KnobPaths())
+    mean, axes = basis_of(bundled, "logmel")
+    means = prepared.effect_means(bundled, "logmel").values.reshape(-1, 64)
+    np.testing.assert_allclose(drawn(panel.figure.trace("data set")), (means - mean) @ axes.T, atol=1e-2)
+    rows = list(panel.chosen.value)
+    sweep = prepared.sweep_means(bundled[rows], "logmel", "HPF").values
+    paths = drawn(panel.figure.trace("paths")).reshape(len(rows), 33, 3)
+    np.testing.assert_allclose(paths[:, :32], (sweep - mean) @ axes.T, atol=1e-2)
+    assert np.isnan(paths[:, 32]).all()
+
+
+def test_another_effect_draws_other_paths_in_the_same_basis(bundled):
+    panel = ready(KnobPaths())
+    cloud, paths = drawn(panel.figure.trace("data set")), drawn(panel.figure.trace("paths"))
+    panel.knob.effect = "DIS"
+    ready(panel)
+    np.testing.assert_array_equal(drawn(panel.figure.trace("data set")), cloud)
+    assert not np.allclose(drawn(panel.figure.trace("paths")), paths, equal_nan=True)
+    assert "drive 0 dB" in panel.figure.trace("paths").text[0]
+    assert panel.player.title.endswith("Distortion, drive 25 dB")
+
+
+def test_choosing_clips_draws_their_paths_and_their_straightness(bundled):
+    panel = ready(KnobPaths())
+    rows = list(panel.chosen.value)[2:5]
+    panel.chosen.value = tuple(rows)
+    ready(panel)
+    assert drawn(panel.figure.trace("paths")).shape == (3 * 33, 3)
+    assert panel.figure.trace("knob").text == tuple(f"<b>{bundled.table['clip'].iat[row]}</b>" for row in rows)
+    expected = straightness(prepared.sweep_means(bundled[rows], "logmel", "HPF"))
+    shown = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>.*?</tr>", panel.html["numbers"].value)
+    assert (
+        "PCA: exact, of the time averages of 640 renders (64 clips, 10 effects) x 64 features"
+        in panel.html["numbers"].value
+    )
+    assert shown == [(clip, f"{one:.2f}") for clip, one in zip(expected["clip"].values, expected.values)]
+
+
+def test_a_clip_can_be_heard_whose_path_is_not_drawn(bundled):
+    panel = ready(KnobPaths())
+    row = next(row for row in range(64) if row not in panel.chosen.value)
+    before = drawn(panel.figure.trace("knob"))
+    panel.heard_clip.value = row
+    ready(panel)
+    assert panel.player.title.startswith(f"{bundled.table['clip'].iat[row]}: ")
+    assert drawn(panel.figure.trace("knob")).shape == before.shape
+    assert said(panel) == ""
+
+
+def test_only_so_many_paths_are_drawn(monkeypatch):
+    panel = ready(KnobPaths())
+    chosen = panel.chosen.value
+    assert len(panel.figure.trace("knob").text) == len(chosen) == content.MOST_PATHS
+    monkeypatch.setattr(content, "MOST_PATHS", 3)
+    panel.chosen.value = chosen[1:]
+    ready(panel)
+    assert len(panel.figure.trace("knob").text) == 3
+
+
+def test_with_no_path_chosen_that_of_the_heard_clip_is_drawn(bundled):
+    panel = ready(KnobPaths())
+    panel.chosen.value = ()
+    ready(panel)
+    assert panel.figure.trace("knob").text == (f"<b>{bundled.table['clip'].iat[panel.heard_clip.value]}</b>",)
+
+
+@pytest.mark.parametrize(("path", "step", "expected"), [(0, 0, 0), (3, 17, 17), (7, 31, 31), (2, 32, 31)])
+def test_a_click_on_a_path_chooses_clip_and_value(path, step, expected, bundled):
+    """The gap after a path cannot be clicked; if it were, it would be the path's end."""
+    panel = ready(KnobPaths())
+    click(panel, "paths", 33 * path + step)
+    value = panel.shown.sweeps[0]["value"].values[expected]
+    assert panel.heard_clip.value == panel.chosen.value[path]
+    assert panel.knob.value == pytest.approx(value)
+    clip = bundled.table["clip"].iat[panel.heard_clip.value]
+    assert panel.player.title == f"{clip}: High-pass filter, {EFFECTS['HPF'].knob().text(value)}"
+    assert panel.player.playing is False
+    np.testing.assert_allclose(
+        drawn(panel.figure.trace("knob"))[path], panel.shown.points[0].values[path, expected], atol=1e-2
+    )
+
+
+def test_a_click_on_the_cloud_changes_nothing():
+    panel = ready(KnobPaths())
+    before = panel.player.title, panel.player.wet
+    panel.click("data set", SimpleNamespace(point_inds=[3]))
+    ready(panel)
+    assert (panel.player.title, panel.player.wet) == before
+
+
+def test_of_many_values_the_last_one_is_rendered_and_shown(bundled, monkeypatch):
+    panel = ready(KnobPaths())
+    gate, started, rendered = threading.Event(), threading.Event(), []
+
+    def slow(clip, label, value=None, knob=None):
+        if label == "HPF":
+            rendered.append(value)
+            started.set()
+            assert gate.wait(PATIENCE_S)
+        return render(clip, label, value, knob)
+
+    monkeypatch.setattr(sounds, "render", slow)
+    values = np.geomspace(60, 9000, 40)
+    panel.knob.value = float(values[0])
+    assert happens(started)
+    for value in values[1:]:
+        panel.knob.value = float(value)
+    gate.set()
+    ready(panel)
+    assert rendered == pytest.approx([values[0], values[-1]])
+    assert panel.player.title.endswith("cutoff frequency 9000 Hz")
+    exact = exact_point(bundled, panel.heard_clip.value, "logmel", "HPF", 9000.0)
+    np.testing.assert_allclose(drawn(panel.figure.trace("knob"))[0], exact, atol=1e-2)
+    assert said(panel) == ""  # to be overtaken is no news
+
+
+def test_a_figure_follows_the_theme_of_its_page(few):
+    panel = ready(KnobPaths(few))
+    grounds = []
+    for dark in (True, False):
+        panel.player.dark = dark
+        grounds.append(panel.figure.layout.template.layout.paper_bgcolor)
+    assert grounds == [figures.TEMPLATES[dark].layout.paper_bgcolor for dark in (True, False)]
+    assert panel.figure.layout.scene.camera.eye.x == 1.45  # all else stays
+
+
+def test_cancel_stops_a_sweep_and_keeps_finished_clips(few, monkeypatch):
+    panel = ready(KnobPaths(few))
+    paths = drawn(panel.figure.trace("paths"))
+    original, encoded = pipeline.encode_inputs, []
+
+    def pressed(encoder, inputs):
+        encoded.append(len(inputs))
+        if len(encoded) == 1 and press:
+            panel.status._stop.click()
+        return original(encoder, inputs)
+
+    monkeypatch.setattr(encode, "batch_size", lambda *_: 64)  # one batch a clip, whatever the machine
+    monkeypatch.setattr(pipeline, "encode_inputs", pressed)
+    press = True
+    panel.knob.effect = "DIS"
+    ready(panel)
+    assert encoded == [32]
+    assert said(panel) == "Stopped; what was finished is kept."
+    assert panel.status._bar.layout.display == "none"
+    np.testing.assert_array_equal(drawn(panel.figure.trace("paths")), paths)  # what is drawn is still the old knob's
+    press = False
+    panel.knob.effect = "HPF"
+    ready(panel)
+    panel.knob.effect = "DIS"
+    ready(panel)
+    assert encoded == [32, 32, 32]
+    assert said(panel) == ""
+    assert "drive" in panel.figure.trace("paths").text[0]
+
+
+def test_after_a_cancelled_change_nothing_is_drawn_in_the_wrong_basis(few, warm_cache, lyra_weights, monkeypatch):
+    """Both encoders have 64 dims, so a point of one would fit into the other's basis unnoticed."""
+    panel = ready(KnobPaths(few))
+
+    def stopped(*_arguments, **_options):
+        raise Cancelled
+
+    with monkeypatch.context() as patch:
+        patch.setattr(content, "effect_means", stopped)
+        panel.encoder.value = "lyra-v2"
+        ready(panel)
+    assert said(panel) == "Stopped; what was finished is kept."
+    before = drawn(panel.figure.trace("knob"))
+    panel.knob.value = 5000.0
+    ready(panel)
+    np.testing.assert_array_equal(drawn(panel.figure.trace("knob")), before)
+    assert panel.player.title.endswith("cutoff frequency 5000 Hz")  # the sound needs no encoder
+    panel.encoder.value = "logmel"
+    ready(panel)
+    exact = exact_point(load_clips(few), 0, "logmel", "HPF", 5000.0)
+    np.testing.assert_allclose(drawn(panel.figure.trace("knob"))[0], exact, atol=1e-2)
+
+
+def test_two_dimensions_need_no_webgl():
+    panel = ready(KnobPaths(dimensions=2))
+    assert {trace.type for trace in panel.figure.data} == {"scatter"}
+    panel.knob.value = 300.0
+    click(panel, "paths", 33 + 5)
+    assert panel.heard_clip.value == panel.chosen.value[1]
+    assert drawn(panel.figure.trace("knob")).shape == (8, 2)
+    assert said(panel) == ""
+
+
+def test_knob_paths_of_one_vector_a_clip(summary, bundled):
+    panel = ready(KnobPaths(bundled[:4], encoder="summary"))
+    assert said(panel) == ""
+    assert np.isfinite(panel.figure.trace("knob").x).all()
