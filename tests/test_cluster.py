@@ -18,7 +18,6 @@ import xarray as xr
 from latentfx_nb import encoders
 from latentfx_nb.encoders import load_encoder, reloading
 from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.store import encode as latents
 from latentfx_nb.store import many, pipeline, verify
 from latentfx_nb.store.cluster import Loaded, run_blocks
 from latentfx_nb.store.encode import SkippedClips, encode_effects, encode_sweep
@@ -67,7 +66,7 @@ def whole(clips, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(latents, "BLOCK", 2)
+    monkeypatch.setattr(many, "BLOCK", 2)
 
 
 def shards(store):
@@ -169,10 +168,10 @@ def test_a_worker_that_sees_other_files_stops_the_run(client, clips, tmp_path):
     """It would be done with each of them in no time, and leave out all."""
 
     def see_others():
-        latents.own, pipeline.changed = pipeline.changed, lambda clip, digest: pipeline.ChangedClip("another folder")
+        pipeline.own, pipeline.changed = pipeline.changed, lambda clip, digest: pipeline.ChangedClip("another folder")
 
     def see_again():
-        pipeline.changed = latents.__dict__.pop("own")
+        pipeline.changed = pipeline.__dict__.pop("own")
 
     client.run(see_others)
     try:

@@ -52,7 +52,7 @@ def _first_sounding(rows: pd.DataFrame, wanted: int, kind: str) -> pd.DataFrame:
     if len(sounding) < wanted:
         raise ValueError(
             f"the recordings of {kind} give {len(sounding)} full clips with sound in them, and the set takes {wanted}; "
-            "see with latentfx_nb.sound.choosing.validate whether they are whole"
+            "see with latentfx_nb.sound.datasets.validate whether they are whole"
         )
     return rows.loc[sounding]
 

@@ -9,13 +9,16 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
-from av.container import InputContainer
 from numpy.typing import NDArray
 
 from latentfx_nb.sound.form import HEADER_TOLERANCE_S, MOST_AT_ONCE, Form, Unusable, check_rate, ogg_remark, state
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
 
 DEMUXERS = "aac,ac3,aiff,asf,au,caf,flac,matroska,mov,mp3,ogg,w64,wav"
 """What FFmpeg may read: sound in one file. It would also follow play lists, to other files and into the network."""

@@ -152,7 +152,7 @@ def _command(judge: str = "describe") -> list[str]:
     # -P: or the folder that one is in would come first on the path, with what lies there.
     root = str(Path(__file__).resolve().parents[2])
     script = (
-        f"import sys; sys.path.insert(0, {root!r}); from latentfx_nb import intake; "
+        f"import sys; sys.path.insert(0, {root!r}); from latentfx_nb.sound import intake; "
         f"intake.main(sys.stdin, sys.stdout, intake.{judge})"
     )
     return [sys.executable, "-P", "-c", script]

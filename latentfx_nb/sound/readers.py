@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -34,10 +33,6 @@ from latentfx_nb.sound.form import (
     state,
 )
 from latentfx_nb.sound.mpeg import mpeg_form, quiet_mpg123
-
-if TYPE_CHECKING:
-    pass
-
 
 SAMPLES_PER_BYTE = 8_192
 """More than any of the formats holds: FLAC of silence comes nearest, with at most 5000."""
