@@ -7,7 +7,6 @@ but for last bits. One folder serves unlike machines. Any file may be deleted: w
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import re
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentfx_nb.cache import keep, kept
+from latentfx_nb.cache import digest, keep, kept
 
 SUMS = 4
 """Random sums that tell a row of an input from others."""
@@ -84,7 +83,7 @@ def keep_near(folder: Path, name: str, sketch: Sketch, made: NDArray[Any], what:
     content.seek(0, os.SEEK_END)
     np.save(content, made, allow_pickle=False)
     label = sketch.label.astype("<f4").tobytes().hex()
-    keep(folder / f"{_digest(name)}-{label}-{uuid.uuid4().hex[:8]}.kept", content.getvalue(), what)
+    keep(folder / f"{_stem(name)}-{label}-{uuid.uuid4().hex[:8]}.kept", content.getvalue(), what)
     with suppress(OSError):  # another process may be making room too
         files = sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime)
         for old in files[:-most]:
@@ -106,12 +105,13 @@ def kept_near(folder: Path, name: str, sketch: Sketch) -> NDArray[Any] | None:
     return made
 
 
-def _digest(name: str) -> str:
-    return hashlib.sha256(f"{FORMAT} {name}".encode()).hexdigest()[:32]
+def _stem(name: str) -> str:
+    """Return how the names of all files begin that are kept under `name`."""
+    return digest(f"{FORMAT} {name}")[:32]
 
 
 def _candidates(folder: Path, name: str, sketch: Sketch) -> list[Path]:
-    named = re.compile(rf"{_digest(name)}-([0-9a-f]{{{8 * SUMS}}})-[0-9a-f]{{8}}\.kept")
+    named = re.compile(rf"{_stem(name)}-([0-9a-f]{{{8 * SUMS}}})-[0-9a-f]{{8}}\.kept")
     found = [matched for matched in map(named.fullmatch, os.listdir(folder) if folder.is_dir() else ()) if matched]
     labels = np.frombuffer(bytes.fromhex("".join(matched[1] for matched in found)), "<f4").reshape(-1, SUMS)
     return [folder / found[i][0] for i in np.flatnonzero(sketch.may_be(labels))]

@@ -7,7 +7,6 @@ variables of a fixed list are named, and the home folder is written `~`, so that
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -35,7 +34,7 @@ from latentfx_nb.analysis.prepared import CLOUD_FRAMES
 from latentfx_nb.analysis.shipped import POINTS
 from latentfx_nb.analysis.training import ProbeConfig
 from latentfx_nb.analysis.umap import UMAP_METRIC, fit_umap
-from latentfx_nb.cache import cache_dir
+from latentfx_nb.cache import cache_dir, digest, file_digest
 from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, settings_hash
 from latentfx_nb.encoders import present_hashes
 from latentfx_nb.encoders.base import compute_devices, cpu_instructions
@@ -154,7 +153,7 @@ def _versions() -> dict[str, str]:
 def _clips() -> dict[str, Any]:
     clips = load_clips("bundled")
     digests = dict(zip(clips.table["clip"], clips.hashes(), strict=True))
-    return {"bundled": len(clips), "together": _hash(list(digests.values())), "each": digests}
+    return {"bundled": len(clips), "together": digest(list(digests.values())), "each": digests}
 
 
 def _effects() -> dict[str, Any]:
@@ -203,18 +202,10 @@ def _stores() -> Iterator[dict[str, Any]]:
             yield {"store": path.name, "unreadable": True}
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _folder_digest(folder: Path) -> str:
     """Return one sha256 over the names and contents of all files in a folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return _hash([[path.relative_to(folder).as_posix(), _digest(path)] for path in files])
-
-
-def _hash(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
 
 
 def _without_home(text: str) -> str:

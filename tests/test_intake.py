@@ -103,7 +103,16 @@ def test_the_child_imports_nothing_heavy(tmp_path, tone, write_audio):
     assert done.stdout == '[true, "1.0 s, 48000 Hz, stereo"]\n'
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     own = {name.removeprefix("latentfx_nb.sound.") for name in imported if name.startswith("latentfx_nb")}
-    assert own == {"latentfx_nb", "latentfx_nb.sound", "intake", "readers", "form", "ffmpeg", "mpeg"}
+    assert own == {
+        "latentfx_nb",
+        "latentfx_nb.sound",
+        "latentfx_nb.cache",
+        "intake",
+        "readers",
+        "form",
+        "ffmpeg",
+        "mpeg",
+    }
     libraries = {name.partition(".")[0] for name in imported}
     assert {"numpy", "soundfile"} <= libraries
     assert not libraries & {"torch", "umap", "plotly", "pandas", "xarray", "scipy", "soxr", "ipywidgets", "av"}

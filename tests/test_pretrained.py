@@ -15,12 +15,13 @@ from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
 from latentfx_nb import encoders
+from latentfx_nb.cache import file_digest
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.encoders.clap import ClapMusic
 from latentfx_nb.encoders.dac import Dac44k
 from latentfx_nb.encoders.encodec import LEVEL, Encodec24k, Encodec48k
 from latentfx_nb.encoders.oobleck import OobleckAceStep, OobleckStableAudio
-from latentfx_nb.encoders.sources.weights import HubWeights, digest
+from latentfx_nb.encoders.sources.weights import HubWeights
 from latentfx_nb.paper import CLIP_SAMPLES
 from latentfx_nb.sound import audio
 
@@ -375,7 +376,7 @@ def test_the_pinned_commit_is_fetched_and_no_other_file(name, tiny_folder, tmp_p
 
 def _trusting(published, place):
     """`published` with the digests of the files in `place`."""
-    return dataclasses.replace(published, sha256={file: digest(place / file) for file in published.sha256})
+    return dataclasses.replace(published, sha256={file: file_digest(place / file) for file in published.sha256})
 
 
 def test_what_the_hub_gives_is_held_against_its_digest(name, tiny_folder, tmp_path, monkeypatch):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +9,7 @@ from importlib.metadata import version
 from itertools import islice
 from typing import Any
 
+from latentfx_nb.cache import digest
 from latentfx_nb.effects.registry import Setting, get_effect
 from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
 from latentfx_nb.sound import audio
@@ -102,5 +101,4 @@ def render_versions() -> dict[str, str]:
 
 def settings_hash(settings: Sequence[Setting], lufs: float = TARGET_LUFS) -> str:
     """Return a sha256 over all that renders depend on besides the clip, the libraries' versions among it."""
-    content = [*recipe(settings, lufs).values(), render_versions()]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest([*recipe(settings, lufs).values(), render_versions()])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -13,6 +12,7 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
+from latentfx_nb.cache import digest
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.sound import audio
 from latentfx_nb.sound.audio import Clip
@@ -140,7 +140,7 @@ class TorchEncoder:
         self.bf16 = bf16
         self._load(weights)
         if bf16:
-            self.weights_hash = hashlib.sha256(f"{self.weights_hash} bf16".encode()).hexdigest()
+            self.weights_hash = digest(f"{self.weights_hash} bf16")
 
     def _load(self, weights: str | Path | None) -> None:
         """Set the networks, on `self.device`, and `self.weights_hash`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from numbers import Integral, Real
@@ -10,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 
-from latentfx_nb.cache import cache_dir
+from latentfx_nb.cache import cache_dir, digest
 from latentfx_nb.encoders.base import Encoder
 from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
@@ -63,7 +62,7 @@ def fingerprint(encoder: Encoder) -> str:
         latents = encoder.encode(_noise(encoder)).float().cpu().numpy()
     sums = random_sums(np.swapaxes(latents, 0, 1).reshape(encoder.dim, -1))
     sketch = Sketch.of(sums, np.zeros(len(sums), np.intp))
-    return settled(f"{encoder.name} {latents.shape}", sketch, hashlib.sha256(latents.tobytes()).hexdigest())
+    return settled(f"{encoder.name} {latents.shape}", sketch, digest(latents.tobytes()))
 
 
 def settled(name: str, sketch: Sketch, new: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import torch
 
+from latentfx_nb.cache import digest
 from latentfx_nb.encoders.base import check_audio, choose_device
 
 BANDS = 64
@@ -40,7 +39,7 @@ class LogMel:
     dim = BANDS
     frame_rate = sample_rate / HOP
     # Over what defines the filters and not over their bits, which differ between machines by a rounding.
-    weights_hash = hashlib.sha256(f"htk {BANDS} {WINDOW} {HOP} {LOW_HZ} {HIGH_HZ} {FLOOR}".encode()).hexdigest()
+    weights_hash = digest(f"htk {BANDS} {WINDOW} {HOP} {LOW_HZ} {HIGH_HZ} {FLOOR}")
 
     def __init__(self, device: str = "auto") -> None:
         self.device = choose_device(device)

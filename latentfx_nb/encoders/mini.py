@@ -5,7 +5,6 @@ Trained by `tools/train_mini.py`; figures and limits stand in `bundled/weights/C
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from textwrap import shorten
@@ -13,6 +12,7 @@ from textwrap import shorten
 import torch
 from safetensors import safe_open
 
+from latentfx_nb.cache import digest
 from latentfx_nb.encoders.base import TorchEncoder, frozen
 from latentfx_nb.encoders.nets.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
 from latentfx_nb.encoders.sources.weights import ShippedWeights
@@ -123,7 +123,7 @@ class StackedMini1(StackedMini2):
     hop = StackedMini1Encoder.hop
     frame_rate = StackedMini1Encoder.frame_rate
     seed = 0
-    weights_hash = hashlib.sha256(f"{STACKED.hash()} {seed}".encode()).hexdigest()
+    weights_hash = digest(f"{STACKED.hash()} {seed}")
 
     def __init__(self, device: str = "auto", weights: str | Path | None = None, *, seed: int = 0) -> None:
         """Load as the other models do; `seed` fixes the noise that the first stage is drawn from."""
@@ -132,7 +132,7 @@ class StackedMini1(StackedMini2):
 
     def _load(self, weights: str | Path | None) -> None:
         super()._load(weights)
-        self.weights_hash = hashlib.sha256(f"{self.shipped.hash(weights)} {self.seed}".encode()).hexdigest()
+        self.weights_hash = digest(f"{self.shipped.hash(weights)} {self.seed}")
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `[batch 32 frame]`, one frame each 32 samples, drawn from noise of `self.seed`."""

@@ -6,7 +6,6 @@ by diffusion, back. Weights are the user's own checkpoint, converted once (`chec
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
+from latentfx_nb.cache import digest
 from latentfx_nb.encoders.base import TorchEncoder, frozen
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.nets.soundstream import SoundStreamDecoder, SoundStreamEncoder
@@ -153,7 +153,7 @@ class Stacked1(Stacked2):
         super()._load(weights)
         self.dim, self.hop = self._first.latents, self._first.hop
         self.frame_rate = self.sample_rate / self.hop
-        self.weights_hash = hashlib.sha256(f"{self.weights_hash} {self.seed} {STEPS}".encode()).hexdigest()
+        self.weights_hash = digest(f"{self.weights_hash} {self.seed} {STEPS}")
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `[batch 32 frame]`, one frame each 32 samples, drawn from noise of `self.seed`."""

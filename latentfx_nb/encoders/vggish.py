@@ -7,7 +7,6 @@ Weights: https://github.com/harritaylor/torchvggish (Apache-2.0), release v0.1.
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from latentfx_nb.cache import digest
 from latentfx_nb.encoders.base import TorchEncoder, frozen
 from latentfx_nb.encoders.sources.weights import Weights, check_archive
 
@@ -158,8 +158,7 @@ class VGGish(TorchEncoder):
         paths = WEIGHTS.fetch(weights)
         self._network = frozen(_read_network(paths[NETWORK_FILE]), self.device)
         self._matrix, self._means = (tensor.to(self.device) for tensor in _read_pca(paths[PCA_FILE]))
-        digest = WEIGHTS.hash()
-        self.weights_hash = digest if self.postprocess else hashlib.sha256(f"{digest} raw".encode()).hexdigest()
+        self.weights_hash = WEIGHTS.hash() if self.postprocess else digest(f"{WEIGHTS.hash()} raw")
 
     def frames(self, n_samples: int) -> int:
         """Return how many whole patches of 0.96 s (15 360 samples) are in `n_samples`; the first takes 15 600."""

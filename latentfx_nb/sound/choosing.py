@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from pathlib import Path
 
 import pandas as pd
 
+from latentfx_nb.cache import digest
 from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, CLIPS_PER_INSTRUMENT, SAMPLE_RATE_HZ
 from latentfx_nb.sound import audio
 from latentfx_nb.sound.datasets import MIDDLE
@@ -39,7 +39,7 @@ def choose(clips: pd.DataFrame, seed: int = CHOICE_SEED, per_recording: int | No
 
 def _draw(seed: int, file: str, start: int) -> str:
     """Return a number that orders clips by chance: a hash, which no other files and no library's version change."""
-    return hashlib.sha256(f"{seed} {Path(file).stem} {start}".encode()).hexdigest()
+    return digest(f"{seed} {Path(file).stem} {start}")
 
 
 def _first_sounding(rows: pd.DataFrame, wanted: int, kind: str) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from latentfx_nb.cache import digest, file_digest
 from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.sound import audio, choosing, datasets, intake
 from latentfx_nb.sound.audio import Clip
-from latentfx_nb.sound.content import content
 from latentfx_nb.sound.form import HEADER_TOLERANCE_S, Form, Unusable
 from latentfx_nb.sound.manifest import read_manifest, some
+from latentfx_nb.sound.readers import form
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
 
@@ -97,18 +97,32 @@ class ClipSet(Sequence):
     def hashes(self) -> list[str]:
         """Return one sha256 a clip, over its file's bytes and its place in the file: equal hashes, equal samples.
 
-        A file is read again when its size, its inode or one of its times is another one, and whenever it changed in the
-        last seconds or in the future: clocks are too coarse, and those of file servers too wrong, to tell then. What
-        nobody can see is a change that leaves all four as they were, long ago by the clock of who made it. A file that
-        is gone, or may not be read any more, is what it was when this process last saw it; one that it never saw is
-        told from others by its path. Reading the clip says what is wrong.
+        A file is read again when it changed (`cache.file_digest`). A file that is gone, or may not be read any more,
+        keeps the hash that this process last saw; one that it never saw goes by its path. Reading the clip says what is
+        wrong.
         """
         files, mixed = self.table["file"], " mono" if self.mono else ""
-        contents = {file: content(file) for file in files.unique()}
+        known = {file: _file_hash_and_reader(file) for file in files.unique()}
         return [
-            hashlib.sha256(f"{contents[file][0]} {start}{mixed}{contents[file][1]}".encode()).hexdigest()
+            digest(f"{known[file][0]} {start}{mixed}{known[file][1]}")
             for file, start in zip(files, self.table["start"], strict=True)
         ]
+
+
+_last_seen: dict[str, tuple[str, str]] = {}
+
+
+def _file_hash_and_reader(file: str) -> tuple[str, str]:
+    """Return the hash of a file's bytes, and the library that reads them, on which its samples depend too.
+
+    libsndfile is written as nothing, as it was when there was no other reader: clips that FFmpeg now reads right do
+    not keep the hash under which libsndfile read them wrong.
+    """
+    try:
+        _last_seen[file] = file_digest(file), form(file).reader.replace("libsndfile", "")
+    except (OSError, Unusable):
+        return _last_seen.get(file, (f"unseen {file}", ""))
+    return _last_seen[file]
 
 
 def load_clips(

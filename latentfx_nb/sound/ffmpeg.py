@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from latentfx_nb.sound.form import HEADER_TOLERANCE_S, MOST_AT_ONCE, Form, Unusable, check_rate, ogg_remark, state
+from latentfx_nb.cache import file_state
+from latentfx_nb.sound.form import HEADER_TOLERANCE_S, MOST_AT_ONCE, Form, Unusable, check_rate, ogg_remark
 
 if TYPE_CHECKING:
     import av
@@ -158,7 +159,7 @@ def _close_all() -> None:
 
 def read_by_ffmpeg(path: str | Path, channels: int, first: int, count: int) -> NDArray[np.float32]:
     """Return `[sample channel]` from sample `first` on, at most `count` samples, of a file that FFmpeg decodes."""
-    key = os.getpid(), os.fspath(path), state(path)  # a forked process shares the place in its parent's files
+    key = os.getpid(), os.fspath(path), file_state(path)  # a forked process shares the place in its parent's files
     with _resting:
         decoding = _at_rest.pop(key, None)
     if decoding is not None and decoding.first > first:

@@ -49,16 +49,6 @@ class Form(NamedTuple):
     """What is wrong with a file that can be read all the same, as a sentence's end."""
 
 
-State = tuple[int, ...]
-
-
-def state(path: str | Path) -> State:
-    """Return what changes if a file's content does: size, inode and both times."""
-    found = os.stat(path)
-    # st_ctime is the kernel's: whoever copies a file's times onto another cannot copy this one.
-    return found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
-
-
 def check_rate(rate: int) -> None:
     """Raise Unusable for a sample rate that no recording has."""
     if not SLOWEST_HZ <= rate <= FASTEST_HZ:

@@ -17,12 +17,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from latentfx_nb.cache import FileState, file_state
 from latentfx_nb.sound.ffmpeg import ffmpeg_blocks, form_by_ffmpeg, open_container, read_by_ffmpeg
 from latentfx_nb.sound.form import (
     BLOCK,
     MOST_AT_ONCE,
     Form,
-    State,
     Unusable,
     check_rate,
     decoded_length,
@@ -30,7 +30,6 @@ from latentfx_nb.sound.form import (
     ogg_streams,
     said_form,
     soundfile_blocks,
-    state,
 )
 from latentfx_nb.sound.mpeg import mpeg_form, quiet_mpg123
 
@@ -50,7 +49,7 @@ UNKNOWN_BYTES = 0x7FFF_0000
 """Sizes from here on are what a program writes into a WAV header that it cannot come back to."""
 
 
-_forms: dict[tuple[str, State], Form] = {}
+_forms: dict[tuple[str, FileState], Form] = {}
 
 
 def form(path: str | Path) -> Form:
@@ -65,13 +64,13 @@ def form(path: str | Path) -> Form:
 def known(path: str | Path) -> Form | None:
     """Return a file's form if it was found before, or its header can be believed; raises Unusable as `form` does."""
     _check_place(path)
-    found = _forms.get((os.fspath(path), state(path))) or _from_header(path)
+    found = _forms.get((os.fspath(path), file_state(path))) or _from_header(path)
     return found and remember(path, found)
 
 
 def remember(path: str | Path, found: Form) -> Form:
     """Return what was found out about a file, here or in another process, and keep it for as long as the file stays."""
-    _forms[os.fspath(path), state(path)] = found
+    _forms[os.fspath(path), file_state(path)] = found
     return found
 
 

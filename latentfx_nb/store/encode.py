@@ -19,12 +19,7 @@ import pandas as pd
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb.effects import (
-    TABLE_1,
-    Setting,
-    get_effect,
-    sweep_settings,
-)
+from latentfx_nb.effects import TABLE_1, Setting, get_effect, sweep_settings
 from latentfx_nb.encoders.base import Encoder, batch_size, cpu_threads
 from latentfx_nb.paper import CLIP_SAMPLES, KNOB_VALUES
 from latentfx_nb.sound.clips import ClipSet, SkippedFiles

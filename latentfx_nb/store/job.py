@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,14 +12,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from latentfx_nb.cache import cache_dir
-from latentfx_nb.effects import (
-    EFFECTS,
-    Setting,
-    render_versions,
-    settings_hash,
-    typed,
-)
+from latentfx_nb.cache import cache_dir, digest
+from latentfx_nb.effects import EFFECTS, Setting, render_versions, settings_hash, typed
 from latentfx_nb.encoders.base import Encoder
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ, TARGET_LUFS
 from latentfx_nb.sound import audio
@@ -61,9 +53,9 @@ class Job:
     def parts(self) -> dict[str, str]:
         """A hash for each thing that the latents depend on, so that a refusal can name what differs."""
         return {
-            "clips": _hash(self.hashes),
+            "clips": digest(self.hashes),
             "effects": settings_hash(self.settings),
-            "encoder": _hash([self.encoder.name, self.encoder.weights_hash]),
+            "encoder": digest([self.encoder.name, self.encoder.weights_hash]),
         }
 
     def coordinates(self) -> dict[str, xr.Variable]:
@@ -107,7 +99,7 @@ class Job:
         return np.array_split(np.arange(len(self.clips)), n)[i - 1].tolist()
 
     def default_path(self) -> Path:
-        return cache_dir() / "latents" / f"{self._kind}{_hash(self.parts)[:16]}.zarr"
+        return cache_dir() / "latents" / f"{self._kind}{digest(self.parts)[:16]}.zarr"
 
     @property
     def _kind(self) -> str:
@@ -139,7 +131,3 @@ class Job:
                     if job.default_path() == other:
                         return job, other
         return self, path
-
-
-def _hash(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

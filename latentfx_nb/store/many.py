@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentfx_nb.effects import (
-    settings_hash,
-)
+from latentfx_nb.effects import settings_hash
 from latentfx_nb.encoders import reloading
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.cluster import Loaded, run_blocks

@@ -13,10 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from latentfx_nb.effects import (
-    Setting,
-    render_many,
-)
+from latentfx_nb.effects import Setting, render_many
 from latentfx_nb.encoders.base import Encoder, encode_inputs, model_inputs, on_threads
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.cluster import Loaded

@@ -18,11 +18,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from tqdm.auto import tqdm
 
-from latentfx_nb.cache import atomic_path, atomic_write
+from latentfx_nb.cache import atomic_path, atomic_write, file_digest
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.nets.soundstream import SoundStreamDecoder, SoundStreamEncoder
 from latentfx_nb.encoders.nets.unet import DiffusionUNet
-from latentfx_nb.encoders.sources.weights import SUMS, ConvertedWeights, check_archive, digest, weights_folder
+from latentfx_nb.encoders.sources.weights import SUMS, ConvertedWeights, check_archive, weights_folder
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def convert(family: str, path: str | Path, folder: str | Path | None = None, sha
             written.append(_write(folder / file, weights))
             progress.update()
     with atomic_write(folder / SUMS) as file:
-        file.write("".join(f"{digest(one)}  {one.name}\n" for one in written).encode())
+        file.write("".join(f"{file_digest(one)}  {one.name}\n" for one in written).encode())
     return written
 
 
@@ -139,7 +139,7 @@ def _known(family: str) -> Checkpoint:
 def _verify(path: Path, wanted: str | None) -> None:
     if wanted is None:
         return
-    found = digest(path)
+    found = file_digest(path)
     if found != wanted.lower():
         raise ValueError(
             f"{path} is not the published checkpoint: its sha256 is {found}, expected {wanted.lower()}; download it "

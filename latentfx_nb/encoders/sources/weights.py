@@ -7,7 +7,6 @@ nothing, and `fetch`. Nothing is unpickled here.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import pooch
 
-from latentfx_nb.cache import cache_dir
+from latentfx_nb.cache import cache_dir, digest, file_digest
 
 SHIPPED = Path(__file__).parents[2] / "bundled" / "weights"
 
@@ -95,7 +94,7 @@ class Weights:
 
     def _verify(self, paths: Mapping[str, Path]) -> None:
         for name, path in paths.items():
-            found = digest(path)
+            found = file_digest(path)
             if not found.startswith(self.sha256[name]):
                 raise ValueError(
                     f"{path} is not the published file: its sha256 is {found}, expected {self.sha256[name]}; "
@@ -127,7 +126,7 @@ class ShippedWeights:
             remedy = "put them there" if folder else "install the package again"
             raise FileNotFoundError(f"{folder or SHIPPED} does not hold {', '.join(missing)}; {remedy}")
         for name, path in paths.items():
-            found = digest(path)
+            found = file_digest(path)
             if folder is None and found != _shipped_digests()[name]:
                 raise ValueError(f"{path} was changed: its sha256 is {found}; install the package again")
         return paths
@@ -136,7 +135,7 @@ class ShippedWeights:
 
     def hash(self, folder: str | Path | None = None) -> str:
         """Return one sha256 for all files: of those in `folder`, or of the shipped ones, which are not read for it."""
-        digests = _shipped_digests() if folder is None else {n: digest(p) for n, p in self._paths(folder).items()}
+        digests = _shipped_digests() if folder is None else {n: file_digest(p) for n, p in self._paths(folder).items()}
         return joint_hash({name: digests[name] for name in self.files})
 
     def _paths(self, folder: str | Path | None) -> dict[str, Path]:
@@ -182,7 +181,7 @@ class ConvertedWeights:
             )
         for name, path in found.items():
             sums = _read_sums(path.parent) if (path.parent / SUMS).is_file() else {}
-            if sums.get(name, digest(path)) != digest(path):
+            if sums.get(name, file_digest(path)) != file_digest(path):
                 raise ValueError(f"{path} was changed after it was converted; convert the checkpoint again")
         return found
 
@@ -269,7 +268,7 @@ class HubWeights:
 
     def _verified(self, folder: Path) -> Path:
         for name, wanted in self.sha256.items():
-            found = digest(folder / name)
+            found = file_digest(folder / name)
             if found != wanted:
                 raise ValueError(
                     f"{folder / name} is not the published file: its sha256 is {found}, expected {wanted}; delete it "
@@ -286,7 +285,7 @@ def _shipped_digests() -> dict[str, str]:
 
 def _read_sums(folder: Path) -> dict[str, str]:
     lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    return {name: digest for digest, name in map(str.split, lines)}
+    return {name: sha256 for sha256, name in map(str.split, lines)}
 
 
 def weights_folder(family: str) -> Path:
@@ -310,19 +309,6 @@ def _first_with(names: Iterable[str], family: str, folder: str | Path | None) ->
     return next((place for place in places if all((place / name).is_file() for name in names)), None)
 
 
-def digest(path: Path) -> str:
-    """Return the sha256 of a file of any size, in hexadecimal; one that did not change is read once."""
-    status = path.stat()
-    # Whoever changes a file can set its time of modification back, but not that of its last change of any kind.
-    return _digest(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
-@lru_cache(maxsize=64)
-def _digest(path: Path, *_: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def check_archive(path: Path) -> None:
     """Raise ValueError if `path` is a zip archive of torch's that would unpack to more than it holds.
 
@@ -341,9 +327,9 @@ def check_archive(path: Path) -> None:
 
 def files_hash(paths: Iterable[Path]) -> str:
     """Return one sha256 for the files at `paths`, by their names."""
-    return joint_hash({path.name: digest(path) for path in paths})
+    return joint_hash({path.name: file_digest(path) for path in paths})
 
 
 def joint_hash(digests: Mapping[str, str]) -> str:
     """Return one sha256 for files with these digests, by name."""
-    return hashlib.sha256(" ".join(f"{n}:{d}" for n, d in sorted(digests.items())).encode()).hexdigest()
+    return digest(" ".join(f"{name}:{one}" for name, one in sorted(digests.items())))
