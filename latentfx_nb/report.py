@@ -37,7 +37,7 @@ from latentfx_nb.analysis.umap import UMAP_METRIC, fit_umap
 from latentfx_nb.cache import cache_dir, digest, file_digest
 from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, settings_hash
 from latentfx_nb.encoders import present_hashes
-from latentfx_nb.encoders.base import compute_devices, cpu_instructions
+from latentfx_nb.encoders.devices import compute_devices, cpu_instructions
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store.decoding import SEED as DECODING_SEED
 

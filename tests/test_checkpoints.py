@@ -12,10 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from latentfx_nb import encoders
 from latentfx_nb.__main__ import main
 from latentfx_nb.cache import file_digest
-from latentfx_nb.encoders import list_encoders, load_encoder
+from latentfx_nb.encoders import list_encoders, load_encoder, registry
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.nets.soundstream import STAGE_1, SoundStreamDecoder, SoundStreamEncoder
 from latentfx_nb.encoders.nets.unet import STACKED as STACKED_UNET
@@ -39,9 +38,9 @@ PUBLISHED = {  # name -> network, parameters, tensors
 @pytest.fixture(autouse=True)
 def nothing_loaded():
     """What one test loaded is not handed to another, whose files are others."""
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
     yield
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
 
 
 @pytest.fixture(params=PUBLISHED)

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from latentfx_nb import encoders
-from latentfx_nb.encoders import load_encoder, reloading
+from latentfx_nb.encoders import load_encoder, registry, reloading
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import many, pipeline, verify
 from latentfx_nb.store.cluster import Loaded, run_blocks
@@ -208,7 +207,7 @@ def test_workers_refuse_other_libraries_and_weights(clips, monkeypatch):
         again()
     own = Tiny()
     assert reloading(own)() is own
-    monkeypatch.setitem(encoders._registered, "tiny", own)
+    monkeypatch.setitem(registry.REGISTERED, "tiny", own)
     assert reloading(own)() is own
 
 

@@ -17,7 +17,7 @@ import zarr
 from latentfx_nb import cache
 from latentfx_nb.__main__ import main
 from latentfx_nb.effects import render
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import decoding, folders, verify

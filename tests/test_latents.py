@@ -22,7 +22,7 @@ import xarray as xr
 import zarr
 
 from latentfx_nb.effects import EFFECTS, Setting, render, rendering
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.paper import CLIP_SAMPLES, TARGET_LUFS
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import encode as latents

@@ -253,10 +253,10 @@ def test_missing_weights_are_one_sentence(folder, no_weights, monkeypatch, capsy
     def unreachable(*_arguments, **_options):
         raise OSError("there is no network")
 
-    from latentfx_nb.encoders import _load
+    from latentfx_nb.encoders.registry import load_built_in
 
     monkeypatch.setattr("pooch.retrieve", unreachable)
-    _load.cache_clear()
+    load_built_in.cache_clear()
     status, out, err = answer(["encode", folder, "--encoder", "lyra-v2"], capsys)
     assert (status, out) == (1, "")
     assert err.startswith("latentfx_nb: the weights of lyra")

@@ -28,9 +28,10 @@ from latentfx_nb.analysis.masking import masking_losses
 from latentfx_nb.analysis.probes import class_accuracy, overall_accuracy, train_probes
 from latentfx_nb.analysis.training import LEARNING_RATES, ProbeConfig
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
-from latentfx_nb.encoders import _BUILT_IN, _load, _registered, list_encoders, load_encoder, stacked, vggish
-from latentfx_nb.encoders.base import decode_latents, encode_clips
+from latentfx_nb.encoders import list_encoders, load_encoder, stacked, vggish
 from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.encoders.registry import BUILT_IN, REGISTERED, load_built_in
+from latentfx_nb.encoders.running import decode_latents, encode_clips
 from latentfx_nb.pages import (
     StartHere,
     base,
@@ -100,9 +101,9 @@ def no_weights(monkeypatch, own_cache):
 
     monkeypatch.setenv("LATENTFX_WEIGHTS", str(own_cache / "nothing"))
     monkeypatch.setattr("pooch.retrieve", unreachable)
-    _load.cache_clear()
+    load_built_in.cache_clear()
     yield
-    _load.cache_clear()
+    load_built_in.cache_clear()
 
 
 @pytest.fixture
@@ -1063,7 +1064,7 @@ class Toy:
 def toy(monkeypatch):
     """An encoder with a decoder that can be held up, known to the panels for this test."""
     encoder = Toy()
-    monkeypatch.setitem(_registered, "toy", encoder)
+    monkeypatch.setitem(REGISTERED, "toy", encoder)
     yield encoder
     encoder.go.set()
 
@@ -1177,7 +1178,7 @@ class Summary:
 @pytest.fixture
 def summary(monkeypatch):
     encoder = Summary()
-    monkeypatch.setitem(_registered, "summary", encoder)
+    monkeypatch.setitem(REGISTERED, "summary", encoder)
     return encoder
 
 
@@ -1285,15 +1286,15 @@ def at_hand(tiny_models, tmp_path, monkeypatch):
         family = name.partition("-")[0] if name.startswith(("stacked", "vggish")) else name
         (tmp_path / family).symlink_to(folder)
         if family == "vggish":
-            monkeypatch.setitem(_BUILT_IN, name, replace(_BUILT_IN[name], weights=vggish.WEIGHTS))
+            monkeypatch.setitem(BUILT_IN, name, replace(BUILT_IN[name], weights=vggish.WEIGHTS))
         monkeypatch.setenv("LATENTFX_WEIGHTS", str(tmp_path))
         monkeypatch.setattr(stacked, "STEPS", 1)
         monkeypatch.setattr(prepared, "encode_sweep", partial(latents.encode_sweep, n=6))  # 32 take five times as long
         assert list_encoders().loc[name, "present"]
 
-    _load.cache_clear()
+    load_built_in.cache_clear()
     yield put
-    _load.cache_clear()
+    load_built_in.cache_clear()
 
 
 @pytest.mark.parametrize(

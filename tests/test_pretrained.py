@@ -14,9 +14,8 @@ import torch
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
-from latentfx_nb import encoders
 from latentfx_nb.cache import file_digest
-from latentfx_nb.encoders import list_encoders, load_encoder
+from latentfx_nb.encoders import entry, list_encoders, load_encoder, registry
 from latentfx_nb.encoders.clap import ClapMusic
 from latentfx_nb.encoders.dac import Dac44k
 from latentfx_nb.encoders.encodec import LEVEL, Encodec24k, Encodec48k
@@ -35,9 +34,9 @@ FRAMES = {"encodec-48k": 820, "encodec-24k": 410, "dac-44k": 470, "oobleck-acest
 @pytest.fixture(autouse=True)
 def nothing_loaded(monkeypatch):
     monkeypatch.delenv("LATENTFX_WEIGHTS", raising=False)
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
     yield
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
 
 
 @pytest.fixture(params=MODELS)
@@ -333,7 +332,7 @@ def test_without_its_library_the_extra_is_named(name, tiny_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=rf"{name} needs {library}: pip install 'latentfx-nb\[{library}\]'"):
         load_encoder(name, "cpu", tiny_folder(name))
-    monkeypatch.setattr(encoders, "find_spec", lambda module: None)
+    monkeypatch.setattr(entry, "find_spec", lambda module: None)
     assert list_encoders().loc[name, "note"] == f"pip install 'latentfx-nb[{library}]'"
 
 
@@ -345,7 +344,7 @@ def test_the_users_folder_is_searched_first(name, tiny_folder, own_cache, tmp_pa
     folder = shutil.copytree(tiny_folder(name), tmp_path / "models" / name)
     (folder / "config.json").write_text((folder / "config.json").read_text() + "\n")
     monkeypatch.setenv("LATENTFX_WEIGHTS", str(tmp_path / "models"))
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
     assert load_encoder(name, "cpu").weights_hash != cached.weights_hash
 
 

@@ -17,9 +17,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from latentfx_nb import encoders
 from latentfx_nb.cache import file_digest
-from latentfx_nb.encoders import load_encoder, lyra
+from latentfx_nb.encoders import load_encoder, lyra, registry
 from latentfx_nb.encoders.mini import DIFFAE
 from latentfx_nb.encoders.sources import weights
 from latentfx_nb.encoders.sources.checkpoints import convert
@@ -37,9 +36,9 @@ MINI = DIFFAE.files[0]
 @pytest.fixture(autouse=True)
 def nothing_loaded(monkeypatch):
     monkeypatch.delenv("LATENTFX_WEIGHTS", raising=False)
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
     yield
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def refuses(soak):
     """Assert that a call raises one readable sentence that names the file, and count it."""
 
     def check(name, load, error=ValueError, words=()):
-        encoders._load.cache_clear()
+        registry.load_built_in.cache_clear()
         with pytest.raises(error) as caught:
             load()
         message = str(caught.value)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from latentfx_nb.cache import file_digest
 from latentfx_nb.encoders import Encoder, vggish
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.encoders.vggish import (
     NETWORK_FILE,
     PCA_FILE,

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
+from latentfx_nb.encoders.pretrained import PretrainedEncoder, published_entry, read_folder
 from latentfx_nb.encoders.sources.weights import HubWeights
 
 WEIGHTS = HubWeights(
@@ -71,3 +71,6 @@ def _audio_half(library: Any) -> type:
     """
     left_out = {"_keys_to_ignore_on_load_unexpected": ["^text_model", "^text_projection", "^logit_scale"]}
     return type("ClapAudioHalf", (library.ClapAudioModelWithProjection,), left_out)
+
+
+ENTRIES = (published_entry(ClapMusic, "Apache-2.0"),)

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 
 from latentfx_nb.cache import digest
-from latentfx_nb.encoders.base import check_audio, choose_device
+from latentfx_nb.encoders.base import check_audio
+from latentfx_nb.encoders.devices import choose_device
+from latentfx_nb.encoders.entry import OWN_LICENCE, Entry
 
 BANDS = 64
 WINDOW = 2048  # samples: 43 ms, so that the lowest band still holds an FFT bin
@@ -65,3 +67,6 @@ class LogMel:
         spectrum = torch.stft(padded, WINDOW, HOP, window=self._window, center=False, return_complex=True)
         power = spectrum[..., :frames].abs().square() * self._scale
         return 10.0 * torch.log10((self._filters @ power).clamp_min(FLOOR))
+
+
+ENTRIES = (Entry(LogMel, OWN_LICENCE),)

@@ -14,6 +14,7 @@ from safetensors import safe_open
 
 from latentfx_nb.cache import digest
 from latentfx_nb.encoders.base import TorchEncoder, frozen
+from latentfx_nb.encoders.entry import OWN_LICENCE, Entry
 from latentfx_nb.encoders.nets.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
 from latentfx_nb.encoders.sources.weights import ShippedWeights
 
@@ -168,3 +169,8 @@ def _load_network(path: Path) -> torch.nn.Module:
             "python -m tools.train_mini, or leave `weights` out for the shipped ones"
         ) from error
     return network
+
+
+ENTRIES = tuple(
+    Entry(model, OWN_LICENCE, model.shipped) for model in (DiffAEMini, StackedMini2, StackedMini1, StackedMini1Encoder)
+)

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentfx_nb.encoders.base import TorchEncoder, choose_device
+from latentfx_nb.encoders.base import TorchEncoder
 from latentfx_nb.encoders.contract import settled
+from latentfx_nb.encoders.devices import choose_device
 from latentfx_nb.nearness import SUMS, Sketch, random_sums
 
 FOLD = 4096

@@ -16,7 +16,9 @@ from typing import Any
 
 import torch
 
-from latentfx_nb.encoders.base import TorchEncoder, frozen, out_of_memory
+from latentfx_nb.encoders.base import TorchEncoder, frozen
+from latentfx_nb.encoders.devices import out_of_memory
+from latentfx_nb.encoders.entry import Entry
 from latentfx_nb.encoders.sources.weights import HubWeights
 
 
@@ -90,3 +92,8 @@ def read_folder(kind: Any, folder: Path, **options: Any) -> torch.nn.Module:
     if absent:
         raise ValueError(f"{len(absent)} of its weights are missing or of another shape, {', '.join(absent[:3])} ...")
     return network.float()
+
+
+def published_entry(model: type[PretrainedEncoder], licence: str) -> Entry:
+    """Return the entry of a model that its library's extra, which is called after the library, can load."""
+    return Entry(model, licence, model.published, extra=model.library, requires=model.library)

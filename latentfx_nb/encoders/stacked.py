@@ -1,12 +1,11 @@
 """`stacked-1-encoder`, `stacked-2` and `stacked-1`: the paper's Stacked DiffAE at full size (section 2.1).
 
 A first stage turns audio into 32 dims at 1500 Hz, feed-forward; a second one turns these into 32 dims at 94 Hz and,
-by diffusion, back. Weights are the user's own checkpoint, converted once (`checkpoints.py`).
+by diffusion, back. Weights are the user's own checkpoint, converted once (`sources/checkpoints.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -14,10 +13,11 @@ import torch
 from tqdm.auto import tqdm
 
 from latentfx_nb.cache import digest
-from latentfx_nb.encoders.base import TorchEncoder, frozen
+from latentfx_nb.encoders.base import SlowDecoder, TorchEncoder, frozen
+from latentfx_nb.encoders.entry import UNSTATED, Entry
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.nets.soundstream import SoundStreamDecoder, SoundStreamEncoder
-from latentfx_nb.encoders.nets.unet import DiffusionUNet, draw, even_times
+from latentfx_nb.encoders.nets.unet import Bar, DiffusionUNet, draw, even_times
 from latentfx_nb.encoders.sources.checkpoints import STACKED, load_network
 from latentfx_nb.encoders.sources.weights import ConvertedWeights, files_hash
 
@@ -83,7 +83,7 @@ class Stacked1Encoder(_Stacked):
         return self._first_decoder(self._latents(latents))
 
 
-class Stacked2(_Stacked):
+class Stacked2(SlowDecoder, _Stacked):
     """The second stage: 32 dims at 94 Hz, 32 x 512 of a clip, 16 times coarser than the first."""
 
     name = "stacked-2"
@@ -104,27 +104,16 @@ class Stacked2(_Stacked):
         with self._precision():
             return torch.tanh(self._second(first).float())
 
-    @property
-    def decodes_slowly(self) -> bool:
-        """Whether decoding takes so long that a page should not start it by itself."""
-        return self.device.type == "cpu"
-
     def decode(
-        self,
-        latents: torch.Tensor,
-        *,
-        seed: int = 0,
-        steps: int | None = None,
-        bar: Callable[[Iterable], Iterable] = tqdm,
+        self, latents: torch.Tensor, *, seed: int = 0, steps: int | None = None, bar: Bar = tqdm
     ) -> torch.Tensor:
         """Return `[batch 2 sample]`: first-stage latents drawn by 100 `steps` of DDIM from noise of `seed`, decoded.
 
-        `bar` is called as tqdm is, around the steps; what it raises stops the work. Raises FileNotFoundError if a
-        decoder's part of the checkpoint is not here.
+        Raises FileNotFoundError if a decoder's part of the checkpoint is not here.
         """
         return self._first_decoder(self._drawn(self._latents(latents), seed, steps or STEPS, bar))
 
-    def _drawn(self, latents: torch.Tensor, seed: int, steps: int, bar: Callable[[Iterable], Iterable]) -> torch.Tensor:
+    def _drawn(self, latents: torch.Tensor, seed: int, steps: int, bar: Bar) -> torch.Tensor:
         """Return first-stage latents `[batch 32 frame]` drawn from noise of `seed`."""
         return draw(self._sampler, latents, self._ratio, even_times(steps), seed, bar)
 
@@ -169,3 +158,6 @@ class Stacked1(Stacked2):
     def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
         """Return `[batch 2 sample]` of `latents [batch 32 frame]`; nothing is drawn from `seed`."""
         return self._first_decoder(self._latents(latents))
+
+
+ENTRIES = tuple(Entry(model, UNSTATED, model.converted) for model in (Stacked2, Stacked1, Stacked1Encoder))

@@ -17,6 +17,7 @@ from torch import nn
 
 from latentfx_nb.cache import digest
 from latentfx_nb.encoders.base import TorchEncoder, frozen
+from latentfx_nb.encoders.entry import Entry
 from latentfx_nb.encoders.sources.weights import Weights, check_archive
 
 NETWORK_FILE, PCA_FILE = "vggish-10086976.pth", "vggish_pca_params-970ea276.pth"
@@ -248,3 +249,6 @@ _ARRAY_PARTS = [
     np.ndarray,
     *(type(np.dtype(kind)) for kind in (np.float32, np.float64)),
 ]
+
+
+ENTRIES = tuple(Entry(model, "Apache-2.0", WEIGHTS) for model in (VGGish, VGGishPaper))

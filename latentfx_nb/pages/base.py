@@ -26,7 +26,7 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.prepared import NotShipped, made_with
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import Encoder, list_encoders
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages.markup import note, public
 from latentfx_nb.pages.own_files import OwnFiles
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ

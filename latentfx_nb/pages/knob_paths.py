@@ -20,7 +20,7 @@ from latentfx_nb.analysis.pca import PCA, fit_pca
 from latentfx_nb.analysis.prepared import NotShipped, effect_means, knob_paths, path_clips, sweep_means
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages.base import STYLE, Heard, Panel, clip_label, dry_and_wet
 from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.knob import KnobControl

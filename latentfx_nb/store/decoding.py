@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from latentfx_nb.cache import cache_dir
-from latentfx_nb.encoders.base import Encoder, decode_latents
+from latentfx_nb.encoders.base import Encoder
+from latentfx_nb.encoders.running import decode_latents
 from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import Clip, normalise

@@ -20,7 +20,9 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from latentfx_nb.effects import TABLE_1, Setting, get_effect, sweep_settings
-from latentfx_nb.encoders.base import Encoder, batch_size, cpu_threads
+from latentfx_nb.encoders.base import Encoder
+from latentfx_nb.encoders.devices import cpu_threads
+from latentfx_nb.encoders.running import batch_size
 from latentfx_nb.paper import CLIP_SAMPLES, KNOB_VALUES
 from latentfx_nb.sound.clips import ClipSet, SkippedFiles
 from latentfx_nb.store.cluster import Loaded, check_client

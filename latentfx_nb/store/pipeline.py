@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentfx_nb.effects import Setting, render_many
-from latentfx_nb.encoders.base import Encoder, encode_inputs, model_inputs, on_threads
+from latentfx_nb.encoders.base import Encoder
+from latentfx_nb.encoders.devices import on_threads
+from latentfx_nb.encoders.running import encode_inputs, model_inputs
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.cluster import Loaded
 from latentfx_nb.store.store import write_clip

@@ -14,6 +14,9 @@ from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+Bar = Callable[[Iterable[float]], Iterable[float]]
+"""Called as tqdm is, around the steps of a sampling; what it raises stops the work."""
+
 HEAD_WIDTH = 32  # of attention
 CUBIC = (-3, -9, 29, 111, 111, 29, -9, -3)  # in 256ths: the low-pass of both resamplings
 
@@ -182,7 +185,7 @@ def sample(
     noise: torch.Tensor,
     latents: torch.Tensor,
     times: torch.Tensor,
-    bar: Callable[[Iterable], Iterable] = tqdm,
+    bar: Bar = tqdm,
 ) -> torch.Tensor:
     """Return the signal `[batch channel frame]` that DDIM without fresh noise (eta 0) draws from `noise`.
 
@@ -208,7 +211,7 @@ def draw(
     ratio: int,
     times: torch.Tensor,
     seed: int,
-    bar: Callable[[Iterable], Iterable] = tqdm,
+    bar: Bar = tqdm,
 ) -> torch.Tensor:
     """Return `[batch channel frame*ratio]` drawn for `latents [batch latent frame]` from noise of `seed`, one for all.
 

@@ -110,6 +110,7 @@ class ShippedWeights:
 
     family = "mini"
     url = "shipped with the package"
+    missing = "install the package again"
 
     @property
     def size_mb(self) -> float:
