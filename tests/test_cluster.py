@@ -18,7 +18,7 @@ import xarray as xr
 from latentfx_nb.encoders import load_encoder, registry, reloading
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import many, pipeline, verify
-from latentfx_nb.store.cluster import Loaded, run_blocks
+from latentfx_nb.store.cluster import OncePerProcess, run_blocks
 from latentfx_nb.store.encode import SkippedClips, encode_effects, encode_sweep
 from tests.test_latents import LABELS, Quiet, Tiny, content_of, encode, finished_rows, listed_once
 
@@ -123,7 +123,7 @@ def test_what_is_loaded_is_made_once_by_many_threads():
         made.append(object())
         return made[-1]
 
-    loaded = Loaded(load)
+    loaded = OncePerProcess(load)
     threads = [threading.Thread(target=loaded.get) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -199,7 +199,7 @@ def test_workers_refuse_other_libraries_and_weights(clips, monkeypatch):
     way = pipeline.EncodingPlan([], 1, None)
     block = many._Block([0], clips[:1], clips[:1].hashes(), way, "another", "")
     with pytest.raises(ValueError, match="another version of pedalboard or pyloudnorm: install the same"):
-        many._encode_block(Loaded(lambda: encoder), block)
+        many._encode_block(OncePerProcess(lambda: encoder), block)
     again = reloading(encoder)
     assert again() is load_encoder("logmel", "cpu")
     monkeypatch.setattr(type(encoder), "weights_hash", "f" * 64)

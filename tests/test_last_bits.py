@@ -225,7 +225,7 @@ def test_an_older_sweep_is_read_and_gone_on_with(last_bits, as_before, clips, tm
 
 
 def create_at_url(self, batch, threads, create=stores.Store.create):
-    self.content = dataclasses.replace(self.content, versions={})
+    self.spec = dataclasses.replace(self.spec, versions={})
     create(self, batch, threads)
 
 

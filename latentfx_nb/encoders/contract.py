@@ -20,7 +20,6 @@ ATTRIBUTES = ("name", "sample_rate", "channels", "dim", "frame_rate", "frames", 
 TOLERANCE = 1e-3
 """Share of the largest latent by which the same sound may come out differently: what TF32 and batching round off."""
 
-
 KNOWN = 10_000
 """Encoders that a cache folder knows, of a kilobyte or more each; the longest unused go first."""
 

@@ -30,7 +30,6 @@ Clip = NDArray[np.float32]
 RESAMPLING_MARGIN_S = 0.05
 """Context read on both sides of a resampled excerpt, far longer than soxr's filter, so that cuts leave no trace."""
 
-
 MOST_CHANNELS = 5
 """Channels that ITU-R BS.1770-4 knows the weights of."""
 

@@ -10,7 +10,9 @@ import pandas as pd
 from latentfx_nb.cache import digest
 from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, CLIPS_PER_INSTRUMENT, SAMPLE_RATE_HZ
 from latentfx_nb.sound import audio
-from latentfx_nb.sound.datasets import MIDDLE
+
+MIDDLE = CLIP_SAMPLES // 2, SAMPLE_RATE_HZ * 2 // 5
+"""Start and length of one 0.4 s block, which is what loudness is measured in."""
 
 
 def choose(clips: pd.DataFrame, seed: int = CHOICE_SEED, per_recording: int | None = None) -> pd.DataFrame:

@@ -20,13 +20,11 @@ from latentfx_nb.sound.readers import form
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
 
-
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff", ".m4a", ".opus", ".webm", ".aac", ".aifc", ".au", ".caf", ".oga",
     ".w64", ".wave", ".wma",
 )  # fmt: skip
 """What is taken for audio in a folder; what a file holds is seen from its content."""
-
 
 HEADER_TOLERANCE_SAMPLES = round(SAMPLE_RATE_HZ * HEADER_TOLERANCE_S)
 
@@ -159,7 +157,7 @@ def load_clips(
     """
     if per_recording is not None and per_recording < 1:
         raise ValueError(f"per_recording = {per_recording} leaves no clip; give at least 1, or None for no cap")
-    place = _place(source)
+    path = _path_of(source)
     if source in datasets.SOURCES:
         files = datasets.list_files(source, guitarset, maestro, download)
         table, skipped, short = _cut(files)
@@ -172,7 +170,7 @@ def load_clips(
         return ClipSet(table, source, mono=True)
     if download or not (guitarset is maestro is seed is None):
         raise ValueError(f"guitarset, maestro, download and seed are for load_clips('paper'), not {str(source)!r}")
-    folder = BUNDLED / "clips" if source == "bundled" else place
+    folder = BUNDLED / "clips" if source == "bundled" else path
     if not folder.exists():
         raise FileNotFoundError(f"{folder} does not exist; give 'bundled' or a folder of audio files")
     files, unnamed = _list_files(folder)
@@ -191,7 +189,7 @@ def load_clips(
     return ClipSet(table, "bundled" if source == "bundled" else folder.name, skipped=skipped)
 
 
-def _place(source: object) -> Path:
+def _path_of(source: object) -> Path:
     """Return a folder's or file's path; raises ValueError for what is none."""
     if not isinstance(source, (str, os.PathLike)):
         raise ValueError(

@@ -20,28 +20,21 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from latentfx_nb.cache import check_space
-from latentfx_nb.paper import CLIP_SAMPLES, MAESTRO_YEAR, SAMPLE_RATE_HZ
+from latentfx_nb.paper import MAESTRO_YEAR
 from latentfx_nb.sound import intake
 
 SUFFIXES = (".wav", ".flac")
 """Either will do: MAESTRO is published as WAV, and many keep it as FLAC."""
 
-
 GUITARSET_FILES = 360
 """Microphone recordings in GuitarSet: 6 players, 30 lead sheets, accompaniment and solo."""
-
 
 STYLES = {"BN": "Bossa Nova", "Funk": "Funk", "Jazz": "Jazz", "Rock": "Rock", "SS": "Singer-Songwriter"}
 
 
 MAESTRO_PAGE = "https://magenta.tensorflow.org/datasets/maestro"
 
-
 MAESTRO_COLUMNS = {"canonical_composer": "composer", "canonical_title": "title", "split": "split", "year": "year"}
-
-
-MIDDLE = CLIP_SAMPLES // 2, SAMPLE_RATE_HZ * 2 // 5
-"""Start and length of one 0.4 s block, which is what loudness is measured in."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,7 @@ def _gb(size: float) -> str:
     return f"{size / 1e9:.1f}" if size < 1e10 else f"{size / 1e9:.0f}"
 
 
-def place(name: str, folder: str | Path | None = None) -> Path:
+def folder_of(name: str, folder: str | Path | None = None) -> Path:
     """Return `folder`, or else where mirdata keeps the data set called `name`: ~/mir_datasets/<name>."""
     return Path(folder).expanduser() if folder is not None else Path.home() / "mir_datasets" / name
 
@@ -110,7 +103,7 @@ def list_files(
             f"{source!r} takes nothing from {needless[0]}={given[needless[0]]}; leave that out, or load 'paper'"
         )
     sets = [DATA_SETS[name] for name in SOURCES[source]]
-    folders = {one.name: place(one.name, given[one.name]) for one in sets}
+    folders = {one.name: folder_of(one.name, given[one.name]) for one in sets}
     found, absent = {}, []
     for one in sets:
         try:
@@ -266,7 +259,7 @@ def validate(name: str, folder: str | Path | None = None) -> int:
     """
     if name not in DATA_SETS:
         raise ValueError(f"{name!r} is no data set; name one of {', '.join(DATA_SETS)}")
-    one, folder = DATA_SETS[name], place(name, folder)
+    one, folder = DATA_SETS[name], folder_of(name, folder)
     files = one.files(folder)["file"]
     dataset = _with_mirdata(one, folder)
     if not Path(dataset.index_path).exists():

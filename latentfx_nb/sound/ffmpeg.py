@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 DEMUXERS = "aac,ac3,aiff,asf,au,caf,flac,matroska,mov,mp3,ogg,w64,wav"
 """What FFmpeg may read: sound in one file. It would also follow play lists, to other files and into the network."""
 
-
 NO_LENGTH = {"aac", "ac3", "mp3"}
 """Formats without a header: what FFmpeg says of their length is a guess."""
-
 
 MOST_AT_REST = 4
 """Files that FFmpeg has decoded half, each with the clip that was read last: 2 MB."""

@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 SLOWEST_HZ, FASTEST_HZ = 1_000, 768_000
 """Sample rates that are read: all that recordings have. A rate of 1 Hz would make hours of a kilobyte."""
 
-
 HEADER_TOLERANCE_S = 0.1
 """How far the length in a file's header may be off: that of an MP3 is a guess, to a few of its frames."""
 
-
 BLOCK = 1 << 16
 """Samples that are decoded at a time where a whole file is."""
-
 
 MOST_AT_ONCE = 1 << 22
 """Samples a channel that are read in one go: more than any clip takes."""
@@ -72,7 +69,7 @@ def ogg_remark(path: str | Path) -> str:
     return "" if ogg_streams(path)[1] else "its end is missing"
 
 
-def said_form(file: soundfile.SoundFile, frames: int | None = None) -> Form:
+def header_form(file: soundfile.SoundFile, frames: int | None = None) -> Form:
     """Return the form of an open file as libsndfile says it, or with another number of samples."""
     length = file.frames if frames is None else frames
     return Form("libsndfile", length, file.samplerate, file.channels, file.subtype)

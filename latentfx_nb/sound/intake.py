@@ -79,7 +79,7 @@ def describe(path: str | Path) -> str:
     except Unusable as error:
         raise Unusable(f"cannot be read as audio ({error})") from error
     except soundfile.LibsndfileError as error:
-        raise Unusable(f"cannot be read as audio ({readers.words(error)})") from error
+        raise Unusable(f"cannot be read as audio ({readers.reason(error)})") from error
 
 
 class Refused(Unusable):
@@ -130,14 +130,14 @@ def forms(paths: Sequence[str | Path]) -> list[Form | Unusable]:
     found: dict[str, Form | Unusable] = {}
     for path in map(os.fspath, paths):
         try:
-            found[path] = readers.known(path)
+            found[path] = readers.known_form(path)
         except Unusable as error:
             found[path] = error
     unknown = [path for path, form in found.items() if form is None]
-    for path, (usable, answer) in zip(unknown, _judged(unknown, _command("readers.measured"))):
+    for path, (usable, answer) in zip(unknown, _judged(unknown, _command("readers.measured_form"))):
         found[path] = Form(*answer) if usable else Unusable(answer)
         if usable:
-            readers.remember(path, found[path])
+            readers.remember_form(path, found[path])
     return [found[os.fspath(path)] for path in paths]
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import soundfile
 
 from latentfx_nb.sound.ffmpeg import form_by_ffmpeg, open_container
-from latentfx_nb.sound.form import HEADER_TOLERANCE_S, Form, Unusable, decoded_length, said_form
+from latentfx_nb.sound.form import HEADER_TOLERANCE_S, Form, Unusable, decoded_length, header_form
 
 MPEG_TAG = re.compile(
     rb"\xff[\xe2-\xff]..(?:..)?(?:.{9}|.{17}|.{32})(?:(?:Xing|Info)\0{3}[\x01\x03\x05\x07\t\x0b\r\x0f]|VBRI)", re.DOTALL
@@ -27,17 +27,17 @@ def mpeg_form(path: str | Path, file: soundfile.SoundFile) -> Form:
     said, tolerance = file.frames, HEADER_TOLERANCE_S * file.samplerate
     packed, tagged = _mpeg_packets(path)
     if tagged and abs(packed - said) <= tolerance:
-        return said_form(file)
+        return header_form(file)
     found = form_by_ffmpeg(path)
     if found is not None and tagged:  # cut short, or with something that is no sound behind it, or another one
-        return said_form(file) if found.frames <= said + tolerance else found
+        return header_form(file) if found.frames <= said + tolerance else found
     decoded = decoded_length(file)
     if found is None:
         if decoded != said:
             raise Unusable("it is damaged, or no MP3")
-        return said_form(file)
+        return header_form(file)
     to_its_end = decoded is not None and (decoded < said or decoded >= found.frames)
-    return said_form(file, decoded) if to_its_end and abs(found.frames - decoded) <= tolerance else found
+    return header_form(file, decoded) if to_its_end and abs(found.frames - decoded) <= tolerance else found
 
 
 def _mpeg_packets(path: str | Path) -> tuple[int, bool]:
@@ -61,7 +61,6 @@ def _is_tagged(path: str | Path, begin: int) -> bool:
 
 MPG123 = re.compile(rb"\[src/libmpg123/|Note: |Warning: (?:Big change|Encountered|Real sample|Xing stream)|\s*$")
 """How the lines begin that libmpg123, within libsndfile, writes to stderr, whatever one does, naming no file."""
-
 
 _stderr = threading.RLock()
 

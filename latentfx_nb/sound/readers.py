@@ -26,9 +26,9 @@ from latentfx_nb.sound.form import (
     Unusable,
     check_rate,
     decoded_length,
+    header_form,
     ogg_remark,
     ogg_streams,
-    said_form,
     soundfile_blocks,
 )
 from latentfx_nb.sound.mpeg import mpeg_form, quiet_mpg123
@@ -36,18 +36,14 @@ from latentfx_nb.sound.mpeg import mpeg_form, quiet_mpg123
 SAMPLES_PER_BYTE = 8_192
 """More than any of the formats holds: FLAC of silence comes nearest, with at most 5000."""
 
-
 HEADS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b".snd", b"caff")
 """How files begin whose headers say how long they are."""
-
 
 PLAIN = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS"}
 """What libsndfile decodes as far as the header says, with any start; FLAC is PCM to it."""
 
-
 UNKNOWN_BYTES = 0x7FFF_0000
 """Sizes from here on are what a program writes into a WAV header that it cannot come back to."""
-
 
 _forms: dict[tuple[str, FileState], Form] = {}
 
@@ -58,17 +54,17 @@ def form(path: str | Path) -> Form:
     Raises Unusable, with the reason, for what is no regular file, no audio or not readable, for rates outside 1 to
     768 kHz, and for what neither library reads to its end.
     """
-    return known(path) or remember(path, measured(path))
+    return known_form(path) or remember_form(path, measured_form(path))
 
 
-def known(path: str | Path) -> Form | None:
+def known_form(path: str | Path) -> Form | None:
     """Return a file's form if it was found before, or its header can be believed; raises Unusable as `form` does."""
     _check_place(path)
     found = _forms.get((os.fspath(path), file_state(path))) or _from_header(path)
-    return found and remember(path, found)
+    return found and remember_form(path, found)
 
 
-def remember(path: str | Path, found: Form) -> Form:
+def remember_form(path: str | Path, found: Form) -> Form:
     """Return what was found out about a file, here or in another process, and keep it for as long as the file stays."""
     _forms[os.fspath(path), file_state(path)] = found
     return found
@@ -98,14 +94,14 @@ def _from_header(path: str | Path) -> Form | None:
             return None
     try:
         with soundfile.SoundFile(path) as file:
-            return _as_it_says(path, file)
+            return _believed_header(path, file)
     except Unusable:
         raise
     except (soundfile.LibsndfileError, OSError, TypeError, ValueError):
         return None
 
 
-def _as_it_says(path: str | Path, file: soundfile.SoundFile) -> Form | None:
+def _believed_header(path: str | Path, file: soundfile.SoundFile) -> Form | None:
     check_rate(file.samplerate)
     if file.subtype not in PLAIN or not _can_hold(path, file.frames):
         return None
@@ -119,7 +115,7 @@ def _as_it_says(path: str | Path, file: soundfile.SoundFile) -> Form | None:
         if _is_24_in_32(said):
             return None
         remark = _cut_short(said)
-    return said_form(file)._replace(remark=remark)
+    return header_form(file)._replace(remark=remark)
 
 
 def _can_hold(path: str | Path, frames: int) -> bool:
@@ -141,7 +137,7 @@ def _cut_short(said: str) -> str:
     return f"it ends after {there / promised:.0%} of what its header says" if there < promised < UNKNOWN_BYTES else ""
 
 
-def measured(path: str | Path) -> Form:
+def measured_form(path: str | Path) -> Form:
     """Return the form of any file, decoded to its end where its header may be wrong; raises Unusable as `form` does."""
     with quiet_mpg123():
         try:
@@ -149,13 +145,13 @@ def measured(path: str | Path) -> Form:
         except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
             found = form_by_ffmpeg(path)
             if found is None:
-                raise Unusable(words(error)) from error
+                raise Unusable(reason(error)) from error
             return found
         with file:
-            return _as_it_says(path, file) or _as_it_is(path, file)
+            return _believed_header(path, file) or _decoded_form(path, file)
 
 
-def words(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Return what libsndfile says, without the path, in a sentence's middle."""
     said = getattr(error, "error_string", "Format not recognised").strip(" .")
     if "not a regular file" in said:  # which it is: this is how libsndfile puts it if no MP3 decoder finds a frame
@@ -163,23 +159,23 @@ def words(error: Exception) -> str:
     return f"{said}; it is damaged, or something else"
 
 
-def _as_it_is(path: str | Path, file: soundfile.SoundFile) -> Form:
+def _decoded_form(path: str | Path, file: soundfile.SoundFile) -> Form:
     if file.subtype.startswith("MPEG"):
         return mpeg_form(path, file)
     if _is_24_in_32(file.extra_info):
         return _24_in_32(file)
     if _can_hold(path, file.frames) and file.subtype not in PLAIN and decoded_length(file) == file.frames:
-        return said_form(file)
+        return header_form(file)
     found = form_by_ffmpeg(path)
     if found is None and file.frames:
         raise Unusable(f"its {file.subtype} sound is damaged, or of a kind that is not read here")
-    return found or said_form(file)
+    return found or header_form(file)
 
 
 def _24_in_32(file: soundfile.SoundFile) -> Form:
     """Samples may stand in the upper three of the four bytes, which is how libsndfile reads them, or in the lower."""
     if file.subtype == "PCM_32" and any(np.abs(block).max() >= 2.0**-8 for block in soundfile_blocks(file)):
-        return said_form(file)
+        return header_form(file)
     raise Unusable("its samples of 24 bits stand in 4 bytes each, which is not read here: export it as 24-bit WAV")
 
 

@@ -25,10 +25,19 @@ from latentfx_nb.encoders.devices import cpu_threads
 from latentfx_nb.encoders.running import batch_size
 from latentfx_nb.paper import CLIP_SAMPLES, KNOB_VALUES
 from latentfx_nb.sound.clips import ClipSet, SkippedFiles
-from latentfx_nb.store.cluster import Loaded, check_client
+from latentfx_nb.store.cluster import OncePerProcess, check_client
 from latentfx_nb.store.job import Job
 from latentfx_nb.store.many import fill_on_cluster
-from latentfx_nb.store.pipeline import EncodingPlan, Found, Stages, Step, encoded, keep_latents, shares, timed
+from latentfx_nb.store.pipeline import (
+    EncodingPlan,
+    Outcome,
+    StageSeconds,
+    Step,
+    encoded,
+    keep_latents,
+    time_shares,
+    timed,
+)
 from latentfx_nb.store.store import Store
 
 SHOWN = 5
@@ -130,7 +139,7 @@ def _encode(
         check_client(client)
     rows = job.rows(shard)
     job, place = job.begun_in_cache() if place is None else (job.begun_at(place), place)
-    store = Store(job.content(), place)
+    store = Store(job.spec(), place)
     if not store.is_complete():
         create = partial(store.create, batch_size(job.encoder, len(job.settings), CLIP_SAMPLES), cpu_threads())
         part = f"{shard[0]}-of-{shard[1]}" if shard else ""
@@ -152,18 +161,18 @@ def _fill(
     store: Store, job: Job, rows: Sequence[int], part: str, client: Any, bar: Callable[..., Any], on_error: str
 ) -> set[int]:
     """Encode every clip of `rows` that is not in the store yet; return those that cannot be, once they are told."""
-    way, done = EncodingPlan(job.settings, *store.checked()), store.finished()
+    plan, done = EncodingPlan(job.settings, *store.checked()), store.finished()
     todo = [row for row in rows if row not in done]
     if not todo:
         return set()
     if client is None:
-        work = _fill_here(store, job, way, todo, part)
+        work = _fill_here(store, job, plan, todo, part)
     else:
-        work = fill_on_cluster(store, job, way, todo, part, client)
+        work = fill_on_cluster(store, job, plan, todo, part, client)
     description = f"{job.encoder.name}: {' '.join(dict.fromkeys(setting.label for setting in job.settings))}"
     stages, bad = Counter(), {}
     with (
-        store.keeping(),
+        store.explaining_a_full_disk(),
         closing(work),
         bar(total=len(rows), initial=len(rows) - len(todo), desc=description, unit="clip") as progress,
     ):
@@ -173,7 +182,7 @@ def _fill(
             # Words alone: an error's traceback keeps alive the sound that it was raised over.
             bad |= {row: _sentence(job.clips, row, error) for row, error in faults.items()}
             stages.update(spent)
-            progress.set_postfix_str(shares(stages), refresh=False)
+            progress.set_postfix_str(time_shares(stages), refresh=False)
             progress.update(count)
         if bad:
             _tell(job.clips, rows, bad, progress)
@@ -198,10 +207,10 @@ def _tell(clips: ClipSet, rows: Sequence[int], bad: Mapping[int, str], progress:
         warnings.warn(SkippedClips(f"{told}: {few}", skipped), stacklevel=5)
 
 
-def _fill_here(store: Store, job: Job, way: EncodingPlan, rows: Sequence[int], part: str) -> Iterator[Step]:
+def _fill_here(store: Store, job: Job, plan: EncodingPlan, rows: Sequence[int], part: str) -> Iterator[Step]:
     """Yield a step for each clip; the next one is encoded while it is written."""
 
-    def write(row: int, found: Found) -> dict[int, Exception]:
+    def write(row: int, found: Outcome) -> dict[int, Exception]:
         found = keep_latents(str(store), row, job.clips[row : row + 1], job.hashes[row], found)
         if isinstance(found, Exception):
             return {row: found}
@@ -210,9 +219,9 @@ def _fill_here(store: Store, job: Job, way: EncodingPlan, rows: Sequence[int], p
 
     # Its end waits for what is being written, whatever ended the loop.
     with ThreadPoolExecutor(1, thread_name_prefix="write") as disk:
-        stages: Stages = Counter()
+        stages: StageSeconds = Counter()
         written: Future | None = None
-        latents = encoded(job.clips[rows], Loaded(lambda: job.encoder), way, stages)
+        latents = encoded(job.clips[rows], OncePerProcess(lambda: job.encoder), plan, stages)
         with closing(latents):
             for row, one in zip(rows, latents, strict=True):
                 before, written = written, disk.submit(write, row, one)

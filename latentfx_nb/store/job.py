@@ -18,7 +18,7 @@ from latentfx_nb.encoders.base import Encoder
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ, TARGET_LUFS
 from latentfx_nb.sound import audio
 from latentfx_nb.sound.clips import ClipSet
-from latentfx_nb.store.store import Content, stored_parts, stored_values
+from latentfx_nb.store.store import StoreSpec, stored_parts, stored_values
 
 BLOCK = 8
 """Clips in one task of a cluster: a few seconds of rendering, and what is lost with a worker that dies."""
@@ -86,8 +86,8 @@ class Job:
             attributes["seed"] = encoder.seed
         return {name: value for name, value in attributes.items() if value is not None}
 
-    def content(self) -> Content:
-        return Content(
+    def spec(self) -> StoreSpec:
+        return StoreSpec(
             self.shape, self.axis.dims[0], self.coordinates(), self.attributes(), self.parts, render_versions()
         )
 

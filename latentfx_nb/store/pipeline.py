@@ -18,7 +18,7 @@ from latentfx_nb.encoders.base import Encoder
 from latentfx_nb.encoders.devices import on_threads
 from latentfx_nb.encoders.running import encode_inputs, model_inputs
 from latentfx_nb.sound.clips import ClipSet
-from latentfx_nb.store.cluster import Loaded
+from latentfx_nb.store.cluster import OncePerProcess
 from latentfx_nb.store.store import write_clip
 
 FAULTS = (ValueError, OSError)
@@ -34,49 +34,48 @@ class EncodingPlan:
     threads: int | None
 
 
-Stages = Counter[str]
+StageSeconds = Counter[str]
 """Seconds that were spent waiting for renders, for the encoder and for the disk."""
 
-
-Step = tuple[int, dict[int, Exception], Stages]
+Step = tuple[int, dict[int, Exception], StageSeconds]
 """How many clips are done with, which of them are bad and why, and the time they took."""
 
 
-def shares(stages: Stages) -> str:
+def time_shares(stages: StageSeconds) -> str:
     """Return where time goes, for the progress line: "render 61%, encode 30%, write 9%"."""
     total = sum(stages.values()) or 1.0
     return ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in stages.items())
 
 
 @contextmanager
-def timed(stages: Stages, stage: str) -> Iterator[None]:
+def timed(stages: StageSeconds, stage: str) -> Iterator[None]:
     """Add to `stages` the seconds that what is done inside takes."""
     start = time.perf_counter()
     yield
     stages[stage] += time.perf_counter() - start
 
 
-Found = NDArray[np.float32] | Exception
+Outcome = NDArray[np.float32] | Exception
 """What became of a clip: its latents `[setting dim frame]`, or their averages, or what is wrong with it."""
 
 
 def encoded(
-    clips: ClipSet, loaded: Loaded, way: EncodingPlan, stages: Stages, workers: int | None = None
-) -> Iterator[Found]:
+    clips: ClipSet, loaded: OncePerProcess, plan: EncodingPlan, stages: StageSeconds, workers: int | None = None
+) -> Iterator[Outcome]:
     """Yield the latents of one clip after the other, or what is wrong; renders are made ahead, on other threads."""
     encoder = loaded.get()
-    renders = render_many(clips, way.settings, workers=workers, then=partial(model_inputs, encoder), faults=FAULTS)
+    renders = render_many(clips, plan.settings, workers=workers, then=partial(model_inputs, encoder), faults=FAULTS)
     with closing(renders):
         for _ in range(len(clips)):
             with timed(stages, "render"):
                 found = next(renders)
             if not isinstance(found, Exception):
-                with timed(stages, "encode"), loaded.turn, on_threads(way.threads):
-                    found = latents_of(encoder, found, way.batch)
+                with timed(stages, "encode"), loaded.turn, on_threads(plan.threads):
+                    found = latents_of(encoder, found, plan.batch)
             yield found
 
 
-def latents_of(encoder: Encoder, inputs: NDArray[np.float32], batch: int) -> Found:
+def latents_of(encoder: Encoder, inputs: NDArray[np.float32], batch: int) -> Outcome:
     """Return the latents of one clip's renders, or the ValueError that they are none which can be kept."""
     try:
         batches = [inputs[i : i + batch] for i in range(0, len(inputs), batch)]
@@ -88,7 +87,7 @@ def latents_of(encoder: Encoder, inputs: NDArray[np.float32], batch: int) -> Fou
     return latents
 
 
-def keep_latents(place: str, row: int, clip: ClipSet, digest: str, found: Found) -> Found:
+def keep_latents(place: str, row: int, clip: ClipSet, digest: str, found: Outcome) -> Outcome:
     """Write a clip's latents into the store at `place` and return their time averages, or what is wrong with it."""
     found = changed(clip, digest) or found
     if isinstance(found, Exception):

@@ -21,7 +21,7 @@ MISSING = 2**64 - 1  # offset and length of a chunk that was never written
 SIGN = -(2**31)
 
 
-class Shards(BackendArray):
+class ShardedArray(BackendArray):
     """Latents `(clip, setting, dim, frame)` for xarray to index lazily: float32, from float16 in one shard a clip.
 
     What is missing reads as NaN; bytes that changed raise ValueError.
@@ -79,7 +79,7 @@ def is_intact(path: Path, shape: tuple[int, ...]) -> bool:
     """Say whether a clip's file is whole, and its index and every chunk in it as they were written."""
     if path.stat().st_size != shard_bytes(shape):
         return False
-    shards = Shards(path.parent, shape)
+    shards = ShardedArray(path.parent, shape)
     try:
         shards.read_file(path, np.arange(shape[1]))
     except ValueError:
@@ -99,7 +99,7 @@ def widen(half: NDArray[np.float16], out: NDArray[np.float32]) -> None:
 
 def read_lazily(folder: Path, shape: tuple[int, ...]) -> indexing.CopyOnWriteArray:
     """Return what an xarray variable holds for latents on disk: read whenever asked for, and not kept."""
-    return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(Shards(folder, shape)))
+    return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(ShardedArray(folder, shape)))
 
 
 def shard_name(row: int) -> str:

@@ -39,7 +39,6 @@ warnings.filterwarnings("ignore", message="The data type .* does not have a Zarr
 FORMAT = 1
 """Version of the store's layout; a store of another version is refused, never read or overwritten."""
 
-
 ARRAY = "latents/zarr.json"  # how zarr writes a shard; our own reader does not need it
 
 
@@ -47,7 +46,7 @@ UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
-class Content:
+class StoreSpec:
     """What a store is to hold: latents `(clip, *, dim, frame)`, their labels, and a hash of each thing they depend on.
 
     The second dim is `effect` or `value`. `parts` are named, so that a refusal can say what differs; `versions` are
@@ -63,10 +62,10 @@ class Content:
 
 
 class Store:
-    """The store of `content` at a path or URL, there or not, complete or not."""
+    """The store of `spec` at a path or URL, there or not, complete or not."""
 
-    def __init__(self, content: Content, place: str | Path) -> None:
-        self.content = content
+    def __init__(self, spec: StoreSpec, place: str | Path) -> None:
+        self.spec = spec
         self.folder = folder_at(place)
 
     def __str__(self) -> str:
@@ -79,7 +78,7 @@ class Store:
         It is the kernel's lock on an open file, so one left by a killed process, of whatever age, keeps nobody out.
         """
         with ExitStack() as held:
-            with writing(str(self)):
+            with explaining_write_errors(str(self)):
                 held.enter_context(self.folder.lock(part))
             yield
 
@@ -91,16 +90,16 @@ class Store:
         """
         if self.folder.exists():
             return
-        content = self.content
-        needed = 2 * int(np.prod(content.shape))
-        with writing(str(self)), self.folder.creating(needed) as place:
-            skeleton = xr.Dataset(coords=content.coordinates, attrs=content.attributes)
+        spec = self.spec
+        needed = 2 * int(np.prod(spec.shape))
+        with explaining_write_errors(str(self)), self.folder.creating(needed) as place:
+            skeleton = xr.Dataset(coords=spec.coordinates, attrs=spec.attributes)
             skeleton.to_zarr(place, mode="w", consolidated=False)
             group = zarr.open_group(place, mode="r+")
-            create_array(group, content.shape, content.axis)
+            create_array(group, spec.shape, spec.axis)
             files = folder_at(place)
             checksums = {name: google_crc32c.value(files.read(name)) for name in files.names() if name != "zarr.json"}
-            own = {"format": FORMAT, "parts": dict(content.parts), "versions": dict(content.versions)}
+            own = {"format": FORMAT, "parts": dict(spec.parts), "versions": dict(spec.versions)}
             own |= {"batch": batch, "threads": threads}
             document = group.metadata.to_dict()
             document["attributes"] = {**document["attributes"], **own}
@@ -115,7 +114,7 @@ class Store:
         check_description(self.folder, document, [ARRAY])
         attributes = document["attributes"]
         parts = attributes["parts"]
-        differing = [name for name, digest in self.content.parts.items() if parts.get(name) != digest]
+        differing = [name for name, digest in self.spec.parts.items() if parts.get(name) != digest]
         if differing:
             why = self._other_versions(attributes) if "effects" in differing else ""
             raise ValueError(
@@ -126,7 +125,7 @@ class Store:
 
     def _other_versions(self, attributes: Mapping[str, Any]) -> str:
         """Say which libraries rendered it in other versions; stores that were begun before they were named say none."""
-        here = self.content.versions
+        here = self.spec.versions
         there = {name: v for name, v in attributes.get("versions", here).items() if v != here.get(name)}
         if not there:
             return ""
@@ -138,24 +137,22 @@ class Store:
         if not self.folder.exists():
             return False
         self.checked()
-        return len(self.finished()) == self.content.shape[0]
+        return len(self.finished()) == self.spec.shape[0]
 
     def finished(self) -> dict[int, NDArray[np.float32]]:
         """Return row -> time averages `[setting dim]` of the clips that a ledger lists and whose shard is whole."""
         sizes = self.folder.sizes("latents")
         listed = {}
         for ledger in ledgers(sizes):
-            listed |= read_records(self.folder.read(ledger), record_type(self.content.shape[1:3]))
-        whole = shard_bytes(self.content.shape)
+            listed |= read_records(self.folder.read(ledger), record_type(self.spec.shape[1:3]))
+        whole = shard_bytes(self.spec.shape)
         return {row: means for row, means in listed.items() if sizes.get(shard_name(row)) == whole}
 
     def record(self, means: Mapping[int, NDArray[np.float32]], part: str = "") -> None:
         """List clips whose shards are on disk, with their time averages, in the ledger of this part."""
         records = b"".join(record(row, one) for row, one in means.items())
-        with self.keeping(), writing(str(self)):
-            self.folder.append(
-                f"{LEDGER}{part and '.'}{part}.bin", records, record_type(self.content.shape[1:3]).itemsize
-            )
+        with self.explaining_a_full_disk(), explaining_write_errors(str(self)):
+            self.folder.append(f"{LEDGER}{part and '.'}{part}.bin", records, record_type(self.spec.shape[1:3]).itemsize)
 
     def check_finished(self, rows: Sequence[int], finished: Mapping[int, Any] | None = None) -> None:
         """Raise OSError if any of the rows is not finished, which after a run means that what was written is gone."""
@@ -168,7 +165,7 @@ class Store:
             )
 
     @contextmanager
-    def keeping(self) -> Iterator[None]:
+    def explaining_a_full_disk(self) -> Iterator[None]:
         """Say of a full disk what it did not cost."""
         try:
             yield
@@ -183,23 +180,23 @@ class Store:
 
         Where a chunk is read whose checksum differs, ValueError is raised; a shard that is not there reads as NaN.
         """
-        content = self.content
-        array = xr.DataArray(self.folder.latents(("clip", content.axis, "dim", "frame"), content.shape), name="latents")
-        array = array.assign_coords(content.coordinates)  # labels may have been corrected since
-        array.attrs = dict(content.attributes)
+        spec = self.spec
+        array = xr.DataArray(self.folder.latents(("clip", spec.axis, "dim", "frame"), spec.shape), name="latents")
+        array = array.assign_coords(spec.coordinates)  # labels may have been corrected since
+        array.attrs = dict(spec.attributes)
         array.encoding["source"] = str(self)
         return array
 
     def means(self, rows: list[int] | None = None) -> xr.DataArray:
         """Return the time averages of finished clips, as exact as they were encoded."""
-        content = self.content
-        rows = list(range(content.shape[0])) if rows is None else rows
+        spec = self.spec
+        rows = list(range(spec.shape[0])) if rows is None else rows
         finished = self.finished()
         self.check_finished(rows, finished)
-        kept = {name: v for name, v in content.coordinates.items() if "frame" not in v.dims}
+        kept = {name: v for name, v in spec.coordinates.items() if "frame" not in v.dims}
         kept = {name: v[rows] if v.dims == ("clip",) else v for name, v in kept.items()}
-        array = np.array([finished[row] for row in rows], np.float32).reshape(len(rows), *content.shape[1:3])
-        return xr.DataArray(array, kept, ("clip", content.axis, "dim"), attrs=dict(content.attributes))
+        array = np.array([finished[row] for row in rows], np.float32).reshape(len(rows), *spec.shape[1:3])
+        return xr.DataArray(array, kept, ("clip", spec.axis, "dim"), attrs=dict(spec.attributes))
 
 
 def stored_parts(place: str | Path) -> Mapping[str, str]:
@@ -222,7 +219,7 @@ def stored_values(place: str | Path) -> NDArray[np.float64]:
 def write_clip(place: str, row: int, latents: NDArray[np.float32]) -> None:
     """Write one clip's latents `[setting dim frame]` into the store at `place`, whole or not at all."""
     array = zarr.open_group(place, mode="r+")["latents"]
-    with writing(place):
+    with explaining_write_errors(place):
         if is_local(place):
             _clear(Path(place, "latents", shard_name(row)), array.shape)
         array[row] = latents
@@ -238,7 +235,7 @@ def _clear(shard: Path, shape: tuple[int, ...]) -> None:
 
 
 @contextmanager
-def writing(place: str) -> Iterator[None]:
+def explaining_write_errors(place: str) -> Iterator[None]:
     """Say what to do where nothing can be written."""
     try:
         yield

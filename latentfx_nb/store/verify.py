@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from latentfx_nb.store.folders import LocalFolder, RemoteFolder, folder_at
 from latentfx_nb.store.ledger import LEDGER, checksum, ledgers, record_type, records
 from latentfx_nb.store.shards import shard_bytes, shard_name
-from latentfx_nb.store.store import ARRAY, check_description, read_document, writing
+from latentfx_nb.store.store import ARRAY, check_description, explaining_write_errors, read_document
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,10 @@ def _drop(folder: LocalFolder | RemoteFolder, shape: tuple[int, ...], verdict: V
     """Take the bad clips' records and whatever is damaged out of the ledgers, and then the bad clips' files."""
     for ledger in ledgers(folder.sizes("latents")):
         part = ledger.removeprefix(LEDGER).removesuffix(".bin").removeprefix(".")
-        with writing(folder.place), folder.lock(part):
+        with explaining_write_errors(folder.place), folder.lock(part):
             written = records(folder.read(ledger), record_type(shape[1:3]))
             kept = [one.tobytes() for one in written if one["crc"] == checksum(one) and one["row"] not in verdict.bad]
             folder.replace(ledger, b"".join(kept))
-    with writing(folder.place):
+    with explaining_write_errors(folder.place):
         for row in verdict.bad:
             folder.remove(f"latents/{shard_name(row)}")
