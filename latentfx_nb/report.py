@@ -140,7 +140,7 @@ def _instructions() -> dict[str, str]:
 def _versions() -> dict[str, str]:
     """Return the version of each installed distribution that the package or one of its extras names."""
     requirements = importlib.metadata.requires("latentfx-nb") or []
-    names = sorted({re.match(r"[\w.-]+", one)[0] for one in requirements}, key=str.lower)
+    names = sorted({name for one in requirements for name in re.findall(r"^[\w.-]+", one)}, key=str.lower)
     found = {}
     for name in names:
         try:

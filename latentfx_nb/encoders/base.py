@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 
 from latentfx_nb.cache import digest
 from latentfx_nb.encoders.devices import check_bf16, choose_device
+
+N = TypeVar("N", bound=torch.nn.Module)
 
 
 @runtime_checkable
@@ -99,6 +101,10 @@ class TorchEncoder:
         """Return how many frames `encode` gives for `n_samples`: the last one may be part empty."""
         return -(-n_samples // self.hop)
 
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return latents `[batch dim frame]` float32 of `audio [batch channel sample]`."""
+        raise NotImplementedError
+
     def _input(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `audio` as float32 on the device; raise ValueError unless it is what the model takes."""
         check_audio(self, audio)
@@ -130,7 +136,7 @@ class SlowDecoder:
         return self.device.type == "cpu"
 
 
-def frozen(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+def frozen(network: N, device: torch.device) -> N:
     """Return `network` on `device`, in evaluation mode, without gradients and with weight norm folded into weights."""
     for module in network.modules():
         if torch.nn.utils.parametrize.is_parametrized(module, "weight"):

@@ -36,7 +36,7 @@ class ClapMusic(PretrainedEncoder):
     published = WEIGHTS
     library = "transformers"
 
-    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+    def _read(self, library: Any, folder: Path) -> Any:
         self._features = library.ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
         if self._features.truncation != "rand_trunc":
             raise ValueError(

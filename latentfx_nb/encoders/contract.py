@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from latentfx_nb.cache import cache_dir, digest
-from latentfx_nb.encoders.base import Encoder
+from latentfx_nb.encoders.base import Decoder, Encoder
 from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.sound import audio
@@ -108,7 +108,7 @@ def _wrong_latents(encoder: Encoder) -> Iterator[str]:
         yield "latents of noise or silence are not finite: look for a division by zero or the logarithm of it"
         return
     yield from _wrong_values(together, again, alone)
-    if hasattr(encoder, "decode") and not getattr(encoder, "decodes_slowly", False):
+    if not getattr(encoder, "decodes_slowly", False):
         yield from _wrong_sound(encoder, together)
 
 
@@ -130,6 +130,8 @@ def _wrong_values(together: torch.Tensor, again: torch.Tensor, alone: torch.Tens
 
 
 def _wrong_sound(encoder: Encoder, latents: torch.Tensor) -> Iterator[str]:
+    if not isinstance(encoder, Decoder):
+        return
     try:
         with torch.inference_mode():
             sound = encoder.decode(latents, seed=0)

@@ -38,7 +38,7 @@ class Dac44k(PretrainedEncoder):
     published = WEIGHTS
     library = "transformers"
 
-    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+    def _read(self, library: Any, folder: Path) -> Any:
         network = read_folder(library.DacModel, folder)
         config = network.config
         self._declare(config.sampling_rate, 1, config.hidden_size, config.downsampling_ratios)

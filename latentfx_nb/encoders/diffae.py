@@ -37,7 +37,7 @@ class DiffAE(SlowDecoder, TorchEncoder):
     channels = 2
     dim = 64
     hop = 128
-    frame_rate = sample_rate / hop
+    frame_rate: float | None = sample_rate / hop
     takes_bf16 = True
     activation_factor = 160  # measured 140 at full size
 

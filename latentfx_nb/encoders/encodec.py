@@ -50,7 +50,7 @@ class Encodec48k(PretrainedEncoder):
     published = WEIGHTS_48K
     library = "transformers"
 
-    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+    def _read(self, library: Any, folder: Path) -> Any:
         network = read_folder(library.EncodecModel, folder)
         config = network.config
         self._declare(config.sampling_rate, config.audio_channels, config.hidden_size, config.upsampling_ratios)

@@ -22,7 +22,8 @@ def mel_filters() -> np.ndarray:
 
     A band so narrow that it lies between two FFT bins takes the nearest one, so that no band is always silent.
     """
-    edges_mel = np.linspace(*(2595 * np.log10(1 + np.array([LOW_HZ, HIGH_HZ]) / 700)), BANDS + 2)
+    low_mel, high_mel = 2595 * np.log10(1 + np.array([LOW_HZ, HIGH_HZ]) / 700)
+    edges_mel = np.linspace(low_mel, high_mel, BANDS + 2)
     edges = 700 * (10 ** (edges_mel / 2595) - 1)
     bins = np.arange(WINDOW // 2 + 1) * LogMel.sample_rate / WINDOW
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
@@ -39,7 +40,7 @@ class LogMel:
     sample_rate = 48_000
     channels = 1
     dim = BANDS
-    frame_rate = sample_rate / HOP
+    frame_rate: float | None = sample_rate / HOP
     # Over what defines the filters and not over their bits, which differ between machines by a rounding.
     weights_hash = digest(f"htk {BANDS} {WINDOW} {HOP} {LOW_HZ} {HIGH_HZ} {FLOOR}")
 

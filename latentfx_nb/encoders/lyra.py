@@ -39,7 +39,7 @@ class LyraV2:
     sample_rate = 16_000
     channels = 1
     dim = 64
-    frame_rate = sample_rate / HOP
+    frame_rate: float | None = sample_rate / HOP
     weights_hash = WEIGHTS.hash()
 
     def __init__(self, device: str = "auto", weights: str | Path | None = None) -> None:

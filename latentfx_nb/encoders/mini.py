@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -32,6 +33,7 @@ class _Mini(TorchEncoder):
     sample_rate = 48_000
     channels = 2
     shipped: ShippedWeights
+    _models: list[Any]  # each file says which kind of network it holds
 
     def _load(self, weights: str | Path | None) -> None:
         """Load the shipped weights, or your own of the same names from the folder `weights`.
@@ -53,7 +55,7 @@ class DiffAEMini(_Mini):
     name = "diffae-mini"
     dim = 64
     hop = 128
-    frame_rate = _Mini.sample_rate / hop
+    frame_rate: float | None = _Mini.sample_rate / hop
     shipped = DIFFAE
     weights_hash = DIFFAE.hash()
 
@@ -78,7 +80,7 @@ class StackedMini1Encoder(_Mini):
     name = "stacked-mini-1-encoder"
     dim = 32
     hop = 32
-    frame_rate = _Mini.sample_rate / hop
+    frame_rate: float | None = _Mini.sample_rate / hop
     shipped = STAGE_1
     weights_hash = STAGE_1.hash()
 
@@ -97,7 +99,7 @@ class StackedMini2(_Mini):
     name = "stacked-mini-2"
     dim = 32
     hop = 512
-    frame_rate = _Mini.sample_rate / hop
+    frame_rate: float | None = _Mini.sample_rate / hop
     shipped = STACKED
     weights_hash = STACKED.hash()
 
@@ -122,7 +124,7 @@ class StackedMini1(StackedMini2):
     name = "stacked-mini-1"
     dim = 32
     hop = StackedMini1Encoder.hop
-    frame_rate = StackedMini1Encoder.frame_rate
+    frame_rate: float | None = StackedMini1Encoder.frame_rate
     seed = 0
     weights_hash = digest(f"{STACKED.hash()} {seed}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 import numpy as np
 import torch
@@ -43,11 +44,11 @@ class ModuleEncoder(TorchEncoder):
         self.frame_rate = sample_rate / hop if hop else None
         self.device = choose_device(device)
         modules = [part.eval().requires_grad_(False).to(self.device) for part in (module, decoder) if part is not None]
-        self._module, self._decoder = module, decoder
+        self._module = module
         self.weights_hash = _known_by(name, modules)
         self.dim = self._measured_dim()
         if decoder is not None:
-            self.decode = self._decode  # the attribute's being there is what says that there is a decoder
+            self.decode = partial(self._decoded_by, decoder)  # others see by this attribute that there is a decoder
 
     def frames(self, n_samples: int) -> int:
         return super().frames(n_samples) if self.frame_rate else 1
@@ -69,8 +70,8 @@ class ModuleEncoder(TorchEncoder):
             )
         return latents.shape[1]
 
-    def _decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
-        return self._decoder(self._latents(latents))
+    def _decoded_by(self, decoder: torch.nn.Module, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+        return decoder(self._latents(latents))
 
 
 def _known_by(name: str, modules: list[torch.nn.Module]) -> str:

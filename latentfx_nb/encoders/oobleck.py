@@ -56,7 +56,7 @@ class OobleckAceStep(PretrainedEncoder):
     published = ACE_STEP
     library = "diffusers"
 
-    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+    def _read(self, library: Any, folder: Path) -> Any:
         network = read_folder(library.AutoencoderOobleck, folder, low_cpu_mem_usage=False)
         config = network.config
         channels, dim = config.audio_channels, config.decoder_input_channels

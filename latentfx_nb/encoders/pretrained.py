@@ -14,8 +14,6 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-import torch
-
 from latentfx_nb.encoders.base import TorchEncoder, frozen
 from latentfx_nb.encoders.devices import out_of_memory
 from latentfx_nb.encoders.entry import Entry
@@ -32,6 +30,7 @@ class PretrainedEncoder(TorchEncoder):
     library: str  # which is also the extra that installs it
     strides: Sequence[int] = ()  # of an encoder that drops what is left of the last frame, first layer first
     takes_bf16 = True
+    _network: Any  # the library's own class
 
     def _load(self, weights: str | Path | None) -> None:
         classes = self._library()
@@ -71,12 +70,12 @@ class PretrainedEncoder(TorchEncoder):
         except ImportError as error:
             raise ImportError(f"{self.name} needs {self.library}: pip install 'latentfx-nb[{self.library}]'") from error
 
-    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+    def _read(self, library: Any, folder: Path) -> Any:
         """Return the network in `folder`, having declared the sizes that its configuration gives."""
         raise NotImplementedError
 
 
-def read_folder(kind: Any, folder: Path, **options: Any) -> torch.nn.Module:
+def read_folder(kind: Any, folder: Path, **options: Any) -> Any:
     """Return `kind.from_pretrained(folder)` in float32; raise ValueError if any of its weights is not in the file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of the kind of weight norm that a library builds with

@@ -18,7 +18,7 @@ from latentfx_nb.encoders.entry import UNSTATED, Entry
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.nets.soundstream import SoundStreamDecoder, SoundStreamEncoder
 from latentfx_nb.encoders.nets.unet import Bar, DiffusionUNet, draw, even_times
-from latentfx_nb.encoders.sources.checkpoints import STACKED, load_network
+from latentfx_nb.encoders.sources.checkpoints import STACKED, N, load_network
 from latentfx_nb.encoders.sources.weights import ConvertedWeights, files_hash
 
 STAGE_1 = STACKED.weights("stage-1-encoder.safetensors", size_mb=313.8)
@@ -49,7 +49,7 @@ class _Stacked(TorchEncoder):
         self.frame_rate = self.sample_rate / self.hop
         self.weights_hash = files_hash(paths.values())
 
-    def _network(self, part: ConvertedWeights, network: type[torch.nn.Module]) -> torch.nn.Module:
+    def _network(self, part: ConvertedWeights, network: type[N]) -> N:
         """Return the network of the last file of `part`."""
         return frozen(load_network(part.fetch(self._folder)[part.files[-1]], network), self.device)
 
@@ -68,7 +68,7 @@ class Stacked1Encoder(_Stacked):
 
     name = "stacked-1-encoder"
     hop = 32
-    frame_rate = _Stacked.sample_rate / hop
+    frame_rate: float | None = _Stacked.sample_rate / hop
     converted = STAGE_1
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
@@ -88,7 +88,7 @@ class Stacked2(SlowDecoder, _Stacked):
 
     name = "stacked-2"
     hop = 512
-    frame_rate = _Stacked.sample_rate / hop
+    frame_rate: float | None = _Stacked.sample_rate / hop
     converted = STAGE_2
 
     def _load(self, weights: str | Path | None) -> None:
@@ -127,7 +127,7 @@ class Stacked1(Stacked2):
 
     name = "stacked-1"
     hop = Stacked1Encoder.hop
-    frame_rate = Stacked1Encoder.frame_rate
+    frame_rate: float | None = Stacked1Encoder.frame_rate
     seed = 0
     converted = SAMPLED
 
@@ -155,7 +155,9 @@ class Stacked1(Stacked2):
         """Whether decoding takes so long that a page should not start it by itself: the first stage's is fast."""
         return False
 
-    def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+    def decode(  # type: ignore[override]  # nothing is sampled, so there are no steps
+        self, latents: torch.Tensor, *, seed: int = 0
+    ) -> torch.Tensor:
         """Return `[batch 2 sample]` of `latents [batch 32 frame]`; nothing is drawn from `seed`."""
         return self._first_decoder(self._latents(latents))
 

@@ -8,8 +8,9 @@ Weights: https://github.com/harritaylor/torchvggish (Apache-2.0), release v0.1.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -214,8 +215,8 @@ def _read_pca(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return matrix, means.reshape(-1, 1)  # torchvggish takes them flat, too
 
 
-def _read(path: Path) -> Mapping[str, torch.Tensor | np.ndarray]:
-    """Return what a .pth file holds, without running anything of it; raise ValueError if that cannot be done."""
+def _read(path: Path) -> Mapping[str, Any]:
+    """Return the tensors or arrays in a .pth file; raise ValueError if it cannot be read without running it."""
     try:
         check_archive(path)
         with torch.serialization.safe_globals(_ARRAY_PARTS):
@@ -243,8 +244,9 @@ def _dtype(code: str, *_: object) -> np.dtype:
 
 # What builds an array of floats: the published PCA file holds such arrays, not tensors, and torch reads them only
 # where it is told that these names are harmless. NumPy 2 moved the first one.
-_ARRAY_PARTS = [
-    *((np.empty(0).__reduce__()[0], f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+_RECONSTRUCT: Callable[..., Any] = np.empty(0).__reduce__()[0]  # type: ignore[assignment]  # typed as any part
+_ARRAY_PARTS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    *((_RECONSTRUCT, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
     (_dtype, "numpy.dtype"),
     np.ndarray,
     *(type(np.dtype(kind)) for kind in (np.float32, np.float64)),

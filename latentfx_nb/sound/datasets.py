@@ -1,7 +1,8 @@
-"""The paper's own recordings, GuitarSet and MAESTRO of 2018: where they are, what is in them, which clips are chosen.
+"""The paper's own recordings, GuitarSet and MAESTRO of 2018: where they are, and what is in them.
 
-mirdata (the extra `datasets`) downloads and checks them. What is on disk is read without it and without a network: file
-names and the list that ships with MAESTRO say all that is needed."""
+mirdata (the extra `datasets`) downloads and checks them. A copy on disk is read without it and without a network: file
+names, and the list that ships with MAESTRO, tell enough.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from latentfx_nb.paper import MAESTRO_YEAR
 from latentfx_nb.sound import intake
 
 SUFFIXES = (".wav", ".flac")
-"""Either will do: MAESTRO is published as WAV, and many keep it as FLAC."""
+"""Either serves: MAESTRO is published as WAV, and many people keep it as FLAC."""
 
 GUITARSET_FILES = 360
 """Microphone recordings in GuitarSet: 6 players, 30 lead sheets, accompaniment and solo."""
@@ -133,7 +134,7 @@ def _where_to_get(absent: list[DataSet], source: str, folders: dict[str, Path]) 
 
 def _read_guitarset(folder: Path) -> pd.DataFrame:
     pattern = r"((\d\d)_([A-Za-z]+)\d-(\d+)-([A-G][#b]?))_(comp|solo)_mic"
-    rows = {}
+    rows: dict[str, tuple[Any, ...]] = {}
     for path in intake.files_below(folder):
         named = re.fullmatch(pattern, path.stem)
         if named and named[3] in STYLES and path.suffix.lower() in SUFFIXES:

@@ -6,7 +6,7 @@ Dask is optional (extra `dask`): it is imported only where a client was given.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ def check_client(client: Any) -> None:
 
 def run_blocks(
     client: Any, task: Callable[[OncePerProcess, Any], T], blocks: Sequence[Any], load: Callable[[], Any]
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield `task(loaded, block)` of every block as the workers of `client` finish, in any order.
 
     `loaded` is a `OncePerProcess` of `load`, one for each worker. A block whose worker dies runs again

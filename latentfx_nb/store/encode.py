@@ -6,8 +6,7 @@ machine, on a share of the clips for a job array, or in blocks on the workers of
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -170,7 +169,8 @@ def _fill(
     else:
         work = fill_on_cluster(store, job, plan, todo, part, client)
     description = f"{job.encoder.name}: {' '.join(dict.fromkeys(setting.label for setting in job.settings))}"
-    stages, bad = Counter(), {}
+    stages: StageSeconds = {}
+    bad: dict[int, str] = {}
     with (
         store.explaining_a_full_disk(),
         closing(work),
@@ -181,7 +181,8 @@ def _fill(
                 raise next(iter(faults.values()))
             # Words alone: an error's traceback keeps alive the sound that it was raised over.
             bad |= {row: _sentence(job.clips, row, error) for row, error in faults.items()}
-            stages.update(spent)
+            for stage, seconds in spent.items():
+                stages[stage] = stages.get(stage, 0.0) + seconds
             progress.set_postfix_str(time_shares(stages), refresh=False)
             progress.update(count)
         if bad:
@@ -207,7 +208,9 @@ def _tell(clips: ClipSet, rows: Sequence[int], bad: Mapping[int, str], progress:
         warnings.warn(SkippedClips(f"{told}: {few}", skipped), stacklevel=5)
 
 
-def _fill_here(store: Store, job: Job, plan: EncodingPlan, rows: Sequence[int], part: str) -> Iterator[Step]:
+def _fill_here(
+    store: Store, job: Job, plan: EncodingPlan, rows: Sequence[int], part: str
+) -> Generator[Step, None, None]:
     """Yield a step for each clip; the next one is encoded while it is written."""
 
     def write(row: int, found: Outcome) -> dict[int, Exception]:
@@ -219,7 +222,7 @@ def _fill_here(store: Store, job: Job, plan: EncodingPlan, rows: Sequence[int], 
 
     # Its end waits for what is being written, whatever ended the loop.
     with ThreadPoolExecutor(1, thread_name_prefix="write") as disk:
-        stages: StageSeconds = Counter()
+        stages: StageSeconds = {}
         written: Future | None = None
         latents = encoded(job.clips[rows], OncePerProcess(lambda: job.encoder), plan, stages)
         with closing(latents):
@@ -230,6 +233,7 @@ def _fill_here(store: Store, job: Job, plan: EncodingPlan, rows: Sequence[int], 
                         bad = before.result()
                     yield 1, bad, stages
                     stages.clear()
-        with timed(stages, "write"):
-            bad = written.result()
-        yield 1, bad, stages
+        if written is not None:
+            with timed(stages, "write"):
+                bad = written.result()
+            yield 1, bad, stages

@@ -127,7 +127,7 @@ def _write_zarr(latents: xr.DataArray, path: Path) -> None:
 
 def _write_netcdf(latents: xr.DataArray, path: Path) -> None:
     try:
-        import h5netcdf
+        import h5netcdf  # type: ignore[import-untyped]  # it ships no types
     except ImportError as error:
         raise ImportError("netCDF is written by h5netcdf: pip install 'latentfx-nb[export]', or take .zarr") from error
     skeleton = xr.Dataset(coords={name: one.variable for name, one in latents.coords.items()})

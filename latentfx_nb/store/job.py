@@ -40,6 +40,11 @@ class Job:
             raise ValueError(f"there are no effects to render; choose some of {', '.join(EFFECTS)}")
 
     @property
+    def dim(self) -> str:
+        """Name of the second dim: "effect" or "value"."""
+        return str(self.axis.dims[0])
+
+    @property
     def shape(self) -> tuple[int, int, int, int]:
         samples = audio.samples_at(CLIP_SAMPLES, SAMPLE_RATE_HZ, self.encoder.sample_rate)
         return len(self.clips), len(self.settings), self.encoder.dim, self.encoder.frames(samples)
@@ -66,7 +71,7 @@ class Job:
             "clip": xr.Variable("clip", table["clip"].to_numpy(object)),
             "instrument": xr.Variable("clip", table["instrument"].to_numpy(object)),
             "recording": xr.Variable("clip", table["recording"].to_numpy(object)),
-            self.axis.dims[0]: self.axis.astype(object) if self.axis.dtype.kind == "U" else self.axis,
+            self.dim: self.axis.astype(object) if self.axis.dtype.kind == "U" else self.axis,
             "dim": xr.Variable("dim", np.arange(self.shape[2])),
             "time_s": xr.Variable("frame", times, {"units": "s"}),
         }
@@ -87,9 +92,7 @@ class Job:
         return {name: value for name, value in attributes.items() if value is not None}
 
     def spec(self) -> StoreSpec:
-        return StoreSpec(
-            self.shape, self.axis.dims[0], self.coordinates(), self.attributes(), self.parts, render_versions()
-        )
+        return StoreSpec(self.shape, self.dim, self.coordinates(), self.attributes(), self.parts, render_versions())
 
     def rows(self, shard: tuple[int, int] | None) -> list[int]:
         """Return the rows of the i-th of n shares of the clips, `shard = (i, n)`; all without one."""
@@ -104,7 +107,7 @@ class Job:
     @property
     def _kind(self) -> str:
         effect = self.axis.attrs.get("effect")
-        return "-".join([self.encoder.name, self.axis.dims[0], *([effect] if effect else []), ""])
+        return "-".join([self.encoder.name, self.dim, *([effect] if effect else []), ""])
 
     def begun_at(self, place: str | Path) -> Job:
         """Return the job with the settings of the sweep in the store there, if they are ours before these were rounded.
@@ -112,7 +115,7 @@ class Job:
         Settings have had six digits since their last bits were found to differ between processors; stores that were
         begun before are named after all their bits.
         """
-        if self.axis.dims[0] != "value" or stored_parts(place).get("effects") in (None, self.parts["effects"]):
+        if self.dim != "value" or stored_parts(place).get("effects") in (None, self.parts["effects"]):
             return self
         values = stored_values(place)
         if [typed(value) for value in values.tolist()] != self.axis.values.tolist():
@@ -124,7 +127,7 @@ class Job:
     def begun_in_cache(self) -> tuple[Job, Path]:
         """Return where the job's store is in the cache, or is to be, and the job as `begun_at` there."""
         path = self.default_path()
-        if self.axis.dims[0] == "value" and not path.exists():
+        if self.dim == "value" and not path.exists():
             for other in sorted(path.parent.glob(f"{glob.escape(self._kind)}*.zarr")):
                 with suppress(ValueError):  # of another format, or damaged: `verify` says so, nothing is written there
                     job = self.begun_at(other)

@@ -27,7 +27,7 @@ def ledgers(names: Iterable[str]) -> list[str]:
     return sorted(one for one in found if one.startswith(LEDGER) and not one.endswith(".partial"))
 
 
-def record_type(shape: tuple[int, int]) -> np.dtype:
+def record_type(shape: tuple[int, ...]) -> np.dtype:
     """Return the record of one finished clip: its row, its time averages and a checksum over both."""
     return np.dtype([("row", "<u4"), ("means", "<f4", shape), ("crc", "<u4")])
 
@@ -51,6 +51,6 @@ def records(content: bytes, record_type: np.dtype) -> NDArray[np.void]:
     return np.frombuffer(content[:whole], record_type)
 
 
-def checksum(record: np.void) -> int:
-    """Return the checksum over a record."""
+def checksum(record: np.void | NDArray[np.void]) -> int:
+    """Return the checksum over all of a record but its own checksum."""
     return zlib.crc32(record.tobytes()[:-4])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +46,7 @@ _Written = tuple[dict[int, NDArray[np.float32]], dict[int, Exception], StageSeco
 
 def fill_on_cluster(
     store: Store, job: Job, plan: EncodingPlan, rows: Sequence[int], part: str, client: Any
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Yield a step for each block that a worker has written; here it is listed."""
     blocks = []
     for start in range(0, len(rows), BLOCK):
@@ -81,7 +80,9 @@ def _encode_block(
         raise ValueError(
             "this worker has another version of pedalboard or pyloudnorm: install the same on all machines"
         )
-    means, bad, stages = {}, {}, Counter()
+    means: dict[int, NDArray[np.float32]] = {}
+    bad: dict[int, Exception] = {}
+    stages: StageSeconds = {}
     # Tasks on one worker render side by side, and take turns at the encoder.
     latents = encoded(block.clips, loaded, block.plan, stages, workers=1)
     with closing(latents):

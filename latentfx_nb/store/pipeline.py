@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,7 +33,7 @@ class EncodingPlan:
     threads: int | None
 
 
-StageSeconds = Counter[str]
+StageSeconds = dict[str, float]
 """Seconds that were spent waiting for renders, for the encoder and for the disk."""
 
 Step = tuple[int, dict[int, Exception], StageSeconds]
@@ -52,7 +51,7 @@ def timed(stages: StageSeconds, stage: str) -> Iterator[None]:
     """Add to `stages` the seconds that what is done inside takes."""
     start = time.perf_counter()
     yield
-    stages[stage] += time.perf_counter() - start
+    stages[stage] = stages.get(stage, 0.0) + time.perf_counter() - start
 
 
 Outcome = NDArray[np.float32] | Exception
@@ -61,7 +60,7 @@ Outcome = NDArray[np.float32] | Exception
 
 def encoded(
     clips: ClipSet, loaded: OncePerProcess, plan: EncodingPlan, stages: StageSeconds, workers: int | None = None
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Yield the latents of one clip after the other, or what is wrong; renders are made ahead, on other threads."""
     encoder = loaded.get()
     renders = render_many(clips, plan.settings, workers=workers, then=partial(model_inputs, encoder), faults=FAULTS)

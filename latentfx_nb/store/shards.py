@@ -98,8 +98,9 @@ def widen(half: NDArray[np.float16], out: NDArray[np.float32]) -> None:
 
 
 def read_lazily(folder: Path, shape: tuple[int, ...]) -> indexing.CopyOnWriteArray:
-    """Return what an xarray variable holds for latents on disk: read whenever asked for, and not kept."""
-    return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(ShardedArray(folder, shape)))
+    """Return the data of an xarray variable of latents on disk: read whenever they are asked for, and not kept."""
+    array = indexing.LazilyIndexedArray(ShardedArray(folder, shape))
+    return indexing.CopyOnWriteArray(array)  # type: ignore[arg-type]  # xarray itself nests them so
 
 
 def shard_name(row: int) -> str:

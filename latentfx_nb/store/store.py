@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import google_crc32c
 import numpy as np
@@ -99,7 +99,7 @@ class Store:
             create_array(group, spec.shape, spec.axis)
             files = folder_at(place)
             checksums = {name: google_crc32c.value(files.read(name)) for name in files.names() if name != "zarr.json"}
-            own = {"format": FORMAT, "parts": dict(spec.parts), "versions": dict(spec.versions)}
+            own: dict[str, Any] = {"format": FORMAT, "parts": dict(spec.parts), "versions": dict(spec.versions)}
             own |= {"batch": batch, "threads": threads}
             document = group.metadata.to_dict()
             document["attributes"] = {**document["attributes"], **own}
@@ -142,7 +142,7 @@ class Store:
     def finished(self) -> dict[int, NDArray[np.float32]]:
         """Return row -> time averages `[setting dim]` of the clips that a ledger lists and whose shard is whole."""
         sizes = self.folder.sizes("latents")
-        listed = {}
+        listed: dict[int, NDArray[np.float32]] = {}
         for ledger in ledgers(sizes):
             listed |= read_records(self.folder.read(ledger), record_type(self.spec.shape[1:3]))
         whole = shard_bytes(self.spec.shape)
@@ -213,12 +213,16 @@ def stored_values(place: str | Path) -> NDArray[np.float64]:
     folder = folder_at(place)
     own = [name for name in folder.names() if name.startswith("value/")]
     check_description(folder, read_document(folder), own)
-    return zarr.open_group(folder.place, mode="r")["value"][:] if own else np.empty(0)
+    return np.asarray(_stored_array(folder.place, "value", "r")[:], np.float64) if own else np.empty(0)
+
+
+def _stored_array(place: str, name: str, mode: Literal["r", "r+"]) -> zarr.Array:
+    return cast(zarr.Array, zarr.open_group(place, mode=mode)[name])  # zarr's type says: an array or a group
 
 
 def write_clip(place: str, row: int, latents: NDArray[np.float32]) -> None:
     """Write one clip's latents `[setting dim frame]` into the store at `place`, whole or not at all."""
-    array = zarr.open_group(place, mode="r+")["latents"]
+    array = _stored_array(place, "latents", "r+")
     with explaining_write_errors(place):
         if is_local(place):
             _clear(Path(place, "latents", shard_name(row)), array.shape)

@@ -98,7 +98,8 @@ def _verify_clips(folder: LocalFolder | RemoteFolder, dims: tuple[str, ...], sha
 
 def _read_ledgers(folder: LocalFolder | RemoteFolder, shape: tuple[int, ...]) -> tuple[dict[int, list[NDArray]], int]:
     """Return row -> the averages of each of its records, and how many records are damaged."""
-    listed, damaged = {}, 0
+    listed: dict[int, list[NDArray]] = {}
+    damaged = 0
     for ledger in ledgers(folder.sizes("latents")):
         for one in records(folder.read(ledger), record_type(shape[1:3])):
             if one["crc"] == checksum(one) and one["row"] < shape[0]:

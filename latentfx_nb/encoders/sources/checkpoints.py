@@ -12,17 +12,20 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
 from tqdm.auto import tqdm
 
 from latentfx_nb.cache import atomic_path, atomic_write, file_digest
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
+from latentfx_nb.encoders.nets.sized import SizedByWeights
 from latentfx_nb.encoders.nets.soundstream import SoundStreamDecoder, SoundStreamEncoder
 from latentfx_nb.encoders.nets.unet import DiffusionUNet
 from latentfx_nb.encoders.sources.weights import SUMS, ConvertedWeights, check_archive, weights_folder
+
+N = TypeVar("N", bound=SizedByWeights)
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Part:
 
     file: str
     prefix: str
-    network: type[nn.Module]
+    network: type[SizedByWeights]
     optional: bool = False  # whether a checkpoint may lack it: one can encode without a decoder
 
 
@@ -101,8 +104,8 @@ def convert(family: str, path: str | Path, folder: str | Path | None = None, sha
         networks = _networks(checkpoint, _read(path), path)  # all are checked before any is written
         progress.update()
         written = []
-        for file, weights in networks.items():
-            written.append(_write(folder / file, weights))
+        for name, weights in networks.items():
+            written.append(_write(folder / name, weights))
             progress.update()
     with atomic_write(folder / SUMS) as file:
         file.write("".join(f"{file_digest(one)}  {one.name}\n" for one in written).encode())
@@ -115,7 +118,7 @@ def sources(family: str | None = None) -> str:
     return "\n".join(f"{checkpoint.family}: {checkpoint.source}." for checkpoint in chosen)
 
 
-def load_network(path: Path, network: type[nn.Module]) -> nn.Module:
+def load_network(path: Path, network: type[N]) -> N:
     """Return the `network` of the sizes and weights that a safetensors file holds, float32.
 
     Raises ValueError if the file holds anything else.
@@ -211,7 +214,7 @@ def _line(error: Exception) -> str:
     return textwrap.shorten(str(error), 400, placeholder=" ...")
 
 
-def _filled(network: type[nn.Module], weights: Mapping[str, torch.Tensor]) -> nn.Module:
+def _filled(network: type[N], weights: Mapping[str, torch.Tensor]) -> N:
     with torch.device("meta"):
         empty = network.of(weights)
     empty.load_state_dict(weights, strict=True, assign=True)

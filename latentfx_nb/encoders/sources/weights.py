@@ -247,7 +247,7 @@ class HubWeights:
         except ImportError:
             return None
         paths = [try_to_load_from_cache(self.repo, self._in_repo(name), revision=self.revision) for name in self.files]
-        return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None
+        return Path(str(paths[0])).parent if all(isinstance(path, str) for path in paths) else None
 
     def _download(self) -> Path:
         from huggingface_hub import snapshot_download
