@@ -87,7 +87,10 @@ def check_space(
 
 
 def keep(path: Path, content: bytes, what: str) -> None:
-    """Keep what was computed, with a checksum; a folder that cannot be written to is announced and costs no result."""
+    """Write a computed result into a file, with a checksum for `kept`.
+
+    If the folder cannot be written to, a warning says that `what` will be computed again; nothing is raised.
+    """
     try:
         with atomic_write(path) as file:
             file.write(content + google_crc32c.Checksum(content).digest())
@@ -101,7 +104,7 @@ def keep(path: Path, content: bytes, what: str) -> None:
 
 
 def kept(path: Path) -> bytes | None:
-    """Return what was kept, if it is there and every bit as it was: else None, and it is computed again."""
+    """Return the content that `keep` wrote, or None if the file is missing or damaged: it is computed again then."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -112,7 +115,7 @@ def kept(path: Path) -> bytes | None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give the path of a file to write, which takes the name `path` only once it is whole; on an error none is left."""
+    """Yield the path of a scratch file, which takes the name `path` once it is written; an error removes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
@@ -124,7 +127,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a binary file that takes the name `path` only once it is written whole; on an error nothing is left."""
+    """Yield a binary file that takes the name `path` once it is written whole; an error leaves nothing."""
     with atomic_path(path) as scratch, open(scratch, "xb") as file:
         yield file
         file.flush()

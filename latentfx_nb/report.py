@@ -1,8 +1,8 @@
-"""What a run depended on: versions, hashes, settings and seeds, to lie beside a figure or a table.
+"""A report of what results depend on: versions, hashes, settings and seeds, to keep beside a figure or a table.
 
-Two reports that agree but for time and place were made by the same code on the same data; where `instructions` differ,
-as they do between processors, results differ in their last bits. Of the environment only
-variables of a fixed list are named, and the home folder is written `~`, so that a report may be passed on.
+Two reports that agree in all but time and place were made by the same code on the same data. Where `instructions`
+differ, as between processors, results differ in their last bits. A report may be passed on: it names only variables of
+a fixed list, and writes `~` for the home folder.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def run_report() -> dict[str, Any]:
-    """Return what results of this installation depend on, ready for JSON.
+    """Return a report on this installation, ready for JSON.
 
     Sections: `made`, `package`, `system`, `versions` (of all that the package and its extras ask for), `settings`,
     `encoders` (weights of those that are ready), `clips`, `effects`, `parameters`, `points` (that ship) and `stores`
-    (in the cache). Digests are sha256. Weights and clips are read for them: a second, or more with large models.
+    (in the cache). Digests are sha256. Reading weights and clips for them takes a second, or more with large models.
     """
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -108,7 +108,7 @@ def _package() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
-    """Return what git says of the checkout, None where it is not installed or does not trust the folder."""
+    """Return git's answer about the checkout, None where git is not installed or does not trust the folder."""
     command = ["git", "-C", str(CHECKOUT), *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
@@ -157,7 +157,7 @@ def _clips() -> dict[str, Any]:
 
 
 def _effects() -> dict[str, Any]:
-    """Return the hashes that stored renders are keyed by: of Table 1, and of each first knob's sweep."""
+    """Return the hashes in stored renders' keys: of Table 1, and of the sweep of each effect's first knob."""
     sweeps = {}
     for label in TURNABLE:
         knob = EFFECTS[label].knob()
@@ -168,7 +168,7 @@ def _effects() -> dict[str, Any]:
 
 
 def _parameters() -> dict[str, Any]:
-    """Return seeds and parameters as the functions have them that a notebook calls without any."""
+    """Return the seeds and parameters that functions take where a notebook gives none."""
     umap, scores = _defaults(fit_umap), _defaults(algebra_scores)
     return {
         "choice of clips": {"seed": paper.CHOICE_SEED},

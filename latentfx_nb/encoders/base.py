@@ -23,7 +23,7 @@ class Encoder(Protocol):
 
     name: str
     sample_rate: int  # Hz, of the audio that `encode` takes
-    channels: int  # 1 or 2, likewise
+    channels: int  # 1 or 2, of that audio
     dim: int
     frame_rate: float | None  # Hz; None for a model that gives one vector a clip
     weights_hash: str  # sha256 over what the latents depend on besides the audio
@@ -40,7 +40,7 @@ class Encoder(Protocol):
 class Decoder(Protocol):
     """An encoder that can also turn latents back into sound.
 
-    One that needs minutes for it says so in an attribute `decodes_slowly`, and the pages leave it to be called.
+    One that needs minutes for it has an attribute `decodes_slowly`: pages then decode only when they are asked to.
     """
 
     def decode(self, latents: torch.Tensor, *, seed: int) -> torch.Tensor:
@@ -64,7 +64,7 @@ def check_audio(encoder: Encoder, audio: torch.Tensor) -> None:
 
 
 class TorchEncoder:
-    """What encoders made of torch networks share: they check and place their input, count frames and set precision.
+    """The base of encoders made of torch networks: checks and places the input, counts frames, sets the precision.
 
     A subclass declares the attributes below, implements `_load` and `encode`, and may have `decode`.
     """

@@ -56,7 +56,7 @@ class ClapMusic(PretrainedEncoder):
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `[batch 512 1]`, unit vectors, of `audio [batch 1 sample]`, repeated to ten seconds where shorter."""
-        # Cut here, as the model's own preparation cuts what is longer at a place that it draws.
+        # Cut here: the model's own preparation would cut longer sound at a random place.
         sounds = self._input(audio)[:, 0, : self._features.nb_max_samples].cpu().numpy()
         heard = self._features(list(sounds), sampling_rate=self.sample_rate, return_tensors="pt")
         with self._precision():

@@ -1,4 +1,4 @@
-"""What every encoder keeps, tried on one: the report that `register_encoder` gives."""
+"""The contracts that every encoder keeps, checked on one: the report that `register_encoder` gives."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from latentfx_nb.sound import audio
 ATTRIBUTES = ("name", "sample_rate", "channels", "dim", "frame_rate", "frames", "encode")
 
 TOLERANCE = 1e-3
-"""Share of the largest latent by which the same sound may come out differently: what TF32 and batching round off."""
+"""Share of the largest latent by which latents of one sound may differ: the rounding of TF32 and batching."""
 
 KNOWN = 10_000
-"""Encoders that a cache folder knows, of a kilobyte or more each; the longest unused go first."""
+"""Most encoders that a cache folder knows, at a kilobyte or more each; the longest unused are dropped first."""
 
 
 def check_encoder(encoder: Encoder) -> list[str]:
-    """Return what `encoder` fails of the protocol, a sentence each with what is expected; an empty list if nothing.
+    """Return a sentence for each point of the protocol that `encoder` fails, with what is expected.
 
     A second of noise and of silence is encoded, alone and together, and decoded if there is a fast decoder.
     """
@@ -56,7 +56,7 @@ def _wrong_attributes(encoder: Encoder) -> Iterator[str]:
 
 
 def fingerprint(encoder: Encoder) -> str:
-    """Return a text for what `encoder` makes of a second of noise, `settled`: it changes with more than last bits."""
+    """Return a hash of the latents of a second of noise, `settled`: it stays where only their last bits differ."""
     with torch.inference_mode():
         latents = encoder.encode(_noise(encoder)).float().cpu().numpy()
     sums = random_sums(np.swapaxes(latents, 0, 1).reshape(encoder.dim, -1))
@@ -65,10 +65,10 @@ def fingerprint(encoder: Encoder) -> str:
 
 
 def settled(name: str, sketch: Sketch, new: str) -> str:
-    """Return the text that stands for an encoder of this name and sketch: the one in the cache folder, else `new`.
+    """Return the hash that the cache folder holds for an encoder of this name and sketch, else `new`.
 
-    What is computed has other last bits on another processor, and a hash over it is another one. So machines that share
-    a cache folder share what stands there.
+    Another processor computes other last bits, over which a hash is another one. Machines that share a cache folder
+    share the hash in it.
     """
     folder = cache_dir() / "encoders"
     known = kept_near(folder, name, sketch)
@@ -79,7 +79,7 @@ def settled(name: str, sketch: Sketch, new: str) -> str:
 
 
 def _noise(encoder: Encoder) -> torch.Tensor:
-    """Return `[2 channel sample]`, about a second, and no whole number of any model's frames."""
+    """Return noise `[2 channel sample]` of about a second, which is no whole number of any model's frames."""
     samples = max(encoder.sample_rate, getattr(encoder, "shortest", 1)) + 37
     return 0.1 * torch.randn(2, encoder.channels, samples, generator=torch.Generator().manual_seed(0))
 

@@ -30,14 +30,14 @@ def _checked_device(name: str | torch.device) -> torch.device:
 
 
 def compute_devices() -> dict[str, Any]:
-    """Return what encoders may run on here: `device` as "auto" chooses it, CPU `threads`, and the `gpus` by name."""
+    """Return what encoders can run on here: the `device` that "auto" chooses, CPU `threads`, and the `gpus` by name."""
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     found = {"device": str(choose_device()), "threads": cpu_threads(), "gpus": gpus}
     return found | ({"cuda": torch.version.cuda} if torch.version.cuda else {})
 
 
 def cpu_instructions() -> str:
-    """Return by which instructions torch computes on this CPU, such as "AVX512": others give other last bits."""
+    """Return the instructions by which torch computes on this CPU, such as "AVX512": others give other last bits."""
     return torch.backends.cpu.get_cpu_capability()
 
 
@@ -48,7 +48,7 @@ def cpu_threads() -> int:
 
 @contextmanager
 def on_threads(n: int | None) -> Iterator[None]:
-    """Run encoders on `n` threads of the CPU, None for as many as before: other sums differ in their last bits."""
+    """Run encoders on `n` threads of the CPU, None for as many as before: another number gives other last bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(n or before)
     try:
@@ -71,5 +71,5 @@ def check_bf16() -> None:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Say whether `error` is of too little memory: on the CPU torch raises a plain RuntimeError for that too."""
+    """Return whether `error` means too little memory: on the CPU torch raises a plain RuntimeError for that too."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -28,7 +28,7 @@ STEPS = 8
 
 
 class _Mini(TorchEncoder):
-    """What the shipped models share: 48 kHz stereo in, latents at a whole fraction of the rate out."""
+    """The base of the shipped models: 48 kHz stereo in, latents at a whole fraction of that rate out."""
 
     sample_rate = 48_000
     channels = 2
@@ -74,7 +74,7 @@ class DiffAEMini(_Mini):
 class StackedMini1Encoder(_Mini):
     """The stacked model's first stage alone, as its encoder gives it: 32 dims at 1500 Hz, 32 x 8192 of a clip.
 
-    A feed-forward autoencoder that halves the numbers: its latents are a waveform in other clothes.
+    A feed-forward autoencoder with half as many numbers as the sound: its latents still follow the waveform.
     """
 
     name = "stacked-mini-1-encoder"
@@ -160,7 +160,7 @@ def _load_network(path: Path) -> torch.nn.Module:
         if header["model"] != path.stem:
             raise ValueError(f"it holds {header['model']}")
         kind, layout = _NETWORKS[header["network"]], Layout(**json.loads(header["layout"]))
-        with torch.device("meta"):  # where a layout that lies takes no memory
+        with torch.device("meta"):  # where a wrong layout takes no memory
             kind(layout).load_state_dict(weights, assign=True)
         network = kind(layout)
         network.load_state_dict(weights)

@@ -1,6 +1,6 @@
-"""What encoders read by transformers or diffusers share: loading a folder, and refusing what that would fill by chance.
+"""The base of encoders that transformers or diffusers read from a folder; incomplete weights are refused.
 
-Both libraries give weights that a file lacks random values and only log it; here that is an error. Files are
+Both libraries only log which weights a file lacks, and give them random values; here that is an error. Files are
 safetensors, no code comes from a repository, and nothing is fetched while loading.
 """
 
@@ -27,8 +27,8 @@ class PretrainedEncoder(TorchEncoder):
     """
 
     published: HubWeights
-    library: str  # which is also the extra that installs it
-    strides: Sequence[int] = ()  # of an encoder that drops what is left of the last frame, first layer first
+    library: str  # also the name of the extra that installs it
+    strides: Sequence[int] = ()  # first layer first, of an encoder that drops an incomplete last frame
     takes_bf16 = True
     _network: Any  # the library's own class
 

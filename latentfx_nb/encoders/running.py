@@ -17,9 +17,10 @@ from latentfx_nb.sound import audio
 from latentfx_nb.sound.audio import Clip
 
 ACTIVATION_FACTOR = 128
-"""Memory that a convolutional encoder takes in inference over the bytes of its input: measured 60-110, rounded up.
+"""Memory that a convolutional encoder takes, as a multiple of its input's bytes: measured 60-110, rounded up.
 
-An encoder that takes more says so in an attribute `activation_factor`."""
+An encoder that takes more has an attribute `activation_factor`.
+"""
 
 
 def encode_clips(encoder: Encoder, clips: Sequence[Clip], sample_rate: int = SAMPLE_RATE_HZ) -> NDArray[np.float32]:
@@ -32,7 +33,7 @@ def encode_clips(encoder: Encoder, clips: Sequence[Clip], sample_rate: int = SAM
 
 
 def model_inputs(encoder: Encoder, clips: Sequence[Clip], sample_rate: int = SAMPLE_RATE_HZ) -> NDArray[np.float32]:
-    """Return clips `[channel sample]` of one length as `encode_inputs` takes them: work that any thread can do.
+    """Return clips `[channel sample]` of one length as the array that `encode_inputs` takes; any thread can do this.
 
     Raises ValueError if there are none, or of several lengths, and as `audio.check_clip` does.
     """
@@ -64,7 +65,7 @@ def encode_inputs(encoder: Encoder, inputs: NDArray[np.float32]) -> NDArray[np.f
 
 
 def _encode_in_memory(encoder: Encoder, inputs: torch.Tensor) -> NDArray[np.float32]:
-    """Return latents of `inputs [batch channel sample]`, in halves where all at once are too much."""
+    """Return latents of `inputs [batch channel sample]`, encoded in halves where memory does not hold them all."""
     try:
         return encoder.encode(inputs).float().cpu().numpy()
     except (RuntimeError, MemoryError) as error:
@@ -76,7 +77,7 @@ def _encode_in_memory(encoder: Encoder, inputs: torch.Tensor) -> NDArray[np.floa
                 f"one clip of {inputs.shape[-1]} samples is more than {encoder.name} can encode in the free memory of "
                 f"{place}; close what else runs there, use another device or a smaller encoder"
             ) from error
-    # Only here, as the error's traceback keeps alive what filled the memory.
+    # Outside of `except`: until it ends, the error's traceback holds on to what filled the memory.
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     half = len(inputs) // 2

@@ -32,7 +32,7 @@ STEPS = 100
 
 
 class _Stacked(TorchEncoder):
-    """What the stages share: 48 kHz stereo, and the parts of one checkpoint."""
+    """The base of all stages: 48 kHz stereo, and the parts of one checkpoint."""
 
     sample_rate = 48_000
     channels = 2

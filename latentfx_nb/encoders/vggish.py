@@ -242,8 +242,8 @@ def _dtype(code: str, *_: object) -> np.dtype:
     return np.dtype(code, copy=True)
 
 
-# What builds an array of floats: the published PCA file holds such arrays, not tensors, and torch reads them only
-# where it is told that these names are harmless. NumPy 2 moved the first one.
+# Functions and types that build an array of floats. The published PCA file holds such arrays, not tensors, and torch
+# reads them only if it is told that these names are harmless. NumPy 2 moved the first one.
 _RECONSTRUCT: Callable[..., Any] = np.empty(0).__reduce__()[0]  # type: ignore[assignment]  # typed as any part
 _ARRAY_PARTS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     *((_RECONSTRUCT, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),

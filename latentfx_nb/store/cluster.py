@@ -13,16 +13,16 @@ T = TypeVar("T")
 
 
 class OncePerProcess:
-    """Something made once in a process, when it is first needed; `turn` is a lock, for what one thread may use."""
+    """An object that each process makes once, when it first needs it; `turn` is a lock for what one thread may use."""
 
     def __init__(self, load: Callable[[], Any]) -> None:
         self._load, self.turn, self._made = load, threading.Lock(), None
 
     def __reduce__(self) -> tuple:
-        return OncePerProcess, (self._load,)  # it is made anew where it arrives
+        return OncePerProcess, (self._load,)  # made again in the receiving process
 
     def get(self) -> Any:
-        """Return it."""
+        """Return the object."""
         with self.turn:
             if self._made is None:
                 self._made = self._load()
@@ -47,9 +47,9 @@ def run_blocks(
 ) -> Generator[T, None, None]:
     """Yield `task(loaded, block)` of every block as the workers of `client` finish, in any order.
 
-    `loaded` is a `OncePerProcess` of `load`, one for each worker. A block whose worker dies runs again
-    on another, so a task must give the same each time. Where one raises, what the others have finished by then is
-    yielded first. Whatever ends the iteration early takes the blocks that wait off the cluster.
+    `loaded` is a `OncePerProcess` of `load`, one for each worker. A block whose worker dies runs again on another, so a
+    task must give the same each time. If a task raises, results that others have finished by then are yielded first.
+    Ending the iteration early takes the waiting blocks off the cluster.
     """
     from distributed import as_completed
 

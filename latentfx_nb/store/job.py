@@ -1,4 +1,4 @@
-"""What one store holds: which clips, through which settings, by which encoder; how it is labelled and named."""
+"""One store's work: which clips, through which settings, by which encoder; its labels, its hashes and its name."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.store import StoreSpec, stored_parts, stored_values
 
 BLOCK = 8
-"""Clips in one task of a cluster: a few seconds of rendering, and what is lost with a worker that dies."""
+"""Clips in one task of a cluster: a few seconds of rendering, which are lost when a worker dies."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one store holds: the renders of `clips` that `settings` name, through `encoder`."""
+    """The latents that one store holds: of `clips` through `settings`, by `encoder`."""
 
     clips: ClipSet
     encoder: Encoder
@@ -51,7 +51,7 @@ class Job:
 
     @cached_property
     def hashes(self) -> list[str]:
-        """Those of the clips as the work begins: what changes later is another clip."""
+        """Hashes of the clips as the work begins: a clip that changes later is another one."""
         return self.clips.hashes()
 
     @cached_property
@@ -110,10 +110,10 @@ class Job:
         return "-".join([self.encoder.name, self.dim, *([effect] if effect else []), ""])
 
     def begun_at(self, place: str | Path) -> Job:
-        """Return the job with the settings of the sweep in the store there, if they are ours before these were rounded.
+        """Return the job with the settings of the sweep at `place`, if they are this job's but for their rounding.
 
-        Settings have had six digits since their last bits were found to differ between processors; stores that were
-        begun before are named after all their bits.
+        Settings are rounded to six digits, because their last bits differ between processors. Stores from before that
+        are named after all bits of theirs.
         """
         if self.dim != "value" or stored_parts(place).get("effects") in (None, self.parts["effects"]):
             return self
@@ -125,7 +125,7 @@ class Job:
         return replace(self, settings=settings, axis=self.axis.copy(data=values))
 
     def begun_in_cache(self) -> tuple[Job, Path]:
-        """Return where the job's store is in the cache, or is to be, and the job as `begun_at` there."""
+        """Return the job as `begun_at` its place in the cache, and that place, whether or not its store exists."""
         path = self.default_path()
         if self.dim == "value" and not path.exists():
             for other in sorted(path.parent.glob(f"{glob.escape(self._kind)}*.zarr")):

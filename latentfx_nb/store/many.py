@@ -1,4 +1,4 @@
-"""Blocks of clips encoded on the workers of a Dask cluster."""
+"""Blocks of clips, encoded on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from latentfx_nb.store.store import Store
 
 @dataclass(frozen=True)
 class _Block:
-    """What one task encodes, and what must be the same where it runs as where it was asked for."""
+    """One task: what it encodes, and what must be the same on the worker as where the work was begun."""
 
     rows: Sequence[int]
     clips: ClipSet
@@ -47,7 +47,7 @@ _Written = tuple[dict[int, NDArray[np.float32]], dict[int, Exception], StageSeco
 def fill_on_cluster(
     store: Store, job: Job, plan: EncodingPlan, rows: Sequence[int], part: str, client: Any
 ) -> Generator[Step, None, None]:
-    """Yield a step for each block that a worker has written; here it is listed."""
+    """Yield a step for each block that a worker has written, once it is listed in the ledger."""
     blocks = []
     for start in range(0, len(rows), BLOCK):
         some = rows[start : start + BLOCK]
@@ -66,7 +66,7 @@ def fill_on_cluster(
 
 
 def _sees_other_files(job: Job, bad: Mapping[int, Exception]) -> bool:
-    """Say whether a worker found every file of a block changed, and here one of them is as it was."""
+    """Return whether a worker found every file of a block changed while one of them is unchanged here."""
     return all(isinstance(error, ChangedClip) for error in bad.values()) and any(
         changed(job.clips[row : row + 1], job.hashes[row]) is None for row in bad
     )
@@ -91,6 +91,6 @@ def _encode_block(
                 found = keep_latents(block.place, row, block.clips[index : index + 1], block.hashes[index], one)
             if isinstance(found, np.ndarray):
                 means[row] = found
-            else:  # as what every machine can read back: errors of libraries need not be
+            else:  # as an error that every machine can unpickle, which errors of libraries may not be
                 bad[row] = found if isinstance(found, ChangedClip) else ValueError(str(found))
     return means, bad, stages

@@ -1,4 +1,4 @@
-"""One clip after the other: rendered ahead on threads, encoded, written; how long each takes, what is wrong."""
+"""Clips, one after the other: rendered ahead on threads, encoded, written; with the time and the faults of each."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from latentfx_nb.store.cluster import OncePerProcess
 from latentfx_nb.store.store import write_clip
 
 FAULTS = (ValueError, OSError)
-"""What is raised where a clip is read or rendered, and is about this clip alone."""
+"""Errors in reading or rendering a clip that concern this clip alone."""
 
 
 @dataclass(frozen=True)
 class EncodingPlan:
-    """Settings, batch size and thread count: the same for every writer of a store, so that all give the same bits."""
+    """Settings, batch size and thread count, the same for every writer of a store, so that all give the same bits."""
 
     settings: Sequence[Setting]
     batch: int
@@ -37,31 +37,31 @@ StageSeconds = dict[str, float]
 """Seconds that were spent waiting for renders, for the encoder and for the disk."""
 
 Step = tuple[int, dict[int, Exception], StageSeconds]
-"""How many clips are done with, which of them are bad and why, and the time they took."""
+"""How many clips are finished, which of them are bad and why, and the time they took."""
 
 
 def time_shares(stages: StageSeconds) -> str:
-    """Return where time goes, for the progress line: "render 61%, encode 30%, write 9%"."""
+    """Return each stage's share of the time, for the progress line: "render 61%, encode 30%, write 9%"."""
     total = sum(stages.values()) or 1.0
     return ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in stages.items())
 
 
 @contextmanager
 def timed(stages: StageSeconds, stage: str) -> Iterator[None]:
-    """Add to `stages` the seconds that what is done inside takes."""
+    """Add the seconds that the block inside takes to `stages[stage]`."""
     start = time.perf_counter()
     yield
     stages[stage] = stages.get(stage, 0.0) + time.perf_counter() - start
 
 
 Outcome = NDArray[np.float32] | Exception
-"""What became of a clip: its latents `[setting dim frame]`, or their averages, or what is wrong with it."""
+"""What became of a clip: its latents `[setting dim frame]`, or their time averages, or the error."""
 
 
 def encoded(
     clips: ClipSet, loaded: OncePerProcess, plan: EncodingPlan, stages: StageSeconds, workers: int | None = None
 ) -> Generator[Outcome, None, None]:
-    """Yield the latents of one clip after the other, or what is wrong; renders are made ahead, on other threads."""
+    """Yield each clip's latents, or its error, in order; renders are made ahead, on other threads."""
     encoder = loaded.get()
     renders = render_many(clips, plan.settings, workers=workers, then=partial(model_inputs, encoder), faults=FAULTS)
     with closing(renders):
@@ -75,7 +75,7 @@ def encoded(
 
 
 def latents_of(encoder: Encoder, inputs: NDArray[np.float32], batch: int) -> Outcome:
-    """Return the latents of one clip's renders, or the ValueError that they are none which can be kept."""
+    """Return the latents of one clip's renders, or a ValueError if they cannot be kept."""
     try:
         batches = [inputs[i : i + batch] for i in range(0, len(inputs), batch)]
         latents = np.concatenate([encode_inputs(encoder, one) for one in batches])
@@ -87,7 +87,7 @@ def latents_of(encoder: Encoder, inputs: NDArray[np.float32], batch: int) -> Out
 
 
 def keep_latents(place: str, row: int, clip: ClipSet, digest: str, found: Outcome) -> Outcome:
-    """Write a clip's latents into the store at `place` and return their time averages, or what is wrong with it."""
+    """Write a clip's latents into the store at `place`; return their time averages, or the clip's error."""
     found = changed(clip, digest) or found
     if isinstance(found, Exception):
         return found
@@ -96,11 +96,11 @@ def keep_latents(place: str, row: int, clip: ClipSet, digest: str, found: Outcom
 
 
 class ChangedClip(ValueError):
-    """A clip's file is not the one any more after which the store was named."""
+    """A clip's file changed since the store was named after it, or is gone."""
 
 
 def changed(clip: ClipSet, digest: str) -> ChangedClip | None:
-    """Return what to say of a single clip if its file is another than when its `digest` was taken."""
+    """Return an error if the file of a single clip changed since its `digest` was taken, else None."""
     file = clip.table["file"].iat[0]
     if clip.hashes() == [digest] and Path(file).is_file():
         return None

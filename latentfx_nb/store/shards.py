@@ -1,8 +1,8 @@
-"""The shards of a store on this machine's disks, read as they lie: one checksum a render, one conversion a clip.
+"""A reader of a store's shards on this machine's disks: one checksum a render, one conversion a clip.
 
 zarr, which writes them, spends half a millisecond of Python on each chunk, so a pass over ten thousand renders would
 take seconds. The layout is zarr's `sharding_indexed`: chunks in any order, each followed by its crc32c, then an index
-of their offsets and lengths with a crc32c of its own. What is missing, and what was changed, means what it means there.
+of their offsets and lengths with a crc32c of its own. Missing and damaged chunks are treated as zarr treats them.
 """
 
 from __future__ import annotations

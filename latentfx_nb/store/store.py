@@ -1,10 +1,11 @@
 """Latents on disk: a zarr group that survives being killed, on this machine or at a URL that fsspec knows.
 
 A store has one shard a clip, so that one render is read alone and one clip is written at once. Chunks carry a checksum.
-A ledger beside them gets a record, with the clip's time averages, after its shard is on disk: what has no record, or
-no whole shard, is encoded again. Several writers may fill one store, each with a ledger of its own: shards take their
-names only when they are whole, and whoever writes a clip writes the same bits. What says how to read and go on with a
-store has checksums too, kept in its attributes. `verify` reads all of it."""
+A ledger beside them gets a record, with the clip's time averages, after the clip's shard is on disk: a clip without a
+record, or without a whole shard, is encoded again. Several writers may fill one store, each with a ledger of its own:
+shards take their names only when they are whole, and every writer gives a clip the same bits. The store's description
+and labels have checksums too, kept in its attributes.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ from latentfx_nb.store.folders import LocalFolder, RemoteFolder, folder_at, is_l
 from latentfx_nb.store.ledger import LEDGER, checksum_of, ledgers, read_records, record, record_type
 from latentfx_nb.store.shards import is_intact, shard_bytes, shard_name
 
-# What zarr says of storing float16 and text is known here: both are stored as its own codecs define.
+# zarr warns of float16 and text, which are stored here as its own codecs define.
 warnings.filterwarnings("ignore", message="Numcodecs codecs are not in the Zarr version 3 specification")
 
 
@@ -49,8 +50,8 @@ UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 class StoreSpec:
     """What a store is to hold: latents `(clip, *, dim, frame)`, their labels, and a hash of each thing they depend on.
 
-    The second dim is `effect` or `value`. `parts` are named, so that a refusal can say what differs; `versions` are
-    those of the libraries that render, whose hash is in the part `effects`.
+    `axis` names the second dim, "effect" or "value". `parts` maps clips, effects and encoder to their hashes, so that a
+    refusal can say which differ. `versions` are those of the libraries that render, which the hash of effects covers.
     """
 
     shape: tuple[int, int, int, int]
@@ -73,9 +74,9 @@ class Store:
 
     @contextmanager
     def lock(self, part: str = "") -> Iterator[None]:
-        """Keep a second writer of the same part out; nothing can at a URL.
+        """Keep out a second writer of the same part, which is not possible at a URL.
 
-        It is the kernel's lock on an open file, so one left by a killed process, of whatever age, keeps nobody out.
+        The lock is the system's, on an open file: it ends with its process, killed or not.
         """
         with ExitStack() as held:
             with explaining_write_errors(str(self)):
@@ -85,8 +86,8 @@ class Store:
     def create(self, batch: int, threads: int) -> None:
         """Make the empty store, unless it is there.
 
-        The batch and the encoder's threads are part of it: others may round differently, and whoever goes on with it
-        has to give the same bits. Raises OSError if the disk cannot hold the latents.
+        Batch and threads of the encoder are kept in it: others may round differently, and a run that continues it has
+        to give the same bits. Raises OSError if the disk cannot hold the latents.
         """
         if self.folder.exists():
             return
@@ -108,7 +109,7 @@ class Store:
     def checked(self) -> tuple[int, int | None]:
         """Return batch and threads with which this store is encoded; raise ValueError if it holds anything else.
 
-        The threads of stores that were begun before there was a choice are None.
+        The threads are None in stores from before there was a choice.
         """
         document = read_document(self.folder)
         check_description(self.folder, document, [ARRAY])
@@ -124,7 +125,7 @@ class Store:
         return attributes["batch"], attributes.get("threads")
 
     def _other_versions(self, attributes: Mapping[str, Any]) -> str:
-        """Say which libraries rendered it in other versions; stores that were begun before they were named say none."""
+        """Return which libraries rendered the store in other versions; older stores do not name them."""
         here = self.spec.versions
         there = {name: v for name, v in attributes.get("versions", here).items() if v != here.get(name)}
         if not there:
@@ -133,7 +134,7 @@ class Store:
         return f": it was rendered with {made}, and here is {installed}"
 
     def is_complete(self) -> bool:
-        """Say whether it is there and every clip in it; raise ValueError if something else is there."""
+        """Return whether the store exists and holds every clip; raise ValueError if another one is in its place."""
         if not self.folder.exists():
             return False
         self.checked()
@@ -155,7 +156,7 @@ class Store:
             self.folder.append(f"{LEDGER}{part and '.'}{part}.bin", records, record_type(self.spec.shape[1:3]).itemsize)
 
     def check_finished(self, rows: Sequence[int], finished: Mapping[int, Any] | None = None) -> None:
-        """Raise OSError if any of the rows is not finished, which after a run means that what was written is gone."""
+        """Raise OSError if any of the rows is not finished: after a run that means that written clips are gone."""
         lost = sorted(set(rows) - set(self.finished() if finished is None else finished))
         if lost:
             raise OSError(
@@ -166,7 +167,7 @@ class Store:
 
     @contextmanager
     def explaining_a_full_disk(self) -> Iterator[None]:
-        """Say of a full disk what it did not cost."""
+        """Say in a full disk's error which clips are kept."""
         try:
             yield
         except OSError as error:
@@ -178,7 +179,7 @@ class Store:
     def latents(self) -> xr.DataArray:
         """Return the latents, float32, read lazily.
 
-        Where a chunk is read whose checksum differs, ValueError is raised; a shard that is not there reads as NaN.
+        Reading a chunk whose checksum differs raises ValueError; a missing shard reads as NaN.
         """
         spec = self.spec
         array = xr.DataArray(self.folder.latents(("clip", spec.axis, "dim", "frame"), spec.shape), name="latents")
@@ -206,9 +207,9 @@ def stored_parts(place: str | Path) -> Mapping[str, str]:
 
 
 def stored_values(place: str | Path) -> NDArray[np.float64]:
-    """Return the settings `[value]` of the sweep in a store, bit for bit, none if it holds no sweep.
+    """Return the settings `[value]` of the sweep in a store, bit for bit; an empty array if it holds no sweep.
 
-    Raises ValueError if they are not as they were written.
+    Raises ValueError if they changed since they were written.
     """
     folder = folder_at(place)
     own = [name for name in folder.names() if name.startswith("value/")]
@@ -230,17 +231,17 @@ def write_clip(place: str, row: int, latents: NDArray[np.float32]) -> None:
 
 
 def _clear(shard: Path, shape: tuple[int, ...]) -> None:
-    """Remove what killed runs left where a shard is to be written."""
-    for unfinished in shard.parent.glob(f"{shard.stem}.*.partial"):  # as zarr names what it has not yet written whole
+    """Remove what killed runs left at a shard's name."""
+    for unfinished in shard.parent.glob(f"{shard.stem}.*.partial"):  # zarr's names for unfinished files
         unfinished.unlink(missing_ok=True)
-    # zarr reads a shard's index before it writes one, and one torn or changed would stop it.
+    # zarr reads the old shard's index before it writes a new one, and would stop at a damaged one.
     if shard.exists() and not is_intact(shard, shape):
         shard.unlink()
 
 
 @contextmanager
 def explaining_write_errors(place: str) -> Iterator[None]:
-    """Say what to do where nothing can be written."""
+    """Add a remedy to the error of a place that cannot be written to."""
     try:
         yield
     except OSError as error:
@@ -262,13 +263,13 @@ def create_array(group: zarr.Group, shape: tuple[int, int, int, int], axis: str)
         filters=[AsType(encode_dtype="float16", decode_dtype="float32")],
         compressors=[Crc32cCodec()],  # latents barely compress: a checksum is worth more
         chunk_key_encoding={"name": "default", "separator": "."},
-        fill_value=float("nan"),  # not even a shard deleted behind our back reads as zeros
+        fill_value=float("nan"),  # so that not even a deleted shard reads as zeros
         dimension_names=("clip", axis, "dim", "frame"),
     )
 
 
 def read_document(folder: LocalFolder | RemoteFolder) -> dict[str, Any]:
-    """Return what zarr.json says of the store; raise ValueError if it is none, or one of another version."""
+    """Return the content of the store's zarr.json; raise ValueError if it is no store, or one of another format."""
     try:
         document = json.loads(folder.read("zarr.json"))
         attributes = document["attributes"]
@@ -286,9 +287,9 @@ def read_document(folder: LocalFolder | RemoteFolder) -> dict[str, Any]:
 def check_description(
     folder: LocalFolder | RemoteFolder, document: Mapping[str, Any], names: Sequence[str] | None = None
 ) -> None:
-    """Raise ValueError if zarr.json or a file of `names` (None: labels and all) is not as it was written.
+    """Raise ValueError if zarr.json or a file of `names` (None: all that have checksums) changed since it was written.
 
-    Stores that were begun before there were these checksums have none.
+    Older stores have no such checksums.
     """
     checksums = document["attributes"].get("checksums")
     if checksums is None:

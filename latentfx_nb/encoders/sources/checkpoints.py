@@ -1,6 +1,6 @@
-"""The paper's checkpoints: turned into safetensors once, from the user's own download, and read from there.
+"""The paper's checkpoints, which a user downloads: converted to safetensors once, and read from these.
 
-Both are Lightning checkpoints, so pickles: they are read with `weights_only=True` and never needed again.
+Both are Lightning checkpoints, so pickles: they are read once, with `weights_only=True`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ N = TypeVar("N", bound=SizedByWeights)
 
 @dataclass(frozen=True)
 class Part:
-    """One network of a checkpoint: the file it goes to, what its keys begin with, what it is."""
+    """One network of a checkpoint: the file that it is written to, the prefix of its keys, and its class."""
 
     file: str
     prefix: str
@@ -40,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published model: where to get it, what is known of its licence, and its parts."""
+    """A published model: where to get it, what is known of its licence, and its networks."""
 
     family: str
     source: str
@@ -48,7 +48,7 @@ class Checkpoint:
     sha256: str | None  # of the published file; None: there is none to compare with
 
     def weights(self, *files: str, size_mb: float) -> ConvertedWeights:
-        """Return the entry by which converted files are found."""
+        """Return converted files of this checkpoint, to be found and verified."""
         return ConvertedWeights(self.family, files, self.source, size_mb)
 
 
@@ -81,15 +81,15 @@ STACKED = Checkpoint(
 )
 
 CHECKPOINTS: Mapping[str, Checkpoint] = {checkpoint.family: checkpoint for checkpoint in (DIFFAE, STACKED)}
-"""What `python -m latentfx_nb convert` knows, by name."""
+"""Checkpoints that `python -m latentfx_nb convert` knows, by name."""
 
 
 def convert(family: str, path: str | Path, folder: str | Path | None = None, sha256: str | None = None) -> list[Path]:
     """Write a checkpoint's networks, their averaged (EMA) weights, as safetensors into `folder`; return the files.
 
     `folder` is by default where `load_encoder` looks. The file at `path` is mapped and not read whole, one network is
-    written at a time, and nothing of it is run. Its sha256 has to be the published one, or, for one of your own, the
-    `sha256` that you give; where neither is known it is taken as it is.
+    written at a time, and no code in it is run. Its sha256 has to be the published one or, for a checkpoint of your
+    own, the `sha256` that you give; where neither is known it is not checked.
 
     Raises ValueError for an unknown family, another sha256, a file that is no checkpoint of this model or that would
     run code when read, and FileNotFoundError if there is none at `path`.
@@ -113,7 +113,7 @@ def convert(family: str, path: str | Path, folder: str | Path | None = None, sha
 
 
 def sources(family: str | None = None) -> str:
-    """Return where to get the checkpoint of `family`, or all of them, and what is known of the licence, one a line."""
+    """Return a line for the checkpoint of `family`, or for each: where to get it, what is known of its licence."""
     chosen = CHECKPOINTS.values() if family is None else [_known(family)]
     return "\n".join(f"{checkpoint.family}: {checkpoint.source}." for checkpoint in chosen)
 
@@ -175,7 +175,7 @@ def _read(path: Path) -> Mapping[str, torch.Tensor]:
 def _networks(
     checkpoint: Checkpoint, state: Mapping[str, torch.Tensor], path: Path
 ) -> dict[str, dict[str, torch.Tensor]]:
-    """Return file name -> weights of each part that is there, checked to be all that its network needs and no more."""
+    """Return file name -> weights of each part that is there; all that its network needs, and no more."""
     networks = {}
     for part in checkpoint.parts:
         weights = {key.removeprefix(part.prefix): value for key, value in state.items() if key.startswith(part.prefix)}
@@ -190,7 +190,7 @@ def _networks(
 
 
 def _check_size(networks: Mapping[str, Mapping[str, torch.Tensor]], path: Path) -> None:
-    """Refuse tensors that are larger written than read: one number can be made to stand for a terabyte of them."""
+    """Raise ValueError for tensors that are larger written than read: one number can stand for a terabyte of them."""
     claimed = sum(
         tensor.numel() * tensor.element_size() for weights in networks.values() for tensor in weights.values()
     )
@@ -210,7 +210,7 @@ def _check(part: Part, weights: Mapping[str, torch.Tensor], path: Path) -> None:
 
 
 def _line(error: Exception) -> str:
-    """Return what an error says without torch's line breaks, shortened: a state dict's can name 900 keys."""
+    """Return an error's text in one line, shortened: a state dict's can name 900 keys."""
     return textwrap.shorten(str(error), 400, placeholder=" ...")
 
 

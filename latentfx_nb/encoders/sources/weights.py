@@ -1,5 +1,4 @@
-"""Find, fetch and verify the weights of encoders: public files, models of the Hugging Face Hub, checkpoints that the
-user converted, and what ships with the package.
+"""Find, fetch and verify weights: public files, models of the Hugging Face Hub, converted checkpoints, shipped files.
 
 Every kind has a `family`, a subfolder of `LATENTFX_WEIGHTS` that is searched first, and `find`, which downloads
 nothing, and `fetch`. Nothing is unpickled here.
@@ -28,7 +27,7 @@ SUMS = "SHA256SUMS"
 class Weights:
     """The files of one model family: a folder name, a pinned public address, and each file's sha256.
 
-    Of a file whose whole digest is not known, the first digits that its publisher put into its name will do.
+    Where a publisher gives only the first digits of a digest, in the file's name, these are compared.
     """
 
     family: str
@@ -55,7 +54,7 @@ class Weights:
         return paths
 
     def fetch(self, folder: str | Path | None = None) -> dict[str, Path]:
-        """Return what `find` returns, downloading into the cache what is not here yet; every byte is verified.
+        """Return what `find` returns; files that are not here yet are downloaded into the cache. All are verified.
 
         Nothing is downloaded where `folder` names the place to look.
 
@@ -104,7 +103,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class ShippedWeights:
-    """Files in `bundled/weights/`, verified by the digests beside them; a folder of your own may replace them."""
+    """Files in `bundled/weights/`, verified by the digests beside them, or in a folder of yours, taken as they are."""
 
     files: tuple[str, ...]
 
@@ -182,7 +181,7 @@ class ConvertedWeights:
             )
         for name, path in found.items():
             sums = _read_sums(path.parent) if (path.parent / SUMS).is_file() else {}
-            if sums.get(name, file_digest(path)) != file_digest(path):
+            if name in sums and file_digest(path) != sums[name]:
                 raise ValueError(f"{path} was changed after it was converted; convert the checkpoint again")
         return found
 
@@ -235,7 +234,7 @@ class HubWeights:
         return files_hash(folder / name for name in self.files)
 
     def licence_step(self) -> str:
-        """Return what has to be done before a gated model can be fetched."""
+        """Return the step that a gated model needs before it can be fetched."""
         return f"accept its licence at {self.url} with an account of yours, then run: hf auth login"
 
     def _in_repo(self, name: str) -> str:
@@ -313,7 +312,7 @@ def _first_with(names: Iterable[str], family: str, folder: str | Path | None) ->
 def check_archive(path: Path) -> None:
     """Raise ValueError if `path` is a zip archive of torch's that would unpack to more than it holds.
 
-    torch stores and never compresses, so one that was packed, or whose entries overlap, is made to fill the memory.
+    torch never compresses, so an archive with compressed or overlapping entries was made to fill the memory.
     """
     if not zipfile.is_zipfile(path):
         return
