@@ -24,8 +24,9 @@ from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from latentfx_nb.encoders import list_encoders, load_encoder
-from latentfx_nb.encoders.base import batch_size, choose_device
+from latentfx_nb.encoders.devices import choose_device
 from latentfx_nb.encoders.nets.soundstream import SoundStreamEncoder
+from latentfx_nb.encoders.running import batch_size
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.sound import audio
 

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from benchmarks.common import run_alone
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store.encode import encode_effects

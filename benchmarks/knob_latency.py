@@ -26,7 +26,7 @@ from latentfx_nb.analysis.pca import fit_pca
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, Encoder, list_encoders, load_encoder
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages import KnobPaths
 from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
 from latentfx_nb.serving import server

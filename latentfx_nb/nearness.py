@@ -1,13 +1,12 @@
-"""Keep what was made of computed numbers, and find it again: by nearness, as no hash of such numbers would.
+"""A cache of results made from computed numbers, found again by nearness: a hash of such numbers would miss them.
 
-Processors differ in the last bits of all that they compute. So what follows from computed numbers is kept under an
-exact name (settings, shapes, weights, versions) with a sketch of the numbers, and found where the sketch is the same
-but for last bits. One folder serves unlike machines. Any file may be deleted: what it held is computed again.
+Processors differ in the last bits of what they compute. So a result is kept under an exact name (settings, shapes,
+weights, versions) with a sketch of the numbers it was made from, and is found if a sketch differs in last bits only.
+Machines with unlike processors can share one folder. Any file may be deleted: its result is computed again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import re
@@ -20,16 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentfx_nb.cache import keep, kept
+from latentfx_nb.cache import digest, keep, kept
 
 SUMS = 4
-"""Random sums that tell a row of an input from others."""
+"""Random sums by which one row of an input is told from another."""
 
 NEAR = 1e-4
-"""Share of the rms by which they may be off: last bits stay below a tenth of it, and stored latents are no finer."""
+"""Share of the rms by which near sums may differ: last bits stay below a tenth of it; float16 latents are no finer."""
 
 FORMAT = 1
-"""Of what is kept here: counts up when files or sketches are made in another way."""
+"""Version of files and sketches, which counts up when they are made in another way."""
 
 
 def random_sums(rows: NDArray[Any]) -> NDArray[np.float32]:
@@ -42,9 +41,9 @@ def random_sums(rows: NDArray[Any]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
-    """What tells an input from all others, whichever processor made its last bits.
+    """Random sums of an input, by which it is recognised whichever processor made its last bits.
 
-    sums: `[row sum]`. scale: `[row 1]`, the rms that a difference is measured by.
+    sums: `[row sum]`. scale: `[row 1]`, the rms that differences are divided by.
     """
 
     sums: NDArray[np.float32]
@@ -61,30 +60,30 @@ class Sketch:
 
     @property
     def label(self) -> NDArray[np.float32]:
-        """What all rows sum up to `[sum]`: it stands in a file's name, so that most others need not be read."""
+        """The sums over all rows `[sum]`. A file's name holds them, so that few files need be read to find one."""
         return self.sums.sum(axis=0, dtype=np.float64).astype(np.float32)
 
     def may_be(self, labels: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Return which of `labels [file sum]` an input that is near may have."""
+        """Return which of `labels [file sum]` could be those of a near input."""
         with np.errstate(invalid="ignore"):
             return (np.abs(labels - self.label) <= NEAR * self.scale.sum()).all(axis=1)
 
     def distance(self, sums: NDArray[np.float32]) -> float:
-        """Return by how much an input's sums are off at most, as a share of the rms."""
+        """Return the largest difference of an input's sums from these, as a share of the rms."""
         with np.errstate(invalid="ignore"):
             return float((np.abs(sums - self.sums) / self.scale).max(initial=0.0))
 
 
 def keep_near(folder: Path, name: str, sketch: Sketch, made: NDArray[Any], what: str, most: int) -> None:
-    """Keep an array that was made of an input, for `kept_near`; of more than `most` files in the folder the oldest go.
+    """Keep an array that was made from an input, for `kept_near`; the oldest of more than `most` files are deleted.
 
-    A folder that cannot be written to is announced, with `what` was to be kept.
+    If the folder cannot be written to, a warning says that `what` is not kept.
     """
     content = io.BytesIO(sketch.sums.astype("<f4").tobytes())
     content.seek(0, os.SEEK_END)
     np.save(content, made, allow_pickle=False)
     label = sketch.label.astype("<f4").tobytes().hex()
-    keep(folder / f"{_digest(name)}-{label}-{uuid.uuid4().hex[:8]}.kept", content.getvalue(), what)
+    keep(folder / f"{_stem(name)}-{label}-{uuid.uuid4().hex[:8]}.kept", content.getvalue(), what)
     with suppress(OSError):  # another process may be making room too
         files = sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime)
         for old in files[:-most]:
@@ -92,9 +91,10 @@ def keep_near(folder: Path, name: str, sketch: Sketch, made: NDArray[Any], what:
 
 
 def kept_near(folder: Path, name: str, sketch: Sketch) -> NDArray[Any] | None:
-    """Return what was made of the nearest input, if that differs in last bits only and every bit is as it was kept.
+    """Return the array made from the nearest input, if that differs in last bits only; None if there is none.
 
-    `name` holds all that it was made with besides the input, and nothing that was computed.
+    `name` holds all that the array depends on besides the input, and nothing that was computed. Damaged files are
+    passed over.
     """
     read = [(path, _read(path, sketch)) for path in _candidates(folder, name, sketch)]
     found = [(distance, path, made) for path, (distance, made) in read if distance <= NEAR]
@@ -106,19 +106,20 @@ def kept_near(folder: Path, name: str, sketch: Sketch) -> NDArray[Any] | None:
     return made
 
 
-def _digest(name: str) -> str:
-    return hashlib.sha256(f"{FORMAT} {name}".encode()).hexdigest()[:32]
+def _stem(name: str) -> str:
+    """Return the start of the names of all files that are kept under `name`."""
+    return digest(f"{FORMAT} {name}")[:32]
 
 
 def _candidates(folder: Path, name: str, sketch: Sketch) -> list[Path]:
-    named = re.compile(rf"{_digest(name)}-([0-9a-f]{{{8 * SUMS}}})-[0-9a-f]{{8}}\.kept")
+    named = re.compile(rf"{_stem(name)}-([0-9a-f]{{{8 * SUMS}}})-[0-9a-f]{{8}}\.kept")
     found = [matched for matched in map(named.fullmatch, os.listdir(folder) if folder.is_dir() else ()) if matched]
     labels = np.frombuffer(bytes.fromhex("".join(matched[1] for matched in found)), "<f4").reshape(-1, SUMS)
     return [folder / found[i][0] for i in np.flatnonzero(sketch.may_be(labels))]
 
 
 def _read(path: Path, sketch: Sketch) -> tuple[float, NDArray[Any] | None]:
-    """Return how far a file's input is from this one, infinitely far in a damaged file, and what was made of it."""
+    """Return the distance of a file's input from this one (infinite for a damaged file), and the array made from it."""
     content, size = kept(path), sketch.sums.nbytes
     if content is None:
         return np.inf, None

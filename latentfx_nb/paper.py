@@ -9,7 +9,7 @@ SAMPLE_RATE_HZ = 48_000
 """Sample rate of every clip (section 2.2)."""
 
 CLIP_SAMPLES = 262_144
-"""Samples in a clip: 5.4 s (section 2.2), 2**18 exactly, from which every printed latent size follows."""
+"""Samples in a clip: 2**18, from which every printed latent size follows. Section 2.2 says 5.4 s; it is 5.46 s."""
 
 CLIPS_PER_INSTRUMENT = 512
 """Guitar clips, of GuitarSet, and piano clips, of MAESTRO, in the paper's data set (section 2.2). It has guitars "of
@@ -19,7 +19,7 @@ MAESTRO_YEAR = 2018
 """The year of MAESTRO that the piano clips are taken from (section 2.2)."""
 
 CHOICE_SEED = 0
-"""Draws which clips of those recordings are taken. Ours: the paper does not say which it took."""
+"""Seed that draws the clips from those recordings. Ours: the paper does not say which clips it took."""
 
 EFFECT_SETTINGS = {
     "CLN": {},

@@ -1,13 +1,12 @@
-"""What a run depended on: versions, hashes, settings and seeds, to lie beside a figure or a table.
+"""A report of what results depend on: versions, hashes, settings and seeds, to keep beside a figure or a table.
 
-Two reports that agree but for time and place were made by the same code on the same data; where `instructions` differ,
-as they do between processors, results differ in their last bits. Of the environment only
-variables of a fixed list are named, and the home folder is written `~`, so that a report may be passed on.
+Two reports that agree in all but time and place were made by the same code on the same data. Where `instructions`
+differ, as between processors, results differ in their last bits. A report may be passed on: it names only variables of
+a fixed list, and writes `~` for the home folder.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -35,10 +34,10 @@ from latentfx_nb.analysis.prepared import CLOUD_FRAMES
 from latentfx_nb.analysis.shipped import POINTS
 from latentfx_nb.analysis.training import ProbeConfig
 from latentfx_nb.analysis.umap import UMAP_METRIC, fit_umap
-from latentfx_nb.cache import cache_dir
+from latentfx_nb.cache import cache_dir, digest, file_digest
 from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, settings_hash
 from latentfx_nb.encoders import present_hashes
-from latentfx_nb.encoders.base import compute_devices, cpu_instructions
+from latentfx_nb.encoders.devices import compute_devices, cpu_instructions
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store.decoding import SEED as DECODING_SEED
 
@@ -57,11 +56,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def run_report() -> dict[str, Any]:
-    """Return what results of this installation depend on, ready for JSON.
+    """Return a report on this installation, ready for JSON.
 
     Sections: `made`, `package`, `system`, `versions` (of all that the package and its extras ask for), `settings`,
     `encoders` (weights of those that are ready), `clips`, `effects`, `parameters`, `points` (that ship) and `stores`
-    (in the cache). Digests are sha256. Weights and clips are read for them: a second, or more with large models.
+    (in the cache). Digests are sha256. Reading weights and clips for them takes a second, or more with large models.
     """
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -109,7 +108,7 @@ def _package() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
-    """Return what git says of the checkout, None where it is not installed or does not trust the folder."""
+    """Return git's answer about the checkout, None where git is not installed or does not trust the folder."""
     command = ["git", "-C", str(CHECKOUT), *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
@@ -141,7 +140,7 @@ def _instructions() -> dict[str, str]:
 def _versions() -> dict[str, str]:
     """Return the version of each installed distribution that the package or one of its extras names."""
     requirements = importlib.metadata.requires("latentfx-nb") or []
-    names = sorted({re.match(r"[\w.-]+", one)[0] for one in requirements}, key=str.lower)
+    names = sorted({name for one in requirements for name in re.findall(r"^[\w.-]+", one)}, key=str.lower)
     found = {}
     for name in names:
         try:
@@ -154,11 +153,11 @@ def _versions() -> dict[str, str]:
 def _clips() -> dict[str, Any]:
     clips = load_clips("bundled")
     digests = dict(zip(clips.table["clip"], clips.hashes(), strict=True))
-    return {"bundled": len(clips), "together": _hash(list(digests.values())), "each": digests}
+    return {"bundled": len(clips), "together": digest(list(digests.values())), "each": digests}
 
 
 def _effects() -> dict[str, Any]:
-    """Return the hashes that stored renders are keyed by: of Table 1, and of each first knob's sweep."""
+    """Return the hashes in stored renders' keys: of Table 1, and of the sweep of each effect's first knob."""
     sweeps = {}
     for label in TURNABLE:
         knob = EFFECTS[label].knob()
@@ -169,7 +168,7 @@ def _effects() -> dict[str, Any]:
 
 
 def _parameters() -> dict[str, Any]:
-    """Return seeds and parameters as the functions have them that a notebook calls without any."""
+    """Return the seeds and parameters that functions take where a notebook gives none."""
     umap, scores = _defaults(fit_umap), _defaults(algebra_scores)
     return {
         "choice of clips": {"seed": paper.CHOICE_SEED},
@@ -203,18 +202,10 @@ def _stores() -> Iterator[dict[str, Any]]:
             yield {"store": path.name, "unreadable": True}
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _folder_digest(folder: Path) -> str:
     """Return one sha256 over the names and contents of all files in a folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return _hash([[path.relative_to(folder).as_posix(), _digest(path)] for path in files])
-
-
-def _hash(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
 
 
 def _without_home(text: str) -> str:

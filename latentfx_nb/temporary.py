@@ -1,7 +1,7 @@
-"""A process's temporary folder, which goes with it however it ends: what was killed is cleared away by the next one.
+"""A process's temporary folder. The process removes it at its end; the next one removes the folders of killed ones.
 
-Beside each folder stands a file that its process holds locked. The system lets go of a lock when its process ends,
-killed or not, so a lock that can be had is that of a folder left over: no age and no process id is guessed at.
+Beside each folder stands a file that its process holds locked. The system releases the lock when the process ends,
+killed or not. So a lock that can be taken belongs to a folder left over: no age and no process id has to be guessed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from filelock import FileLock
 PREFIX = "latentfx-"
 
 LAST = -1000
-"""After multiprocessing has removed its own folder, at -100, which may lie in a process's."""
+"""Priority below that of multiprocessing, -100, which first removes a folder of its own that may lie in this one."""
 
 
 def process_folder() -> Path:
-    """Return the folder for this process's temporary files, its own; the first call removes what ended ones left."""
+    """Return this process's own folder for temporary files; the first call removes the folders of ended processes."""
     return _folder_of(os.getpid())
 
 
@@ -33,7 +33,7 @@ def _folder_of(process: int) -> Path:
     _sweep(Path(tempfile.gettempdir()))
     folder = Path(tempfile.gettempdir(), f"{PREFIX}{secrets.token_hex(4)}")
     lock = FileLock(f"{folder}.lock", thread_local=False)
-    lock.acquire()  # first: a folder never stands without its lock
+    lock.acquire()  # before the folder is made, so that none is ever without its lock
     folder.mkdir(mode=0o700)
     Finalize(None, _leave, (process, lock), exitpriority=LAST)
     return folder
@@ -41,7 +41,7 @@ def _folder_of(process: int) -> Path:
 
 def _leave(process: int, lock: FileLock) -> None:
     if os.getpid() == process:  # and not one forked from it
-        with suppress(OSError):  # what cannot be removed now is left to the next process
+        with suppress(OSError):  # the next process removes what cannot be removed now
             _remove(lock)
 
 

@@ -192,16 +192,16 @@ def warm_cache(own_cache, shared_cache, monkeypatch):
 def no_weights(monkeypatch, own_cache):
     """A machine without Lyra's weights and without a network."""
 
-    from latentfx_nb import encoders
+    from latentfx_nb.encoders import registry
 
     def unreachable(*_arguments, **_options):
         raise OSError("there is no network")
 
     monkeypatch.setenv("LATENTFX_WEIGHTS", str(own_cache / "nothing"))
     monkeypatch.setattr("pooch.retrieve", unreachable)
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
     yield
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
 
 
 @pytest.fixture
@@ -223,20 +223,20 @@ def bulk(monkeypatch):
 @pytest.fixture
 def toy(monkeypatch):
     """An encoder with a decoder that can be held up, known to the panels for this test."""
-    from latentfx_nb import encoders
+    from latentfx_nb.encoders import registry
     from tests.on_pages import Toy
 
     encoder = Toy()
-    monkeypatch.setitem(encoders._registered, "toy", encoder)
+    monkeypatch.setitem(registry.REGISTERED, "toy", encoder)
     yield encoder
     encoder.go.set()
 
 
 @pytest.fixture
 def summary(monkeypatch):
-    from latentfx_nb import encoders
+    from latentfx_nb.encoders import registry
     from tests.on_pages import Summary
 
     encoder = Summary()
-    monkeypatch.setitem(encoders._registered, "summary", encoder)
+    monkeypatch.setitem(registry.REGISTERED, "summary", encoder)
     return encoder

@@ -6,11 +6,11 @@ import argparse
 
 import torch
 
+from latentfx_nb.cache import file_digest
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.nets.soundstream import SoundStreamDecoder, SoundStreamEncoder
 from latentfx_nb.encoders.nets.unet import DiffusionUNet
 from latentfx_nb.encoders.sources.checkpoints import convert
-from latentfx_nb.encoders.sources.weights import digest
 from tests.paper_networks import random_weights
 
 STRIDES_1 = (2, 2, 2, 2, 2)
@@ -56,6 +56,6 @@ def save_converted(family, folder):
     """Write a narrow checkpoint and convert it into `folder` by the real path; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     path = save_checkpoint(family, folder / "narrow.ckpt")
-    convert(family, path, folder, sha256=digest(path))
+    convert(family, path, folder, sha256=file_digest(path))
     path.unlink()
     return folder

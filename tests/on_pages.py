@@ -16,7 +16,7 @@ import torch
 from latentfx_nb.analysis import prepared
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.encoders.base import decode_latents, encode_clips
+from latentfx_nb.encoders.running import decode_latents, encode_clips
 from latentfx_nb.pages.worker import main
 from latentfx_nb.sound.audio import loudness_lufs, normalise
 from tests.speed import PATIENCE_S

@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 import pytest
 
 from latentfx_nb.analysis import prepared
-from latentfx_nb.encoders import _BUILT_IN, _load, list_encoders, load_encoder, stacked, vggish
+from latentfx_nb.encoders import list_encoders, load_encoder, stacked, vggish
 from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.encoders.registry import BUILT_IN, load_built_in
 from latentfx_nb.pages import (
     effect_clusters,
     knob_paths,
@@ -140,15 +141,15 @@ def at_hand(tiny_models, tmp_path, monkeypatch):
         family = name.partition("-")[0] if name.startswith(("stacked", "vggish")) else name
         (tmp_path / family).symlink_to(folder)
         if family == "vggish":
-            monkeypatch.setitem(_BUILT_IN, name, replace(_BUILT_IN[name], weights=vggish.WEIGHTS))
+            monkeypatch.setitem(BUILT_IN, name, replace(BUILT_IN[name], weights=vggish.WEIGHTS))
         monkeypatch.setenv("LATENTFX_WEIGHTS", str(tmp_path))
         monkeypatch.setattr(stacked, "STEPS", 1)
         monkeypatch.setattr(prepared, "encode_sweep", partial(encode_sweep, n=6))  # 32 take five times as long
         assert list_encoders().loc[name, "present"]
 
-    _load.cache_clear()
+    load_built_in.cache_clear()
     yield put
-    _load.cache_clear()
+    load_built_in.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import time
 from pathlib import Path
 
 import platformdirs
 import pytest
 
-from latentfx_nb.cache import atomic_write, cache_dir
+from latentfx_nb import cache
+from latentfx_nb.cache import atomic_write, cache_dir, digest, file_digest
 
 
 def test_cache_dir_is_the_folder_that_the_variable_names(monkeypatch, tmp_path):
@@ -59,3 +63,27 @@ def test_atomic_write_replaces(tmp_path):
         with atomic_write(path) as file:
             file.write(content)
     assert path.read_bytes() == b"short"
+
+
+def test_a_digest_is_of_bytes_of_text_or_of_sorted_json():
+    assert digest(b"abc") == digest("abc") == hashlib.sha256(b"abc").hexdigest()
+    assert digest({"b": [1, 2.5], "a": None}) == digest('{"a": null, "b": [1, 2.5]}')
+    assert digest([1, 2]) != digest([2, 1])
+
+
+@pytest.mark.parametrize("age_s", [-3600, 0, 3600])
+def test_only_a_file_that_has_settled_is_read_once(tmp_path, monkeypatch, age_s):
+    """A file's ctime cannot be set, so the clock is moved instead."""
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    now, read = time.time(), []
+    real = cache._read_digest
+    monkeypatch.setattr(cache.time, "time", lambda: now + age_s)
+    monkeypatch.setattr(cache, "_read_digest", lambda name: read.append(name) or real(name))
+    assert {file_digest(path), file_digest(str(path))} == {digest(b"one")}
+    assert len(read) == (1 if age_s > 0 else 2)
+    before = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    if path.stat().st_ctime_ns != before.st_ctime_ns:
+        assert file_digest(path) == digest(b"two")

@@ -12,15 +12,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from latentfx_nb import encoders
 from latentfx_nb.__main__ import main
-from latentfx_nb.encoders import list_encoders, load_encoder
+from latentfx_nb.cache import file_digest
+from latentfx_nb.encoders import list_encoders, load_encoder, registry
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.nets.soundstream import STAGE_1, SoundStreamDecoder, SoundStreamEncoder
 from latentfx_nb.encoders.nets.unet import STACKED as STACKED_UNET
 from latentfx_nb.encoders.nets.unet import DiffusionUNet
 from latentfx_nb.encoders.sources.checkpoints import CHECKPOINTS, DIFFAE, convert, load_network
-from latentfx_nb.encoders.sources.weights import SUMS, digest
+from latentfx_nb.encoders.sources.weights import SUMS
 from tests.conftest import SHARED
 from tests.narrow_checkpoints import networks, save_checkpoint, save_converted, state_dict
 from tests.speed import PATIENCE_S
@@ -38,9 +38,9 @@ PUBLISHED = {  # name -> network, parameters, tensors
 @pytest.fixture(autouse=True)
 def nothing_loaded():
     """What one test loaded is not handed to another, whose files are others."""
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
     yield
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
 
 
 @pytest.fixture(params=PUBLISHED)
@@ -93,20 +93,20 @@ def test_the_decoder_with_two_heads_is_told_from_the_other():
 def test_converted_files_hold_the_averaged_weights_bit_by_bit(tmp_path, family):
     state = state_dict(family)
     path = save_checkpoint(family, tmp_path / "its.ckpt", state)
-    written = convert(family, path, tmp_path / "out", sha256=digest(path))
+    written = convert(family, path, tmp_path / "out", sha256=file_digest(path))
     assert [one.name for one in written] == [part.file for part in CHECKPOINTS[family].parts]
     for part in CHECKPOINTS[family].parts:
         kept = load_file(tmp_path / "out" / part.file)
         wanted = {k.removeprefix(part.prefix): v for k, v in state.items() if k.startswith(part.prefix)}
         assert kept.keys() == wanted.keys() and all(torch.equal(kept[name], wanted[name]) for name in kept)
     sums = dict(reversed(line.split()) for line in (tmp_path / "out" / SUMS).read_text().splitlines())
-    assert sums == {one.name: digest(one) for one in written}
+    assert sums == {one.name: file_digest(one) for one in written}
 
 
 def test_half_precision_is_kept_on_disk_and_run_as_float32(tmp_path):
     state = {name: weight.half() for name, weight in state_dict("diffae").items()}
     path = save_checkpoint("diffae", tmp_path / "its.ckpt", state)
-    encoder = convert("diffae", path, tmp_path / "out", sha256=digest(path))[0]
+    encoder = convert("diffae", path, tmp_path / "out", sha256=file_digest(path))[0]
     assert {weight.dtype for weight in load_file(encoder).values()} == {torch.float16}
     network = load_network(encoder, SoundStreamEncoder)
     assert {weight.dtype for weight in network.parameters()} == {torch.float32}
@@ -116,13 +116,13 @@ def test_half_precision_is_kept_on_disk_and_run_as_float32(tmp_path):
 def test_both_formats_of_torch_save_are_read_and_a_bare_state_dict_too(tmp_path, way):
     path = tmp_path / "its.ckpt"
     torch.save(state_dict("diffae"), path, _use_new_zipfile_serialization=way == "zip")
-    assert len(convert("diffae", path, tmp_path / "out", sha256=digest(path))) == 2
+    assert len(convert("diffae", path, tmp_path / "out", sha256=file_digest(path))) == 2
 
 
 def test_a_checkpoint_without_decoders_still_encodes(tmp_path):
     state = {name: w for name, w in state_dict("diffae").items() if name.startswith("encoder")}
     path = save_checkpoint("diffae", tmp_path / "its.ckpt", state)
-    assert [one.name for one in convert("diffae", path, tmp_path, digest(path))] == ["encoder.safetensors"]
+    assert [one.name for one in convert("diffae", path, tmp_path, file_digest(path))] == ["encoder.safetensors"]
     encoder = load_encoder("diffae", "cpu", tmp_path)
     latents = encoder.encode(torch.zeros(1, 2, 1000))
     with pytest.raises(FileNotFoundError, match=r"decoder\.safetensors of diffae .*convert diffae CKPT.*Google Drive"):
@@ -131,7 +131,7 @@ def test_a_checkpoint_without_decoders_still_encodes(tmp_path):
 
 def test_only_the_published_file_is_taken_unless_its_owner_names_another(tmp_path, capsys):
     path = save_checkpoint("diffae", tmp_path / "its.ckpt")
-    found, wanted = digest(path), DIFFAE.sha256
+    found, wanted = file_digest(path), DIFFAE.sha256
     with pytest.raises(ValueError, match=f"its sha256 is {found}, expected {wanted}.*--sha256 {found}"):
         convert("diffae", path, tmp_path / "out")
     with pytest.raises(ValueError, match=f"expected {'0' * 64}"):
@@ -161,7 +161,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_runs_none(tmp_path, way):
     else:
         torch.save(content, path, _use_new_zipfile_serialization=way == "zip")
     with pytest.raises(ValueError, match="no checkpoint that can be read without running what it holds"):
-        convert("diffae", path, tmp_path / "out", sha256=digest(path))
+        convert("diffae", path, tmp_path / "out", sha256=file_digest(path))
     assert not trace.exists() and not (tmp_path / "out").exists()
 
 
@@ -170,14 +170,14 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content):
     path = tmp_path / "its.ckpt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"its\.ckpt is no checkpoint"):
-        convert("diffae", path, tmp_path / "out", sha256=digest(path))
+        convert("diffae", path, tmp_path / "out", sha256=file_digest(path))
 
 
 def test_a_torn_checkpoint_is_refused(tmp_path):
     path = save_checkpoint("diffae", tmp_path / "its.ckpt")
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(ValueError, match=r"its\.ckpt is no checkpoint"):
-        convert("diffae", path, tmp_path / "out", sha256=digest(path))
+        convert("diffae", path, tmp_path / "out", sha256=file_digest(path))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_another_models_checkpoint_is_refused_and_nothing_is_written(tmp_path, c
     path = tmp_path / "its.ckpt"
     torch.save({"state_dict": change(state_dict("diffae"))}, path)
     with pytest.raises(ValueError, match=message):
-        convert("diffae", path, tmp_path / "out", sha256=digest(path))
+        convert("diffae", path, tmp_path / "out", sha256=file_digest(path))
     assert not list(tmp_path.glob("out/*"))
 
 
@@ -210,7 +210,7 @@ def test_another_models_checkpoint_is_refused_and_nothing_is_written(tmp_path, c
 def test_a_checkpoint_without_a_state_dict_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "its.ckpt")
     with pytest.raises(ValueError, match="holds no state_dict"):
-        convert("diffae", tmp_path / "its.ckpt", tmp_path / "out", sha256=digest(tmp_path / "its.ckpt"))
+        convert("diffae", tmp_path / "its.ckpt", tmp_path / "out", sha256=file_digest(tmp_path / "its.ckpt"))
 
 
 MEASURE = """
@@ -237,7 +237,7 @@ def test_memory_stays_below_twice_the_file(tmp_path):
     network = SoundStreamEncoder(widths=(64, 64, 128, 256, 512, 1024))
     state = {f"encoder_ema.{name}": weight for name, weight in network.state_dict().items()}
     path = save_checkpoint("diffae", tmp_path / "its.ckpt", state)
-    run = [sys.executable, "-c", MEASURE, str(path), str(tmp_path / "out"), digest(path)]
+    run = [sys.executable, "-c", MEASURE, str(path), str(tmp_path / "out"), file_digest(path)]
     grown = int(subprocess.run(run, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout)
     assert path.stat().st_size > 50e6
     assert 0 < grown < 2 * path.stat().st_size

@@ -15,12 +15,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from latentfx_nb import encoders
-from latentfx_nb.encoders import load_encoder, reloading
+from latentfx_nb.encoders import load_encoder, registry, reloading
 from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.store import encode as latents
 from latentfx_nb.store import many, pipeline, verify
-from latentfx_nb.store.cluster import Loaded, run_blocks
+from latentfx_nb.store.cluster import OncePerProcess, run_blocks
 from latentfx_nb.store.encode import SkippedClips, encode_effects, encode_sweep
 from tests.test_latents import LABELS, Quiet, Tiny, content_of, encode, finished_rows, listed_once
 
@@ -67,7 +65,7 @@ def whole(clips, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(latents, "BLOCK", 2)
+    monkeypatch.setattr(many, "BLOCK", 2)
 
 
 def shards(store):
@@ -125,7 +123,7 @@ def test_what_is_loaded_is_made_once_by_many_threads():
         made.append(object())
         return made[-1]
 
-    loaded = Loaded(load)
+    loaded = OncePerProcess(load)
     threads = [threading.Thread(target=loaded.get) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -169,10 +167,10 @@ def test_a_worker_that_sees_other_files_stops_the_run(client, clips, tmp_path):
     """It would be done with each of them in no time, and leave out all."""
 
     def see_others():
-        latents.own, pipeline.changed = pipeline.changed, lambda clip, digest: pipeline.ChangedClip("another folder")
+        pipeline.own, pipeline.changed = pipeline.changed, lambda clip, digest: pipeline.ChangedClip("another folder")
 
     def see_again():
-        pipeline.changed = latents.__dict__.pop("own")
+        pipeline.changed = pipeline.__dict__.pop("own")
 
     client.run(see_others)
     try:
@@ -201,7 +199,7 @@ def test_workers_refuse_other_libraries_and_weights(clips, monkeypatch):
     way = pipeline.EncodingPlan([], 1, None)
     block = many._Block([0], clips[:1], clips[:1].hashes(), way, "another", "")
     with pytest.raises(ValueError, match="another version of pedalboard or pyloudnorm: install the same"):
-        many._encode_block(Loaded(lambda: encoder), block)
+        many._encode_block(OncePerProcess(lambda: encoder), block)
     again = reloading(encoder)
     assert again() is load_encoder("logmel", "cpu")
     monkeypatch.setattr(type(encoder), "weights_hash", "f" * 64)
@@ -209,7 +207,7 @@ def test_workers_refuse_other_libraries_and_weights(clips, monkeypatch):
         again()
     own = Tiny()
     assert reloading(own)() is own
-    monkeypatch.setitem(encoders._registered, "tiny", own)
+    monkeypatch.setitem(registry.REGISTERED, "tiny", own)
     assert reloading(own)() is own
 
 

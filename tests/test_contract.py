@@ -10,16 +10,15 @@ import pytest
 import torch
 
 import latentfx_nb as lfx
-from latentfx_nb import encoders
-from latentfx_nb.encoders import ModuleEncoder, check_encoder, list_encoders, load_encoder, register_encoder
-from latentfx_nb.encoders.base import decode_latents, encode_clips
+from latentfx_nb.encoders import ModuleEncoder, check_encoder, list_encoders, load_encoder, register_encoder, registry
 from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.encoders.running import decode_latents, encode_clips
 from tests.speed import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch):
-    monkeypatch.setattr(encoders, "_registered", {})
+    monkeypatch.setattr(registry, "REGISTERED", {})
 
 
 class Blocks:

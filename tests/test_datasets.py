@@ -59,7 +59,7 @@ def published(tmp_path_factory, noise, write_audio):
 def small(monkeypatch, tmp_path):
     """A set of 8 clips an instrument from 8 recordings of GuitarSet, and a home folder of its own."""
     monkeypatch.setattr(datasets, "GUITARSET_FILES", len(TRACKS))
-    monkeypatch.setattr(datasets, "CLIPS_PER_INSTRUMENT", 8)
+    monkeypatch.setattr(choosing, "CLIPS_PER_INSTRUMENT", 8)
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
 
@@ -166,8 +166,8 @@ def full_size():
 
 @pytest.fixture
 def all_sound(monkeypatch):
-    monkeypatch.setattr(datasets, "CLIPS_PER_INSTRUMENT", 512)
-    monkeypatch.setattr(datasets, "_sounds", lambda file, start: True)
+    monkeypatch.setattr(choosing, "CLIPS_PER_INSTRUMENT", 512)
+    monkeypatch.setattr(choosing, "_sounds", lambda file, start: True)
 
 
 def places(table):
@@ -220,7 +220,7 @@ def test_silent_clips_are_passed_over(own_copy):
 
 
 def test_too_few_clips_are_said_so(load, monkeypatch):
-    monkeypatch.setattr(datasets, "CLIPS_PER_INSTRUMENT", 10)
+    monkeypatch.setattr(choosing, "CLIPS_PER_INSTRUMENT", 10)
     with pytest.raises(
         ValueError, match=r"recordings of piano give 9 full clips with sound in them, and the set takes 10"
     ):
@@ -335,7 +335,7 @@ def test_arguments_that_have_no_meaning_are_refused(published, tmp_path):
 
 
 def test_encode_takes_the_papers_clips(published, own_cache, capsys, monkeypatch):
-    monkeypatch.setattr(datasets, "CLIPS_PER_INSTRUMENT", 2)
+    monkeypatch.setattr(choosing, "CLIPS_PER_INSTRUMENT", 2)
     folders = ["--guitarset", str(published / "GuitarSet"), "--maestro", str(published / "maestro-v2.0.0")]
     assert main(["encode", "paper", *folders, "--encoder", "logmel", "--effects", "CLN"]) == 0
     assert capsys.readouterr().out.startswith("clip 4, effect 1, ")
@@ -521,14 +521,14 @@ def test_an_interrupted_download_can_be_completed(mirdata_server, room, tmp_path
 
 def test_recordings_that_were_changed_are_named(mirdata_server, own_copy):
     folder = own_copy / "GuitarSet"
-    assert choosing.validate("guitarset", folder) == 8
-    assert choosing.validate("maestro", own_copy) == 3
+    assert datasets.validate("guitarset", folder) == 8
+    assert datasets.validate("maestro", own_copy) == 3
     changed = folder / "audio_mono-mic" / f"{TRACKS[3]}_mic.wav"
     changed.write_bytes(changed.read_bytes()[:-2])
     with pytest.raises(ValueError, match=rf"1 of 8 recordings of GuitarSet are not as .*{TRACKS[3]}_mic.wav; replace"):
-        choosing.validate("guitarset", folder)
+        datasets.validate("guitarset", folder)
     with pytest.raises(ValueError, match="'paper' is no data set; name one of guitarset, maestro"):
-        choosing.validate("paper")
+        datasets.validate("paper")
 
 
 def test_too_little_space_is_said_before_anything_is_fetched(mirdata_server, room):
@@ -544,4 +544,4 @@ def test_without_mirdata_folders_are_read_and_a_download_says_what_to_install(lo
     with pytest.raises(ImportError, match=r"pip install 'latentfx-nb\[datasets\]', or download it yourself from https"):
         load_clips("paper", download=True)
     with pytest.raises(ImportError, match="mirdata downloads and checks MAESTRO"):
-        choosing.validate("maestro", load.keywords["maestro"])
+        datasets.validate("maestro", load.keywords["maestro"])

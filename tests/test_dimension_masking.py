@@ -13,7 +13,7 @@ from latentfx_nb.analysis import prepared
 from latentfx_nb.analysis.masking import masking_losses
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages import (
     dimension_masking,
 )

@@ -12,8 +12,7 @@ import pytest
 import torch
 
 import latentfx_nb as lfx
-from latentfx_nb import encoders
-from latentfx_nb.encoders import list_encoders, load_encoder
+from latentfx_nb.encoders import list_encoders, load_encoder, registry
 from latentfx_nb.paper import CLIP_SAMPLES
 from latentfx_nb.sound import audio
 
@@ -23,7 +22,7 @@ RECIPES = dict(re.findall(r"### (\w+)\n.*?```python\n(.*?)```", GUIDE, re.DOTALL
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch):
-    monkeypatch.setattr(encoders, "_registered", {})
+    monkeypatch.setattr(registry, "REGISTERED", {})
 
 
 def rows():
@@ -42,7 +41,7 @@ def test_the_table_has_every_encoder_and_no_other():
 
 @pytest.mark.parametrize("name", list_encoders().index)
 def test_sizes_and_decoders_are_as_the_encoders_declare(name):
-    model = encoders._BUILT_IN[name].model
+    model = registry.BUILT_IN[name].model
     samples = audio.samples_at(CLIP_SAMPLES, 48_000, model.sample_rate)
     frames = object.__new__(model).frames(samples)  # loaded or not, it declares as many
     cells = rows()[name]

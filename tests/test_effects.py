@@ -362,7 +362,7 @@ def test_settings_hash_tells_settings_libraries_and_loudness_apart(monkeypatch):
               settings_hash([Setting("LPF")]), settings_hash(one * 2), settings_hash([])}  # fmt: skip
     assert len(hashes) == 6
     assert settings_hash(one) == settings_hash([Setting("HPF", 2000.0)])  # the same sound by another way
-    monkeypatch.setattr("latentfx_nb.effects.version", lambda name: "0.0")
+    monkeypatch.setattr("latentfx_nb.effects.rendering.version", lambda name: "0.0")
     assert settings_hash(one) not in hashes
 
 

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import os
+import runpy
 
 import numpy as np
 import pytest
 import torch
 
-from latentfx_nb import encoders
-from latentfx_nb.encoders import Decoder, Encoder, base, diffae, list_encoders, load_encoder, register_encoder, stacked
-from latentfx_nb.encoders.base import batch_size, check_bf16, choose_device, decode_latents, encode_clips, model_input
+from latentfx_nb.encoders import (
+    Decoder,
+    Encoder,
+    base,
+    diffae,
+    entry,
+    list_encoders,
+    load_encoder,
+    register_encoder,
+    registry,
+    running,
+    stacked,
+)
+from latentfx_nb.encoders.devices import check_bf16, choose_device
 from latentfx_nb.encoders.logmel import BANDS, HOP, LogMel, mel_filters
+from latentfx_nb.encoders.running import batch_size, decode_latents, encode_clips, model_input
 from latentfx_nb.paper import CLIP_SAMPLES
 from latentfx_nb.sound import audio
 
 RATE = 48_000
-BUILT_IN = sorted(encoders._BUILT_IN)
+BUILT_IN = sorted(registry.BUILT_IN)
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch):
     """What a test registers or loads is forgotten after it."""
-    monkeypatch.setattr(encoders, "_registered", {})
-    encoders._load.cache_clear()
+    monkeypatch.setattr(registry, "REGISTERED", {})
+    registry.load_built_in.cache_clear()
     yield
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
 
 
 @pytest.fixture(params=BUILT_IN)
@@ -170,7 +183,7 @@ def test_choose_device(monkeypatch):
 def test_batches_are_sized_to_memory(monkeypatch, free_gb, expected):
     """A mono clip at 48 kHz is 1 MiB; 128 times that are 134 MB, and half of the memory may be taken."""
     memory = type("Memory", (), {"available": int(free_gb * 1e9)})
-    monkeypatch.setattr(base.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(running.psutil, "virtual_memory", lambda: memory)
     assert batch_size(LogMel("cpu"), 10, CLIP_SAMPLES) == expected
 
 
@@ -219,7 +232,7 @@ def test_other_trouble_is_not_taken_for_too_little_memory(noise):
 
 def test_an_encoder_that_needs_more_memory_gets_smaller_batches(monkeypatch):
     memory = type("Memory", (), {"available": int(10e9)})
-    monkeypatch.setattr(base.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(running.psutil, "virtual_memory", lambda: memory)
     encoder = LogMel("cpu")
     assert batch_size(encoder, 10, CLIP_SAMPLES) == 10
     encoder.activation_factor = 2000
@@ -348,7 +361,7 @@ def test_lyra_needs_one_frame(lyra_weights):
 
 def test_lyra_without_its_runtime_names_the_extra(lyra_weights, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ai_edge_litert.interpreter", None)
-    monkeypatch.setattr(encoders, "find_spec", lambda name: None)
+    monkeypatch.setattr(entry, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'latentfx-nb\[lyra\]'"):
         load_encoder("lyra-v2")
     row = list_encoders().loc["lyra-v2"]
@@ -362,8 +375,8 @@ def test_list_encoders_tells_without_loading(monkeypatch, lyra_weights):
     def refuse(*_):
         raise AssertionError("a model was loaded")
 
-    for entry in encoders._BUILT_IN.values():
-        monkeypatch.setattr(entry.model, "__init__", refuse)
+    for known in registry.BUILT_IN.values():
+        monkeypatch.setattr(known.model, "__init__", refuse)
     table = list_encoders()
     assert table.index.name == "name" and set(BUILT_IN) == set(table.index)
     wanted = ["dim", "frame_rate_hz", "sample_rate_hz", "channels", "has_decoder", "licence", "size_mb", "weights"]
@@ -424,6 +437,31 @@ def test_a_registered_encoder_is_listed_and_loaded(noise):
     newer = Mean()
     register_encoder(newer)
     assert load_encoder("mean") is newer
+
+
+LEVELS = """
+import torch
+import latentfx_nb as lfx
+
+class Levels:
+    name, sample_rate, channels, dim, frame_rate = "levels", 24_000, 1, 1, 100.0
+
+    def frames(self, n_samples):
+        return n_samples // 240
+
+    def encode(self, audio):
+        return audio.unfold(-1, 240, 240).square().mean(-1).sqrt()
+
+lfx.register_encoder(Levels())
+"""
+
+
+def test_an_encoder_in_a_script_outside_the_package_is_listed_and_encodes(tmp_path, noise):
+    (tmp_path / "levels.py").write_text(LEVELS)
+    before = list(list_encoders().index)
+    runpy.run_path(str(tmp_path / "levels.py"))
+    assert list(list_encoders().index) == [*before, "levels"]
+    assert encode_clips(load_encoder("levels"), [noise(48_000)]).shape == (1, 1, 100)
 
 
 @pytest.mark.parametrize("attribute", ["name", "sample_rate", "channels", "dim", "frame_rate", "frames", "encode"])

@@ -17,9 +17,8 @@ import zarr
 from latentfx_nb import cache
 from latentfx_nb.__main__ import main
 from latentfx_nb.effects import render
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
-from latentfx_nb.sound import clips as clips_module
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import decoding, folders, verify
 from latentfx_nb.store import store as stores
@@ -353,9 +352,9 @@ def test_another_file_of_the_same_name_size_and_time_is_another_clip(tmp_path, n
 
 def test_a_file_that_rests_is_hashed_once_and_again_when_the_kernel_saw_a_change(tmp_path, monkeypatch, clips):
     hashed = []
-    real = clips_module.hashlib.file_digest
-    monkeypatch.setattr(clips_module.hashlib, "file_digest", lambda *a: hashed.append(1) or real(*a))
-    monkeypatch.setattr(clips_module, "SETTLED_S", -10)  # as if the file had been there for long
+    real = cache.hashlib.file_digest
+    monkeypatch.setattr(cache.hashlib, "file_digest", lambda *a: hashed.append(1) or real(*a))
+    monkeypatch.setattr(cache, "SETTLED_S", -10)  # as if the file had been there for long
     path = Path(shutil.copy(clips.table["file"].iat[0], tmp_path / "a.wav"))
     first, second = load_clips(tmp_path).hashes(), load_clips(tmp_path).hashes()
     assert first == second and len(hashed) == 1
@@ -367,7 +366,7 @@ def test_a_file_that_rests_is_hashed_once_and_again_when_the_kernel_saw_a_change
     if path.stat().st_ctime_ns == before.st_ctime_ns:
         pytest.skip("this file system keeps no time of its own")
     assert load_clips(tmp_path).hashes() != first and len(hashed) == 2
-    monkeypatch.setattr(clips_module, "SETTLED_S", 2)
+    monkeypatch.setattr(cache, "SETTLED_S", 2)
     load_clips(tmp_path).hashes()
     load_clips(tmp_path).hashes()
     assert len(hashed) == 4, "what has just changed may change again within one tick of the clock"

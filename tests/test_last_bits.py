@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from latentfx_nb import effects
-from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, settings_hash
+from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, registry, rendering, settings_hash
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import encode as latents
+from latentfx_nb.store import job as job_module
 from latentfx_nb.store import ledger, verify
 from latentfx_nb.store import store as stores
 from latentfx_nb.store.encode import encode_effects, encode_sweep
@@ -156,8 +156,8 @@ def as_before(monkeypatch):
     @contextmanager
     def before():
         with monkeypatch.context() as patch:
-            patch.setattr(effects, "typed", float)
-            patch.setattr(latents, "typed", float)
+            patch.setattr(registry, "typed", float)
+            patch.setattr(job_module, "typed", float)
             create = stores.Store.create
 
             def nameless(self, batch, threads):
@@ -178,7 +178,7 @@ def forget_versions(store):
 
 
 def test_the_key_of_table_1_is_the_one_that_stores_have_always_had(monkeypatch):
-    monkeypatch.setattr(effects, "version", lambda name: "1.0")
+    monkeypatch.setattr(rendering, "version", lambda name: "1.0")
     assert settings_hash([Setting(label) for label in TABLE_1]) == (
         "a48d7c897746e556f6670a8c51d22b20a5b179c74c4572bc0fe3f154bbc72d19"
     )
@@ -204,7 +204,7 @@ def test_an_older_sweep_is_read_and_gone_on_with(last_bits, as_before, clips, tm
     settings = np.geomspace(50, 10_000, 6)
     settings[1:-1] = np.nextafter(settings[1:-1], np.inf)
     with as_before(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(effects.Knob, "values", lambda self, n: settings)
+        patch.setattr(registry.Knob, "values", lambda self, n: settings)
         if place == "a url":
             patch.setattr(stores.Store, "create", create_at_url)
         try:
@@ -225,7 +225,7 @@ def test_an_older_sweep_is_read_and_gone_on_with(last_bits, as_before, clips, tm
 
 
 def create_at_url(self, batch, threads, create=stores.Store.create):
-    self.content = dataclasses.replace(self.content, versions={})
+    self.spec = dataclasses.replace(self.spec, versions={})
     create(self, batch, threads)
 
 
@@ -280,9 +280,9 @@ def test_a_store_of_another_pedalboard_is_refused_by_its_version(clips, tmp_path
         with pytest.raises(RuntimeError):
             encode_effects(clips, Tiny(fail_at=3), ["HPF"], store, bar=Quiet)
     before, rows = content_of(store), finished_rows(store)
-    made = effects.render_versions()["pedalboard"]
-    real = effects.version
-    monkeypatch.setattr(effects, "version", lambda name: "99.1" if name == "pedalboard" else real(name))
+    made = rendering.render_versions()["pedalboard"]
+    real = rendering.version
+    monkeypatch.setattr(rendering, "version", lambda name: "99.1" if name == "pedalboard" else real(name))
     sentence = (
         rf"its effects differ: it was rendered with pedalboard {made}, and here is pedalboard 99\.1\); it is left"
     )

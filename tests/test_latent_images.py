@@ -11,7 +11,7 @@ import torch
 from latentfx_nb.analysis.sounds import before_after
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages import (
     latent_images,
 )

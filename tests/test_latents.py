@@ -21,13 +21,12 @@ import torch
 import xarray as xr
 import zarr
 
-from latentfx_nb import effects
-from latentfx_nb.effects import EFFECTS, Setting, render
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.effects import EFFECTS, Setting, render, rendering
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.paper import CLIP_SAMPLES, TARGET_LUFS
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import encode as latents
-from latentfx_nb.store import ledger, shards, verify
+from latentfx_nb.store import folders, ledger, shards, verify
 from latentfx_nb.store import store as stores
 from latentfx_nb.store.encode import encode_effects, encode_sweep
 
@@ -312,7 +311,7 @@ def _run(folder, store, log, moment=None):
         stores.Store.record = lambda self, means, part: _die() if 2 in means else record(self, means, part)
     elif moment == "record written":
         syncs = []
-        stores.os.fsync = lambda _: (syncs.append(1), len(syncs) == 2 and _die())
+        os.fsync = lambda _: (syncs.append(1), len(syncs) == 2 and _die())
     elif moment == "waiting":
         encoder.wait_at = 2
     encode(load_clips(folder), encoder, store)
@@ -608,7 +607,7 @@ def test_the_key_follows_content_settings_encoder_and_libraries(tmp_path, own_ca
         patch.setitem(EFFECTS, "HPF", changed)
         assert stores() == (5, 5)
     with monkeypatch.context() as patch:
-        patch.setattr(effects, "version", lambda name: "99")
+        patch.setattr(rendering, "version", lambda name: "99")
         assert stores() == (6, 6)
     os.rename(folder / "a.wav", folder / "renamed.wav")
     assert stores()[1] == 6  # a name is no content
@@ -733,7 +732,7 @@ def test_a_disk_that_fills_up_keeps_the_finished_clips(clips, whole, tmp_path, m
         if where == "shard":
             patch.setattr(zarr.storage.LocalStore, "set", full_set)
         else:
-            patch.setattr(stores, "open", FullFile, raising=False)
+            patch.setattr(folders, "open", FullFile, raising=False)
         with pytest.raises(OSError, match=r"is full; \d finished clips are kept: free space") as caught:
             encode(clips, Tiny(log), store)
     assert caught.value.errno == errno.ENOSPC
@@ -759,7 +758,7 @@ def test_other_write_errors_are_passed_on(clips, tmp_path, monkeypatch):
 
 def test_a_disk_too_small_is_told_before_anything_is_encoded(clips, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(stores.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     encoder = Tiny()
     with pytest.raises(OSError, match="GB free, but these latents need .*LATENTFX_CACHE") as caught:
         encode(clips, encoder, tmp_path / "s")
@@ -771,7 +770,7 @@ def test_a_creation_that_fails_leaves_nothing_behind(clips, tmp_path, monkeypatc
     def fail(*_):
         raise OSError(errno.EIO, "broken")
 
-    monkeypatch.setattr(stores, "_create_array", fail)
+    monkeypatch.setattr(stores, "create_array", fail)
     with pytest.raises(OSError, match="broken"):
         encode(clips, Tiny(), tmp_path / "s")
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == []

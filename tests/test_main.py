@@ -16,6 +16,7 @@ from latentfx_nb.__main__ import main
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.sound import clips as clips_module
 from latentfx_nb.store import encode as latents
+from latentfx_nb.store import pipeline
 from latentfx_nb.store.encode import encode_effects, encode_sweep
 from tests.speed import PATIENCE_S
 
@@ -32,10 +33,10 @@ def folder(tmp_path_factory, noise, write_audio):
 def encoded(monkeypatch):
     """Return the sizes of the batches that were encoded."""
     sizes = []
-    original = latents.encode_inputs
+    original = pipeline.encode_inputs
     monkeypatch.setattr(latents, "batch_size", lambda *_: 64)
     monkeypatch.setattr(
-        latents, "encode_inputs", lambda encoder, inputs: sizes.append(len(inputs)) or original(encoder, inputs)
+        pipeline, "encode_inputs", lambda encoder, inputs: sizes.append(len(inputs)) or original(encoder, inputs)
     )
     return sizes
 
@@ -97,7 +98,7 @@ def test_ctrl_c_says_that_what_was_finished_is_kept(folder, capsys, monkeypatch)
     def interrupted(*_arguments, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(latents, "encode_inputs", interrupted)
+    monkeypatch.setattr(pipeline, "encode_inputs", interrupted)
     assert answer(["encode", folder], capsys) == (130, "", "latentfx_nb: stopped; what was finished is kept")
 
 
@@ -135,7 +136,7 @@ def test_encode_again_computes_nothing(folder, encoded, capsys):
 
 
 def test_encode_goes_on_where_it_stopped(folder, encoded, capsys, monkeypatch):
-    counting, broken = latents.encode_inputs, []
+    counting, broken = pipeline.encode_inputs, []
 
     def breaks(encoder, inputs):
         if len(encoded) == 1 and not broken:
@@ -143,7 +144,7 @@ def test_encode_goes_on_where_it_stopped(folder, encoded, capsys, monkeypatch):
             raise OSError("the machine went down")
         return counting(encoder, inputs)
 
-    monkeypatch.setattr(latents, "encode_inputs", breaks)
+    monkeypatch.setattr(pipeline, "encode_inputs", breaks)
     assert answer(["encode", folder], capsys) == (1, "", "latentfx_nb: the machine went down")
     assert encoded == [10]
     status, out, _ = answer(["encode", folder], capsys)
@@ -252,10 +253,10 @@ def test_missing_weights_are_one_sentence(folder, no_weights, monkeypatch, capsy
     def unreachable(*_arguments, **_options):
         raise OSError("there is no network")
 
-    from latentfx_nb.encoders import _load
+    from latentfx_nb.encoders.registry import load_built_in
 
     monkeypatch.setattr("pooch.retrieve", unreachable)
-    _load.cache_clear()
+    load_built_in.cache_clear()
     status, out, err = answer(["encode", folder, "--encoder", "lyra-v2"], capsys)
     assert (status, out) == (1, "")
     assert err.startswith("latentfx_nb: the weights of lyra")

@@ -10,9 +10,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from latentfx_nb import encoders
-from latentfx_nb.encoders import list_encoders, load_encoder
-from latentfx_nb.encoders.base import decode_latents, encode_clips
+from latentfx_nb.encoders import list_encoders, load_encoder, registry
 from latentfx_nb.encoders.mini import DIFFAE, STACKED, DiffAEMini, StackedMini1, StackedMini2
 from latentfx_nb.encoders.nets.mdct import MDCT
 from latentfx_nb.encoders.nets.networks import (
@@ -24,6 +22,7 @@ from latentfx_nb.encoders.nets.networks import (
     band_means,
     turn,
 )
+from latentfx_nb.encoders.running import decode_latents, encode_clips
 from latentfx_nb.encoders.sources.weights import SHIPPED
 from latentfx_nb.paper import CLIP_SAMPLES
 from tools import measures
@@ -40,9 +39,9 @@ TINY = Layout(2, 16, 4, 4, width=8, blocks=1, slow_width=8, slow_blocks=1, bands
 
 @pytest.fixture(autouse=True)
 def forget_loaded_encoders():
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
     yield
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from latentfx_nb.analysis.comparison import MEASURES, PATH_MEASURES, path_measur
 from latentfx_nb.analysis.geometry import extent, smooth, speed
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages import compare_encoders, effect_clusters, knob_paths, latent_algebra, trajectories
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import decoding

@@ -20,7 +20,7 @@ import pytest
 import soundfile
 
 from latentfx_nb.paper import CLIP_SAMPLES
-from latentfx_nb.sound import audio, ffmpeg, mpeg, readers
+from latentfx_nb.sound import audio, ffmpeg, mpeg
 from latentfx_nb.sound.clips import ShortFiles, SkippedFiles, load_clips
 from latentfx_nb.sound.readers import AudioFile, form
 from tests.conftest import SHARED
@@ -244,8 +244,8 @@ def test_clips_read_one_after_the_other_cost_one_decoding(odd, monkeypatch):
             begun.append(1)
             super().__init__(*args)
 
-    monkeypatch.setattr(readers, "_Decoding", Counted)
-    monkeypatch.setattr(readers, "_at_rest", {})
+    monkeypatch.setattr(ffmpeg, "_Decoding", Counted)
+    monkeypatch.setattr(ffmpeg, "_at_rest", {})
     clips = clips_of(odd, "two in one.mp3")
     assert len(list(clips)) == 3 and len(begun) == 1
     assert len(ffmpeg._at_rest) == 1
@@ -256,7 +256,7 @@ def test_clips_read_one_after_the_other_cost_one_decoding(odd, monkeypatch):
 
 
 def test_few_files_rest_half_decoded(odd, monkeypatch):
-    monkeypatch.setattr(readers, "_at_rest", {})
+    monkeypatch.setattr(ffmpeg, "_at_rest", {})
     names = [name for name, (_, reader, _) in READ.items() if reader == "FFmpeg"]
     assert len(names) > ffmpeg.MOST_AT_REST
     for name in names:
@@ -300,7 +300,7 @@ def test_libmpg123_is_silent_and_nobody_else_is(tmp_path, capfd):
     assert "Xing stream size off" in capfd.readouterr().err
     clips = load_clips(tmp_path)
     assert len(list(clips)) == 2 and form(path).reader == "libsndfile"
-    with mpeg._quiet_mpg123():
+    with mpeg.quiet_mpg123():
         os.write(2, b"Note: Trying to resync...\nsomebody else's line\n")
         soundfile.read(path)
     assert capfd.readouterr().err == "somebody else's line\n"

@@ -16,7 +16,7 @@ from latentfx_nb import pages
 from latentfx_nb.analysis import prepared
 from latentfx_nb.analysis.algebra_study import learning_rows
 from latentfx_nb.effects import EFFECTS, TURNABLE, EffectSpec
-from latentfx_nb.encoders import base
+from latentfx_nb.encoders import running
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.sound.audio import normalise
 from latentfx_nb.sound.clips import load_clips
@@ -46,7 +46,7 @@ def content(clip):
 def work(monkeypatch):
     """Count renders by clip, effect and value, and list encoders with what they are given."""
     rendered, encoded = Counter(), []
-    render, encode = EffectSpec.render, base._encode_in_memory
+    render, encode = EffectSpec.render, running._encode_in_memory
 
     def counted_render(self, clip, sample_rate, value=None, knob=None):
         rendered[content(clip), self.label, value] += 1
@@ -57,7 +57,7 @@ def work(monkeypatch):
         return encode(encoder, inputs)
 
     monkeypatch.setattr(EffectSpec, "render", counted_render)
-    monkeypatch.setattr(base, "_encode_in_memory", counted_encode)
+    monkeypatch.setattr(running, "_encode_in_memory", counted_encode)
     return rendered, encoded
 
 

@@ -19,8 +19,8 @@ from latentfx_nb.analysis.pca import fit_pca
 from latentfx_nb.analysis.umap import fit_umap
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder
-from latentfx_nb.encoders.base import encode_clips
 from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store.encode import encode_effects

@@ -14,13 +14,13 @@ import torch
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
-from latentfx_nb import encoders
-from latentfx_nb.encoders import list_encoders, load_encoder
+from latentfx_nb.cache import file_digest
+from latentfx_nb.encoders import entry, list_encoders, load_encoder, registry
 from latentfx_nb.encoders.clap import ClapMusic
 from latentfx_nb.encoders.dac import Dac44k
 from latentfx_nb.encoders.encodec import LEVEL, Encodec24k, Encodec48k
 from latentfx_nb.encoders.oobleck import OobleckAceStep, OobleckStableAudio
-from latentfx_nb.encoders.sources.weights import HubWeights, digest
+from latentfx_nb.encoders.sources.weights import HubWeights
 from latentfx_nb.paper import CLIP_SAMPLES
 from latentfx_nb.sound import audio
 
@@ -34,9 +34,9 @@ FRAMES = {"encodec-48k": 820, "encodec-24k": 410, "dac-44k": 470, "oobleck-acest
 @pytest.fixture(autouse=True)
 def nothing_loaded(monkeypatch):
     monkeypatch.delenv("LATENTFX_WEIGHTS", raising=False)
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
     yield
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
 
 
 @pytest.fixture(params=MODELS)
@@ -332,7 +332,7 @@ def test_without_its_library_the_extra_is_named(name, tiny_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=rf"{name} needs {library}: pip install 'latentfx-nb\[{library}\]'"):
         load_encoder(name, "cpu", tiny_folder(name))
-    monkeypatch.setattr(encoders, "find_spec", lambda module: None)
+    monkeypatch.setattr(entry, "find_spec", lambda module: None)
     assert list_encoders().loc[name, "note"] == f"pip install 'latentfx-nb[{library}]'"
 
 
@@ -344,7 +344,7 @@ def test_the_users_folder_is_searched_first(name, tiny_folder, own_cache, tmp_pa
     folder = shutil.copytree(tiny_folder(name), tmp_path / "models" / name)
     (folder / "config.json").write_text((folder / "config.json").read_text() + "\n")
     monkeypatch.setenv("LATENTFX_WEIGHTS", str(tmp_path / "models"))
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
     assert load_encoder(name, "cpu").weights_hash != cached.weights_hash
 
 
@@ -375,7 +375,7 @@ def test_the_pinned_commit_is_fetched_and_no_other_file(name, tiny_folder, tmp_p
 
 def _trusting(published, place):
     """`published` with the digests of the files in `place`."""
-    return dataclasses.replace(published, sha256={file: digest(place / file) for file in published.sha256})
+    return dataclasses.replace(published, sha256={file: file_digest(place / file) for file in published.sha256})
 
 
 def test_what_the_hub_gives_is_held_against_its_digest(name, tiny_folder, tmp_path, monkeypatch):

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from latentfx_nb import __version__, effects, paper, report
+from latentfx_nb import __version__, paper, report
 from latentfx_nb.__main__ import main
 from latentfx_nb.analysis.shipped import POINTS
 from latentfx_nb.analysis.training import ProbeConfig
 from latentfx_nb.analysis.umap import fit_umap
-from latentfx_nb.effects import EFFECTS, Setting, settings_hash
+from latentfx_nb.effects import EFFECTS, Setting, rendering, settings_hash
 from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder, weights_hash
 from latentfx_nb.encoders.sources.weights import files_hash
 from latentfx_nb.report import SETTINGS, report_text, run_report
@@ -92,7 +92,7 @@ def test_a_shipped_file_that_changed_shows(found, tmp_path, monkeypatch):
 
 
 def test_other_settings_show(found, monkeypatch):
-    monkeypatch.setattr(effects, "version", lambda name: "0.0")
+    monkeypatch.setattr(rendering, "version", lambda name: "0.0")
     assert run_report()["effects"]["table_1"] != found["effects"]["table_1"]
 
 

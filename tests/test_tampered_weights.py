@@ -17,12 +17,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from latentfx_nb import encoders
-from latentfx_nb.encoders import load_encoder, lyra
+from latentfx_nb.cache import file_digest
+from latentfx_nb.encoders import load_encoder, lyra, registry
 from latentfx_nb.encoders.mini import DIFFAE
 from latentfx_nb.encoders.sources import weights
 from latentfx_nb.encoders.sources.checkpoints import convert
-from latentfx_nb.encoders.sources.weights import SHIPPED, HubWeights, check_archive, digest
+from latentfx_nb.encoders.sources.weights import SHIPPED, HubWeights, check_archive
 from latentfx_nb.encoders.vggish import NETWORK_FILE, PCA_FILE
 from tests.narrow_checkpoints import save_checkpoint, state_dict
 from tests.tiny_models import published_as
@@ -36,9 +36,9 @@ MINI = DIFFAE.files[0]
 @pytest.fixture(autouse=True)
 def nothing_loaded(monkeypatch):
     monkeypatch.delenv("LATENTFX_WEIGHTS", raising=False)
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
     yield
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def refuses(soak):
     """Assert that a call raises one readable sentence that names the file, and count it."""
 
     def check(name, load, error=ValueError, words=()):
-        encoders._load.cache_clear()
+        registry.load_built_in.cache_clear()
         with pytest.raises(error) as caught:
             load()
         message = str(caught.value)
@@ -138,7 +138,7 @@ def test_converted_weights(tmp_path, tiny_folder, soak, refuses):
 
 def test_checkpoints_of_a_known_digest(tmp_path, soak, refuses):
     path = save_checkpoint("diffae", tmp_path / "its.ckpt")
-    wanted, content = digest(path), path.read_bytes()
+    wanted, content = file_digest(path), path.read_bytes()
     for spoiled in damaged(content, soak.rounds(8, 200)):
         path.write_bytes(spoiled)
         refuses("its.ckpt", lambda: convert("diffae", path, tmp_path / "out", wanted), words=["--sha256"])
@@ -149,7 +149,7 @@ def test_files_of_the_hub(tmp_path, soak, refuses, monkeypatch):
     name = "model.safetensors"
     save_file({"a": torch.arange(100.0)}, tmp_path / name)
     content = (tmp_path / name).read_bytes()
-    model = HubWeights("toy", "them/toy", "0" * 40, 1.0, (name,), sha256={name: digest(tmp_path / name)})
+    model = HubWeights("toy", "them/toy", "0" * 40, 1.0, (name,), sha256={name: file_digest(tmp_path / name)})
     monkeypatch.setattr(HubWeights, "_cached", lambda self: tmp_path)
     assert model.fetch() == tmp_path
     for spoiled in damaged(content, soak.rounds(8, 200)):
@@ -161,12 +161,12 @@ def test_a_change_that_hides_behind_the_old_time_is_seen(tmp_path):
     """A digest is remembered while a file stays as it is; who changes it in place can set its time back."""
     path = tmp_path / "weights.bin"
     path.write_bytes(b"as published")
-    before, status = digest(path), path.stat()
+    before, status = file_digest(path), path.stat()
     with path.open("r+b") as file:
         file.write(b"AS PUBLISHED")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert path.stat().st_mtime_ns == status.st_mtime_ns and path.stat().st_size == status.st_size
-    assert digest(path) != before
+    assert file_digest(path) != before
 
 
 # Files of one's own, whose digest nobody knows: what cannot be read whole is refused, and nothing of it runs.
@@ -357,7 +357,7 @@ def test_pickles_that_would_run_code(model, tmp_path, tiny_models, monkeypatch, 
 
     def load():
         if model == "diffae":
-            convert("diffae", path, tmp_path / "out", digest(path))
+            convert("diffae", path, tmp_path / "out", file_digest(path))
         else:
             monkeypatch.setattr("latentfx_nb.encoders.vggish.WEIGHTS", published_as(folder))
             load_encoder("vggish", "cpu", folder)
@@ -444,8 +444,8 @@ def test_tensors_that_one_number_stands_for(tmp_path, refuses):
     path = tmp_path / "its.ckpt"
     torch.save({"state_dict": state}, path)
     assert path.stat().st_size < 2e6
-    refuses("its.ckpt", lambda: convert("diffae", path, tmp_path / "out", digest(path)))
+    refuses("its.ckpt", lambda: convert("diffae", path, tmp_path / "out", file_digest(path)))
     same = {name: torch.zeros(1).expand(weight.shape) for name, weight in state_dict("diffae").items()}
     torch.save({"state_dict": same}, path)
-    refuses("its.ckpt", lambda: convert("diffae", path, tmp_path / "out", digest(path)), words=["would be", "MB"])
+    refuses("its.ckpt", lambda: convert("diffae", path, tmp_path / "out", file_digest(path)), words=["would be", "MB"])
     assert not (tmp_path / "out").exists()

@@ -13,9 +13,9 @@ import scipy
 import torch
 from torch.nn import functional
 
+from latentfx_nb.cache import file_digest
 from latentfx_nb.encoders import Encoder, vggish
-from latentfx_nb.encoders.base import encode_clips
-from latentfx_nb.encoders.sources.weights import digest
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.encoders.vggish import (
     NETWORK_FILE,
     PCA_FILE,
@@ -64,7 +64,7 @@ def publish(monkeypatch):
     """Make what a folder holds the published files."""
 
     def take(folder):
-        digests = {name: digest(folder / name) for name in (NETWORK_FILE, PCA_FILE)}
+        digests = {name: file_digest(folder / name) for name in (NETWORK_FILE, PCA_FILE)}
         monkeypatch.setattr(vggish, "WEIGHTS", dataclasses.replace(WEIGHTS, sha256=digests))
         return folder
 

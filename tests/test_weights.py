@@ -13,8 +13,7 @@ import pooch
 import pytest
 import torch
 
-from latentfx_nb import encoders
-from latentfx_nb.encoders import list_encoders, load_encoder, lyra
+from latentfx_nb.encoders import list_encoders, load_encoder, lyra, registry
 from latentfx_nb.encoders.sources.weights import Weights
 
 CONTENT = {"encoder.bin": b"weights of the encoder" * 1000, "decoder.bin": b"weights of the decoder" * 1000}
@@ -36,9 +35,9 @@ class Handler(SimpleHTTPRequestHandler):
 @pytest.fixture(autouse=True)
 def forget_loaded_encoders(monkeypatch):
     monkeypatch.delenv("LATENTFX_WEIGHTS", raising=False)
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
     yield
-    encoders._load.cache_clear()
+    registry.load_built_in.cache_clear()
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import warnings
 
 import torch
 
+from latentfx_nb.cache import file_digest
 from latentfx_nb.encoders import vggish
-from latentfx_nb.encoders.sources.weights import digest
 from tests.narrow_checkpoints import save_converted
 
 
@@ -94,5 +94,5 @@ def save_vggish(folder):
 
 def published_as(folder):
     """Return VGGish's weights with the digests of the files in `folder`."""
-    digests = {name: digest(folder / name) for name in (vggish.NETWORK_FILE, vggish.PCA_FILE)}
+    digests = {name: file_digest(folder / name) for name in (vggish.NETWORK_FILE, vggish.PCA_FILE)}
     return dataclasses.replace(vggish.WEIGHTS, sha256=digests)

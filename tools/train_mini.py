@@ -32,7 +32,7 @@ from torch import nn
 from tqdm import tqdm
 
 from latentfx_nb.cache import atomic_write, cache_dir
-from latentfx_nb.encoders.base import choose_device
+from latentfx_nb.encoders.devices import choose_device
 from latentfx_nb.encoders.nets.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
 from latentfx_nb.encoders.sources.weights import SHIPPED
 from tools import measures, training_audio

@@ -24,8 +24,9 @@ from latentfx_nb.analysis.probes import named_by, train_probes
 from latentfx_nb.analysis.samples import spread
 from latentfx_nb.cache import cache_dir, keep, kept
 from latentfx_nb.effects import EFFECTS, Setting, render
-from latentfx_nb.encoders.base import Decoder, Encoder, encode_clips
+from latentfx_nb.encoders.base import Decoder, Encoder
 from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.decoding import reconstruction

@@ -9,7 +9,7 @@ import xarray as xr
 
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import Encoder
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import Clip, spectrogram_db
 

@@ -16,7 +16,7 @@ from latentfx_nb.sound.audio import Clip
 def typed(value: float) -> float:
     """Return the number that one would type for `value`: its six significant digits, the same on every processor.
 
-    What is 0, or halfway between two such numbers, but for its last bits is so altogether.
+    A value that differs in its last bits from 0, or from the middle between two such numbers, is taken for it.
     """
     clear = float(f"{round(value, 12) + 0.0:.12g}")  # + 0.0 as -0.0 is written in another way
     return float(f"{clear:.6g}")
@@ -103,7 +103,7 @@ class EffectSpec:
 
 
 def _applied(effect: Callable[[Clip, int], Clip], clip: Clip, sample_rate: int) -> Clip:
-    """Return `effect` of `clip [channel sample]`; pedalboard takes the longer side for time, so that has to be so."""
+    """Return `effect` of `clip [channel sample]`, padded if need be: pedalboard takes the longer side for time."""
     channels, samples = clip.shape
     if samples > channels or not isinstance(effect, pedalboard.Plugin):
         return effect(clip, sample_rate)
@@ -135,8 +135,8 @@ class Setting:
     knob: str | None = None
 
     def __post_init__(self) -> None:
-        self.parameters()  # an unknown effect or a value out of range shows here, before anything is computed
+        self.parameters()  # raises for an unknown effect or a value out of range, before anything is computed
 
     def parameters(self) -> dict[str, float]:
-        """Return everything handed to the plugin: what a stored render is keyed by."""
+        """Return all parameters that the plugin is given, which are part of a stored render's key."""
         return get_effect(self.label).settings(self.value, self.knob)

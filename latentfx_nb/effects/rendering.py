@@ -1,9 +1,7 @@
-"""Clips through effects with pedalboard, loudness-normalised before and after; and what renders are known by."""
+"""Clips through effects, loudness-normalised before and after; and the hash that renders are known by."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +9,7 @@ from importlib.metadata import version
 from itertools import islice
 from typing import Any
 
+from latentfx_nb.cache import digest
 from latentfx_nb.effects.registry import Setting, get_effect
 from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
 from latentfx_nb.sound import audio
@@ -60,9 +59,9 @@ def render_many(
     """Yield the renders of each clip in order, made ahead on `workers` threads (by default one a core).
 
     Every plugin and meter releases the interpreter's lock, so threads serve and nothing is copied. At most two clips
-    a worker are held ahead of the reader. Clips are read on the threads too, and one that cannot be read or rendered
-    raises only when its turn comes, after all clips before it; errors of the types `faults` are yielded in the place of
-    its renders instead. What has to be done to a clip's renders next, `then`, is done there as well.
+    a worker are held ahead of the reader. The threads also read the clips, and call `then` on each clip's renders. A
+    clip that cannot be read or rendered raises when its turn comes, after all clips before it; errors of the types
+    `faults` are yielded in the place of its renders instead.
     """
     workers = workers or os.cpu_count() or 1
     rows = iter(range(len(clips)))
@@ -91,7 +90,7 @@ def sweep_settings(effect: str, n: int, knob: str | None = None) -> list[Setting
 
 
 def recipe(settings: Sequence[Setting], lufs: float = TARGET_LUFS) -> dict[str, Any]:
-    """Return all that renders depend on besides the clip and the libraries' versions, ready for JSON and exact."""
+    """Return what renders depend on besides the clip and the libraries' versions, exactly, ready for JSON."""
     return {"settings": [[setting.label, setting.parameters()] for setting in settings], "lufs": lufs}
 
 
@@ -101,6 +100,5 @@ def render_versions() -> dict[str, str]:
 
 
 def settings_hash(settings: Sequence[Setting], lufs: float = TARGET_LUFS) -> str:
-    """Return a sha256 over all that renders depend on besides the clip, the libraries' versions among it."""
-    content = [*recipe(settings, lufs).values(), render_versions()]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    """Return a sha256 over what renders depend on besides the clip: settings, loudness and library versions."""
+    return digest([*recipe(settings, lufs).values(), render_versions()])

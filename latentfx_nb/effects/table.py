@@ -7,8 +7,8 @@ import pedalboard
 
 from latentfx_nb.effects.registry import EFFECTS, EffectSpec, Knob, turnable
 
-# Pedalboard's defaults stand written out, so that a new release of it cannot change a data set unnoticed. Knobs that
-# Table 2 does not print are ours and end where the effect stops being useful on a 5.4 s clip.
+# Pedalboard's defaults are written out, so that a new release of it cannot change a data set unnoticed. Knobs that
+# Table 2 does not print are ours and end where the effect stops being useful on a clip of 5.46 s.
 _SPECS = (
     EffectSpec("CLN", "Clean", lambda: lambda clip, _: clip.copy()),
     EffectSpec(

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
+from latentfx_nb.encoders.pretrained import PretrainedEncoder, published_entry, read_folder
 from latentfx_nb.encoders.sources.weights import HubWeights
 
 WEIGHTS = HubWeights(
@@ -36,7 +36,7 @@ class ClapMusic(PretrainedEncoder):
     published = WEIGHTS
     library = "transformers"
 
-    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+    def _read(self, library: Any, folder: Path) -> Any:
         self._features = library.ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
         if self._features.truncation != "rand_trunc":
             raise ValueError(
@@ -56,7 +56,7 @@ class ClapMusic(PretrainedEncoder):
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `[batch 512 1]`, unit vectors, of `audio [batch 1 sample]`, repeated to ten seconds where shorter."""
-        # Cut here, as the model's own preparation cuts what is longer at a place that it draws.
+        # Cut here: the model's own preparation would cut longer sound at a random place.
         sounds = self._input(audio)[:, 0, : self._features.nb_max_samples].cpu().numpy()
         heard = self._features(list(sounds), sampling_rate=self.sample_rate, return_tensors="pt")
         with self._precision():
@@ -71,3 +71,6 @@ def _audio_half(library: Any) -> type:
     """
     left_out = {"_keys_to_ignore_on_load_unexpected": ["^text_model", "^text_projection", "^logit_scale"]}
     return type("ClapAudioHalf", (library.ClapAudioModelWithProjection,), left_out)
+
+
+ENTRIES = (published_entry(ClapMusic, "Apache-2.0"),)

@@ -1,8 +1,7 @@
-"""What every encoder keeps, tried on one: the report that `register_encoder` gives."""
+"""The contracts that every encoder keeps, checked on one: the report that `register_encoder` gives."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from numbers import Integral, Real
@@ -10,8 +9,8 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 
-from latentfx_nb.cache import cache_dir
-from latentfx_nb.encoders.base import Encoder
+from latentfx_nb.cache import cache_dir, digest
+from latentfx_nb.encoders.base import Decoder, Encoder
 from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.sound import audio
@@ -19,15 +18,14 @@ from latentfx_nb.sound import audio
 ATTRIBUTES = ("name", "sample_rate", "channels", "dim", "frame_rate", "frames", "encode")
 
 TOLERANCE = 1e-3
-"""Share of the largest latent by which the same sound may come out differently: what TF32 and batching round off."""
-
+"""Share of the largest latent by which latents of one sound may differ: the rounding of TF32 and batching."""
 
 KNOWN = 10_000
-"""Encoders that a cache folder knows, of a kilobyte or more each; the longest unused go first."""
+"""Most encoders that a cache folder knows, at a kilobyte or more each; the longest unused are dropped first."""
 
 
 def check_encoder(encoder: Encoder) -> list[str]:
-    """Return what `encoder` fails of the protocol, a sentence each with what is expected; an empty list if nothing.
+    """Return a sentence for each point of the protocol that `encoder` fails, with what is expected.
 
     A second of noise and of silence is encoded, alone and together, and decoded if there is a fast decoder.
     """
@@ -58,19 +56,19 @@ def _wrong_attributes(encoder: Encoder) -> Iterator[str]:
 
 
 def fingerprint(encoder: Encoder) -> str:
-    """Return a text for what `encoder` makes of a second of noise, `settled`: it changes with more than last bits."""
+    """Return a hash of the latents of a second of noise, `settled`: it stays where only their last bits differ."""
     with torch.inference_mode():
         latents = encoder.encode(_noise(encoder)).float().cpu().numpy()
     sums = random_sums(np.swapaxes(latents, 0, 1).reshape(encoder.dim, -1))
     sketch = Sketch.of(sums, np.zeros(len(sums), np.intp))
-    return settled(f"{encoder.name} {latents.shape}", sketch, hashlib.sha256(latents.tobytes()).hexdigest())
+    return settled(f"{encoder.name} {latents.shape}", sketch, digest(latents.tobytes()))
 
 
 def settled(name: str, sketch: Sketch, new: str) -> str:
-    """Return the text that stands for an encoder of this name and sketch: the one in the cache folder, else `new`.
+    """Return the hash that the cache folder holds for an encoder of this name and sketch, else `new`.
 
-    What is computed has other last bits on another processor, and a hash over it is another one. So machines that share
-    a cache folder share what stands there.
+    Another processor computes other last bits, over which a hash is another one. Machines that share a cache folder
+    share the hash in it.
     """
     folder = cache_dir() / "encoders"
     known = kept_near(folder, name, sketch)
@@ -81,7 +79,7 @@ def settled(name: str, sketch: Sketch, new: str) -> str:
 
 
 def _noise(encoder: Encoder) -> torch.Tensor:
-    """Return `[2 channel sample]`, about a second, and no whole number of any model's frames."""
+    """Return noise `[2 channel sample]` of about a second, which is no whole number of any model's frames."""
     samples = max(encoder.sample_rate, getattr(encoder, "shortest", 1)) + 37
     return 0.1 * torch.randn(2, encoder.channels, samples, generator=torch.Generator().manual_seed(0))
 
@@ -110,7 +108,7 @@ def _wrong_latents(encoder: Encoder) -> Iterator[str]:
         yield "latents of noise or silence are not finite: look for a division by zero or the logarithm of it"
         return
     yield from _wrong_values(together, again, alone)
-    if hasattr(encoder, "decode") and not getattr(encoder, "decodes_slowly", False):
+    if not getattr(encoder, "decodes_slowly", False):
         yield from _wrong_sound(encoder, together)
 
 
@@ -132,6 +130,8 @@ def _wrong_values(together: torch.Tensor, again: torch.Tensor, alone: torch.Tens
 
 
 def _wrong_sound(encoder: Encoder, latents: torch.Tensor) -> Iterator[str]:
+    if not isinstance(encoder, Decoder):
+        return
     try:
         with torch.inference_mode():
             sound = encoder.decode(latents, seed=0)

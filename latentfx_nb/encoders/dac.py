@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
+from latentfx_nb.encoders.pretrained import PretrainedEncoder, published_entry, read_folder
 from latentfx_nb.encoders.sources.weights import HubWeights
 
 WEIGHTS = HubWeights(
@@ -38,7 +38,7 @@ class Dac44k(PretrainedEncoder):
     published = WEIGHTS
     library = "transformers"
 
-    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+    def _read(self, library: Any, folder: Path) -> Any:
         network = read_folder(library.DacModel, folder)
         config = network.config
         self._declare(config.sampling_rate, 1, config.hidden_size, config.downsampling_ratios)
@@ -54,3 +54,6 @@ class Dac44k(PretrainedEncoder):
     def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
         """Return `[batch 1 sample]` of `latents [batch 1024 frame]`; nothing is drawn from `seed`."""
         return self._network.decoder(self._latents(latents))
+
+
+ENTRIES = (published_entry(Dac44k, "MIT, as reported"),)

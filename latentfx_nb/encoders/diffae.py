@@ -1,21 +1,21 @@
 """`diffae`: the paper's DiffAE at full size (section 2.1), 64 dims at 375 Hz, with its diffusion decoder for GPUs.
 
 The network is the DVAE of Zach Evans and Harmonai as audio-algebra uses it, written anew; its weights are the user's
-own download, converted once (`checkpoints.py`).
+own download, converted once (`sources/checkpoints.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from tqdm.auto import tqdm
 
-from latentfx_nb.encoders.base import TorchEncoder, frozen
+from latentfx_nb.encoders.base import SlowDecoder, TorchEncoder, frozen
+from latentfx_nb.encoders.entry import UNSTATED, Entry
 from latentfx_nb.encoders.nets.soundstream import SoundStreamEncoder
-from latentfx_nb.encoders.nets.unet import DiffusionUNet, crash_times, draw
+from latentfx_nb.encoders.nets.unet import Bar, DiffusionUNet, crash_times, draw
 from latentfx_nb.encoders.sources.checkpoints import DIFFAE, load_network
 from latentfx_nb.encoders.sources.weights import files_hash
 
@@ -26,7 +26,7 @@ STEPS = 35
 """Steps of DDIM: the authors' notebooks and their mixing code take 35, their wrapper's default is 50."""
 
 
-class DiffAE(TorchEncoder):
+class DiffAE(SlowDecoder, TorchEncoder):
     """DiffAE (section 2.1): 48 kHz stereo, one 64-vector in -1..1 per 128 samples, so 64 x 2048 of a clip.
 
     Causal: a frame depends on what came before it. On a CPU a step of the decoder takes minutes, and there are 35.
@@ -37,7 +37,7 @@ class DiffAE(TorchEncoder):
     channels = 2
     dim = 64
     hop = 128
-    frame_rate = sample_rate / hop
+    frame_rate: float | None = sample_rate / hop
     takes_bf16 = True
     activation_factor = 160  # measured 140 at full size
 
@@ -55,23 +55,13 @@ class DiffAE(TorchEncoder):
         with self._precision():
             return torch.tanh(self._encoder(sound).float())
 
-    @property
-    def decodes_slowly(self) -> bool:
-        """Whether decoding takes so long that a page should not start it by itself."""
-        return self.device.type == "cpu"
-
     def decode(
-        self,
-        latents: torch.Tensor,
-        *,
-        seed: int = 0,
-        steps: int | None = None,
-        bar: Callable[[Iterable], Iterable] = tqdm,
+        self, latents: torch.Tensor, *, seed: int = 0, steps: int | None = None, bar: Bar = tqdm
     ) -> torch.Tensor:
         """Return `[batch 2 sample]`, drawn by 35 `steps` of DDIM from noise of `seed`, the same for each of the batch.
 
-        `bar` is called as tqdm is, around the steps; what it raises stops the work. Raises ValueError unless `latents`
-        is `[batch 64 frame]`, and FileNotFoundError if the decoder's part of the checkpoint is not here.
+        Raises ValueError unless `latents` is `[batch 64 frame]`, and FileNotFoundError if the decoder's part of the
+        checkpoint is not here.
         """
         latents = self._latents(latents)
         times = crash_times(steps or STEPS)
@@ -81,3 +71,6 @@ class DiffAE(TorchEncoder):
     def _decoder(self) -> DiffusionUNet:
         path = DECODER.fetch(self._folder)["decoder.safetensors"]
         return frozen(load_network(path, DiffusionUNet), self.device)
+
+
+ENTRIES = (Entry(DiffAE, UNSTATED, ENCODER),)

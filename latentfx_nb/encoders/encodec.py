@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
+from latentfx_nb.encoders.pretrained import PretrainedEncoder, published_entry, read_folder
 from latentfx_nb.encoders.sources.weights import HubWeights
 from latentfx_nb.paper import TARGET_LUFS
 
@@ -50,7 +50,7 @@ class Encodec48k(PretrainedEncoder):
     published = WEIGHTS_48K
     library = "transformers"
 
-    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+    def _read(self, library: Any, folder: Path) -> Any:
         network = read_folder(library.EncodecModel, folder)
         config = network.config
         self._declare(config.sampling_rate, config.audio_channels, config.hidden_size, config.upsampling_ratios)
@@ -84,3 +84,9 @@ class Encodec24k(Encodec48k):
     frame_rate = sample_rate / Encodec48k.hop
     activation_factor = 280  # measured 170-285 at full size: with `process.env` freed blocks are kept
     published = WEIGHTS_24K
+
+
+ENTRIES = (
+    published_entry(Encodec48k, "MIT, by its tag on the Hub"),
+    published_entry(Encodec24k, "none declared on the Hub"),
+)

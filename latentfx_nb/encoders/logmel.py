@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import torch
 
-from latentfx_nb.encoders.base import check_audio, choose_device
+from latentfx_nb.cache import digest
+from latentfx_nb.encoders.base import check_audio
+from latentfx_nb.encoders.devices import choose_device
+from latentfx_nb.encoders.entry import OWN_LICENCE, Entry
 
 BANDS = 64
 WINDOW = 2048  # samples: 43 ms, so that the lowest band still holds an FFT bin
@@ -21,7 +22,8 @@ def mel_filters() -> np.ndarray:
 
     A band so narrow that it lies between two FFT bins takes the nearest one, so that no band is always silent.
     """
-    edges_mel = np.linspace(*(2595 * np.log10(1 + np.array([LOW_HZ, HIGH_HZ]) / 700)), BANDS + 2)
+    low_mel, high_mel = 2595 * np.log10(1 + np.array([LOW_HZ, HIGH_HZ]) / 700)
+    edges_mel = np.linspace(low_mel, high_mel, BANDS + 2)
     edges = 700 * (10 ** (edges_mel / 2595) - 1)
     bins = np.arange(WINDOW // 2 + 1) * LogMel.sample_rate / WINDOW
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
@@ -38,9 +40,9 @@ class LogMel:
     sample_rate = 48_000
     channels = 1
     dim = BANDS
-    frame_rate = sample_rate / HOP
+    frame_rate: float | None = sample_rate / HOP
     # Over what defines the filters and not over their bits, which differ between machines by a rounding.
-    weights_hash = hashlib.sha256(f"htk {BANDS} {WINDOW} {HOP} {LOW_HZ} {HIGH_HZ} {FLOOR}".encode()).hexdigest()
+    weights_hash = digest(f"htk {BANDS} {WINDOW} {HOP} {LOW_HZ} {HIGH_HZ} {FLOOR}")
 
     def __init__(self, device: str = "auto") -> None:
         self.device = choose_device(device)
@@ -66,3 +68,6 @@ class LogMel:
         spectrum = torch.stft(padded, WINDOW, HOP, window=self._window, center=False, return_complex=True)
         power = spectrum[..., :frames].abs().square() * self._scale
         return 10.0 * torch.log10((self._filters @ power).clamp_min(FLOOR))
+
+
+ENTRIES = (Entry(LogMel, OWN_LICENCE),)

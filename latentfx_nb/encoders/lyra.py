@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from latentfx_nb.encoders.base import check_audio
+from latentfx_nb.encoders.entry import Entry
 from latentfx_nb.encoders.sources.weights import Weights
 
 ENCODER_FILE, DECODER_FILE = "soundstream_encoder.tflite", "lyragan.tflite"
@@ -38,7 +39,7 @@ class LyraV2:
     sample_rate = 16_000
     channels = 1
     dim = 64
-    frame_rate = sample_rate / HOP
+    frame_rate: float | None = sample_rate / HOP
     weights_hash = WEIGHTS.hash()
 
     def __init__(self, device: str = "auto", weights: str | Path | None = None) -> None:
@@ -98,3 +99,6 @@ class LyraV2:
             model.invoke()
             outputs.append(model.get_tensor(result))
         return np.stack(outputs)
+
+
+ENTRIES = (Entry(LyraV2, "Apache-2.0", WEIGHTS, extra="lyra", requires="ai_edge_litert"),)

@@ -5,15 +5,17 @@ Trained by `tools/train_mini.py`; figures and limits stand in `bundled/weights/C
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 import torch
 from safetensors import safe_open
 
+from latentfx_nb.cache import digest
 from latentfx_nb.encoders.base import TorchEncoder, frozen
+from latentfx_nb.encoders.entry import OWN_LICENCE, Entry
 from latentfx_nb.encoders.nets.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
 from latentfx_nb.encoders.sources.weights import ShippedWeights
 
@@ -26,11 +28,12 @@ STEPS = 8
 
 
 class _Mini(TorchEncoder):
-    """What the shipped models share: 48 kHz stereo in, latents at a whole fraction of the rate out."""
+    """The base of the shipped models: 48 kHz stereo in, latents at a whole fraction of that rate out."""
 
     sample_rate = 48_000
     channels = 2
     shipped: ShippedWeights
+    _models: list[Any]  # each file says which kind of network it holds
 
     def _load(self, weights: str | Path | None) -> None:
         """Load the shipped weights, or your own of the same names from the folder `weights`.
@@ -52,7 +55,7 @@ class DiffAEMini(_Mini):
     name = "diffae-mini"
     dim = 64
     hop = 128
-    frame_rate = _Mini.sample_rate / hop
+    frame_rate: float | None = _Mini.sample_rate / hop
     shipped = DIFFAE
     weights_hash = DIFFAE.hash()
 
@@ -71,13 +74,13 @@ class DiffAEMini(_Mini):
 class StackedMini1Encoder(_Mini):
     """The stacked model's first stage alone, as its encoder gives it: 32 dims at 1500 Hz, 32 x 8192 of a clip.
 
-    A feed-forward autoencoder that halves the numbers: its latents are a waveform in other clothes.
+    A feed-forward autoencoder with half as many numbers as the sound: its latents still follow the waveform.
     """
 
     name = "stacked-mini-1-encoder"
     dim = 32
     hop = 32
-    frame_rate = _Mini.sample_rate / hop
+    frame_rate: float | None = _Mini.sample_rate / hop
     shipped = STAGE_1
     weights_hash = STAGE_1.hash()
 
@@ -96,7 +99,7 @@ class StackedMini2(_Mini):
     name = "stacked-mini-2"
     dim = 32
     hop = 512
-    frame_rate = _Mini.sample_rate / hop
+    frame_rate: float | None = _Mini.sample_rate / hop
     shipped = STACKED
     weights_hash = STACKED.hash()
 
@@ -121,9 +124,9 @@ class StackedMini1(StackedMini2):
     name = "stacked-mini-1"
     dim = 32
     hop = StackedMini1Encoder.hop
-    frame_rate = StackedMini1Encoder.frame_rate
+    frame_rate: float | None = StackedMini1Encoder.frame_rate
     seed = 0
-    weights_hash = hashlib.sha256(f"{STACKED.hash()} {seed}".encode()).hexdigest()
+    weights_hash = digest(f"{STACKED.hash()} {seed}")
 
     def __init__(self, device: str = "auto", weights: str | Path | None = None, *, seed: int = 0) -> None:
         """Load as the other models do; `seed` fixes the noise that the first stage is drawn from."""
@@ -132,7 +135,7 @@ class StackedMini1(StackedMini2):
 
     def _load(self, weights: str | Path | None) -> None:
         super()._load(weights)
-        self.weights_hash = hashlib.sha256(f"{self.shipped.hash(weights)} {self.seed}".encode()).hexdigest()
+        self.weights_hash = digest(f"{self.shipped.hash(weights)} {self.seed}")
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `[batch 32 frame]`, one frame each 32 samples, drawn from noise of `self.seed`."""
@@ -157,7 +160,7 @@ def _load_network(path: Path) -> torch.nn.Module:
         if header["model"] != path.stem:
             raise ValueError(f"it holds {header['model']}")
         kind, layout = _NETWORKS[header["network"]], Layout(**json.loads(header["layout"]))
-        with torch.device("meta"):  # where a layout that lies takes no memory
+        with torch.device("meta"):  # where a wrong layout takes no memory
             kind(layout).load_state_dict(weights, assign=True)
         network = kind(layout)
         network.load_state_dict(weights)
@@ -168,3 +171,8 @@ def _load_network(path: Path) -> torch.nn.Module:
             "python -m tools.train_mini, or leave `weights` out for the shipped ones"
         ) from error
     return network
+
+
+ENTRIES = tuple(
+    Entry(model, OWN_LICENCE, model.shipped) for model in (DiffAEMini, StackedMini2, StackedMini1, StackedMini1Encoder)
+)

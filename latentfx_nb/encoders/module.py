@@ -1,19 +1,21 @@
-"""Any torch module of yours as an encoder, so that it can be registered and appears wherever encoders are chosen."""
+"""Turns any torch module into an encoder, which can be registered and then appears wherever encoders are chosen."""
 
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentfx_nb.encoders.base import TorchEncoder, choose_device
+from latentfx_nb.encoders.base import TorchEncoder
 from latentfx_nb.encoders.contract import settled
+from latentfx_nb.encoders.devices import choose_device
 from latentfx_nb.nearness import SUMS, Sketch, random_sums
 
 FOLD = 4096
-"""Weights of a tensor that are summed up together: one that changes is seen among so many."""
+"""Weights of a tensor that are summed together: few enough for a change of one of them to show."""
 
 
 class ModuleEncoder(TorchEncoder):
@@ -34,7 +36,7 @@ class ModuleEncoder(TorchEncoder):
         decoder: torch.nn.Module | None = None,
         device: str = "auto",
     ) -> None:
-        """Take the modules as they are, not copies of them: they are moved to `device` and frozen.
+        """Take the modules themselves, not copies: they are moved to `device` and frozen.
 
         Raises ValueError if the module gives no `[batch dim frame]` with one frame for each `hop` samples of a second.
         """
@@ -42,11 +44,11 @@ class ModuleEncoder(TorchEncoder):
         self.frame_rate = sample_rate / hop if hop else None
         self.device = choose_device(device)
         modules = [part.eval().requires_grad_(False).to(self.device) for part in (module, decoder) if part is not None]
-        self._module, self._decoder = module, decoder
+        self._module = module
         self.weights_hash = _known_by(name, modules)
         self.dim = self._measured_dim()
         if decoder is not None:
-            self.decode = self._decode  # the attribute's being there is what says that there is a decoder
+            self.decode = partial(self._decoded_by, decoder)  # other code detects a decoder by this attribute
 
     def frames(self, n_samples: int) -> int:
         return super().frames(n_samples) if self.frame_rate else 1
@@ -68,12 +70,12 @@ class ModuleEncoder(TorchEncoder):
             )
         return latents.shape[1]
 
-    def _decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
-        return self._decoder(self._latents(latents))
+    def _decoded_by(self, decoder: torch.nn.Module, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+        return decoder(self._latents(latents))
 
 
 def _known_by(name: str, modules: list[torch.nn.Module]) -> str:
-    """Return a text for what modules are and their weights, which may have been computed, as mel filters often are."""
+    """Return a hash of modules and their weights, settled because weights may be computed, as mel filters often are."""
     weights = [one for module in modules for one in module.state_dict().values() if one.is_floating_point()]
     sums = [_sums(one) for one in weights] or [np.empty((0, SUMS), np.float32)]
     sketch = Sketch.of(np.concatenate(sums), np.repeat(np.arange(len(sums)), [len(one) for one in sums]))
@@ -89,7 +91,7 @@ def _sums(weight: torch.Tensor) -> NDArray[np.float32]:
 
 
 def _digest(modules: list[torch.nn.Module], floats: bool = True) -> str:
-    """Return one sha256 over what modules are and their weights, or of these only what is no floating point."""
+    """Return one sha256 over modules and their weights; without `floats`, over all weights but floating-point ones."""
     content = hashlib.sha256()
     for module in modules:
         content.update(repr(module).encode())

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from latentfx_nb.encoders.pretrained import PretrainedEncoder, read_folder
+from latentfx_nb.encoders.pretrained import PretrainedEncoder, published_entry, read_folder
 from latentfx_nb.encoders.sources.weights import HubWeights
 
 FILES = ("config.json", "diffusion_pytorch_model.safetensors")
@@ -56,7 +56,7 @@ class OobleckAceStep(PretrainedEncoder):
     published = ACE_STEP
     library = "diffusers"
 
-    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+    def _read(self, library: Any, folder: Path) -> Any:
         network = read_folder(library.AutoencoderOobleck, folder, low_cpu_mem_usage=False)
         config = network.config
         channels, dim = config.audio_channels, config.decoder_input_channels
@@ -84,3 +84,9 @@ class OobleckStableAudio(OobleckAceStep):
     frame_rate = sample_rate / hop
     shortest = hop
     published = STABLE_AUDIO
+
+
+ENTRIES = (
+    published_entry(OobleckAceStep, "MIT, as reported"),
+    published_entry(OobleckStableAudio, "Stability AI Community"),
+)

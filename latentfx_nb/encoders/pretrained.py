@@ -1,6 +1,6 @@
-"""What encoders read by transformers or diffusers share: loading a folder, and refusing what that would fill by chance.
+"""The base of encoders that transformers or diffusers read from a folder; incomplete weights are refused.
 
-Both libraries give weights that a file lacks random values and only log it; here that is an error. Files are
+Both libraries only log which weights a file lacks, and give them random values; here that is an error. Files are
 safetensors, no code comes from a repository, and nothing is fetched while loading.
 """
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-import torch
-
-from latentfx_nb.encoders.base import TorchEncoder, frozen, out_of_memory
+from latentfx_nb.encoders.base import TorchEncoder, frozen
+from latentfx_nb.encoders.devices import out_of_memory
+from latentfx_nb.encoders.entry import Entry
 from latentfx_nb.encoders.sources.weights import HubWeights
 
 
@@ -27,9 +27,10 @@ class PretrainedEncoder(TorchEncoder):
     """
 
     published: HubWeights
-    library: str  # which is also the extra that installs it
-    strides: Sequence[int] = ()  # of an encoder that drops what is left of the last frame, first layer first
+    library: str  # also the name of the extra that installs it
+    strides: Sequence[int] = ()  # first layer first, of an encoder that drops an incomplete last frame
     takes_bf16 = True
+    _network: Any  # the library's own class
 
     def _load(self, weights: str | Path | None) -> None:
         classes = self._library()
@@ -69,12 +70,12 @@ class PretrainedEncoder(TorchEncoder):
         except ImportError as error:
             raise ImportError(f"{self.name} needs {self.library}: pip install 'latentfx-nb[{self.library}]'") from error
 
-    def _read(self, library: Any, folder: Path) -> torch.nn.Module:
+    def _read(self, library: Any, folder: Path) -> Any:
         """Return the network in `folder`, having declared the sizes that its configuration gives."""
         raise NotImplementedError
 
 
-def read_folder(kind: Any, folder: Path, **options: Any) -> torch.nn.Module:
+def read_folder(kind: Any, folder: Path, **options: Any) -> Any:
     """Return `kind.from_pretrained(folder)` in float32; raise ValueError if any of its weights is not in the file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of the kind of weight norm that a library builds with
@@ -90,3 +91,8 @@ def read_folder(kind: Any, folder: Path, **options: Any) -> torch.nn.Module:
     if absent:
         raise ValueError(f"{len(absent)} of its weights are missing or of another shape, {', '.join(absent[:3])} ...")
     return network.float()
+
+
+def published_entry(model: type[PretrainedEncoder], licence: str) -> Entry:
+    """Return the entry of a model that its library's extra, which is called after the library, can load."""
+    return Entry(model, licence, model.published, extra=model.library, requires=model.library)

@@ -1,24 +1,24 @@
 """`stacked-1-encoder`, `stacked-2` and `stacked-1`: the paper's Stacked DiffAE at full size (section 2.1).
 
 A first stage turns audio into 32 dims at 1500 Hz, feed-forward; a second one turns these into 32 dims at 94 Hz and,
-by diffusion, back. Weights are the user's own checkpoint, converted once (`checkpoints.py`).
+by diffusion, back. Weights are the user's own checkpoint, converted once (`sources/checkpoints.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from tqdm.auto import tqdm
 
-from latentfx_nb.encoders.base import TorchEncoder, frozen
+from latentfx_nb.cache import digest
+from latentfx_nb.encoders.base import SlowDecoder, TorchEncoder, frozen
+from latentfx_nb.encoders.entry import UNSTATED, Entry
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
 from latentfx_nb.encoders.nets.soundstream import SoundStreamDecoder, SoundStreamEncoder
-from latentfx_nb.encoders.nets.unet import DiffusionUNet, draw, even_times
-from latentfx_nb.encoders.sources.checkpoints import STACKED, load_network
+from latentfx_nb.encoders.nets.unet import Bar, DiffusionUNet, draw, even_times
+from latentfx_nb.encoders.sources.checkpoints import STACKED, N, load_network
 from latentfx_nb.encoders.sources.weights import ConvertedWeights, files_hash
 
 STAGE_1 = STACKED.weights("stage-1-encoder.safetensors", size_mb=313.8)
@@ -32,7 +32,7 @@ STEPS = 100
 
 
 class _Stacked(TorchEncoder):
-    """What the stages share: 48 kHz stereo, and the parts of one checkpoint."""
+    """The base of all stages: 48 kHz stereo, and the parts of one checkpoint."""
 
     sample_rate = 48_000
     channels = 2
@@ -49,7 +49,7 @@ class _Stacked(TorchEncoder):
         self.frame_rate = self.sample_rate / self.hop
         self.weights_hash = files_hash(paths.values())
 
-    def _network(self, part: ConvertedWeights, network: type[torch.nn.Module]) -> torch.nn.Module:
+    def _network(self, part: ConvertedWeights, network: type[N]) -> N:
         """Return the network of the last file of `part`."""
         return frozen(load_network(part.fetch(self._folder)[part.files[-1]], network), self.device)
 
@@ -68,7 +68,7 @@ class Stacked1Encoder(_Stacked):
 
     name = "stacked-1-encoder"
     hop = 32
-    frame_rate = _Stacked.sample_rate / hop
+    frame_rate: float | None = _Stacked.sample_rate / hop
     converted = STAGE_1
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
@@ -83,12 +83,12 @@ class Stacked1Encoder(_Stacked):
         return self._first_decoder(self._latents(latents))
 
 
-class Stacked2(_Stacked):
+class Stacked2(SlowDecoder, _Stacked):
     """The second stage: 32 dims at 94 Hz, 32 x 512 of a clip, 16 times coarser than the first."""
 
     name = "stacked-2"
     hop = 512
-    frame_rate = _Stacked.sample_rate / hop
+    frame_rate: float | None = _Stacked.sample_rate / hop
     converted = STAGE_2
 
     def _load(self, weights: str | Path | None) -> None:
@@ -104,27 +104,16 @@ class Stacked2(_Stacked):
         with self._precision():
             return torch.tanh(self._second(first).float())
 
-    @property
-    def decodes_slowly(self) -> bool:
-        """Whether decoding takes so long that a page should not start it by itself."""
-        return self.device.type == "cpu"
-
     def decode(
-        self,
-        latents: torch.Tensor,
-        *,
-        seed: int = 0,
-        steps: int | None = None,
-        bar: Callable[[Iterable], Iterable] = tqdm,
+        self, latents: torch.Tensor, *, seed: int = 0, steps: int | None = None, bar: Bar = tqdm
     ) -> torch.Tensor:
         """Return `[batch 2 sample]`: first-stage latents drawn by 100 `steps` of DDIM from noise of `seed`, decoded.
 
-        `bar` is called as tqdm is, around the steps; what it raises stops the work. Raises FileNotFoundError if a
-        decoder's part of the checkpoint is not here.
+        Raises FileNotFoundError if a decoder's part of the checkpoint is not here.
         """
         return self._first_decoder(self._drawn(self._latents(latents), seed, steps or STEPS, bar))
 
-    def _drawn(self, latents: torch.Tensor, seed: int, steps: int, bar: Callable[[Iterable], Iterable]) -> torch.Tensor:
+    def _drawn(self, latents: torch.Tensor, seed: int, steps: int, bar: Bar) -> torch.Tensor:
         """Return first-stage latents `[batch 32 frame]` drawn from noise of `seed`."""
         return draw(self._sampler, latents, self._ratio, even_times(steps), seed, bar)
 
@@ -138,7 +127,7 @@ class Stacked1(Stacked2):
 
     name = "stacked-1"
     hop = Stacked1Encoder.hop
-    frame_rate = Stacked1Encoder.frame_rate
+    frame_rate: float | None = Stacked1Encoder.frame_rate
     seed = 0
     converted = SAMPLED
 
@@ -153,7 +142,7 @@ class Stacked1(Stacked2):
         super()._load(weights)
         self.dim, self.hop = self._first.latents, self._first.hop
         self.frame_rate = self.sample_rate / self.hop
-        self.weights_hash = hashlib.sha256(f"{self.weights_hash} {self.seed} {STEPS}".encode()).hexdigest()
+        self.weights_hash = digest(f"{self.weights_hash} {self.seed} {STEPS}")
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `[batch 32 frame]`, one frame each 32 samples, drawn from noise of `self.seed`."""
@@ -166,6 +155,11 @@ class Stacked1(Stacked2):
         """Whether decoding takes so long that a page should not start it by itself: the first stage's is fast."""
         return False
 
-    def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
+    def decode(  # type: ignore[override]  # nothing is sampled, so there are no steps
+        self, latents: torch.Tensor, *, seed: int = 0
+    ) -> torch.Tensor:
         """Return `[batch 2 sample]` of `latents [batch 32 frame]`; nothing is drawn from `seed`."""
         return self._first_decoder(self._latents(latents))
+
+
+ENTRIES = tuple(Entry(model, UNSTATED, model.converted) for model in (Stacked2, Stacked1, Stacked1Encoder))

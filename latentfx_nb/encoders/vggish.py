@@ -7,16 +7,18 @@ Weights: https://github.com/harritaylor/torchvggish (Apache-2.0), release v0.1.
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from latentfx_nb.cache import digest
 from latentfx_nb.encoders.base import TorchEncoder, frozen
+from latentfx_nb.encoders.entry import Entry
 from latentfx_nb.encoders.sources.weights import Weights, check_archive
 
 NETWORK_FILE, PCA_FILE = "vggish-10086976.pth", "vggish_pca_params-970ea276.pth"
@@ -158,8 +160,7 @@ class VGGish(TorchEncoder):
         paths = WEIGHTS.fetch(weights)
         self._network = frozen(_read_network(paths[NETWORK_FILE]), self.device)
         self._matrix, self._means = (tensor.to(self.device) for tensor in _read_pca(paths[PCA_FILE]))
-        digest = WEIGHTS.hash()
-        self.weights_hash = digest if self.postprocess else hashlib.sha256(f"{digest} raw".encode()).hexdigest()
+        self.weights_hash = WEIGHTS.hash() if self.postprocess else digest(f"{WEIGHTS.hash()} raw")
 
     def frames(self, n_samples: int) -> int:
         """Return how many whole patches of 0.96 s (15 360 samples) are in `n_samples`; the first takes 15 600."""
@@ -214,8 +215,8 @@ def _read_pca(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return matrix, means.reshape(-1, 1)  # torchvggish takes them flat, too
 
 
-def _read(path: Path) -> Mapping[str, torch.Tensor | np.ndarray]:
-    """Return what a .pth file holds, without running anything of it; raise ValueError if that cannot be done."""
+def _read(path: Path) -> Mapping[str, Any]:
+    """Return the tensors or arrays in a .pth file; raise ValueError if it cannot be read without running it."""
     try:
         check_archive(path)
         with torch.serialization.safe_globals(_ARRAY_PARTS):
@@ -241,11 +242,15 @@ def _dtype(code: str, *_: object) -> np.dtype:
     return np.dtype(code, copy=True)
 
 
-# What builds an array of floats: the published PCA file holds such arrays, not tensors, and torch reads them only
-# where it is told that these names are harmless. NumPy 2 moved the first one.
-_ARRAY_PARTS = [
-    *((np.empty(0).__reduce__()[0], f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+# Functions and types that build an array of floats. The published PCA file holds such arrays, not tensors, and torch
+# reads them only if it is told that these names are harmless. NumPy 2 moved the first one.
+_RECONSTRUCT: Callable[..., Any] = np.empty(0).__reduce__()[0]  # type: ignore[assignment]  # typed as any part
+_ARRAY_PARTS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    *((_RECONSTRUCT, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
     (_dtype, "numpy.dtype"),
     np.ndarray,
     *(type(np.dtype(kind)) for kind in (np.float32, np.float64)),
 ]
+
+
+ENTRIES = tuple(Entry(model, "Apache-2.0", WEIGHTS) for model in (VGGish, VGGishPaper))

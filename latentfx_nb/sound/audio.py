@@ -28,27 +28,26 @@ if TYPE_CHECKING:
 Clip = NDArray[np.float32]
 
 RESAMPLING_MARGIN_S = 0.05
-"""Context read on both sides of a resampled excerpt, far longer than soxr's filter, so that cuts leave no trace."""
-
+"""Sound read on both sides of an excerpt before resampling: far longer than soxr's filter, so cuts do not show."""
 
 MOST_CHANNELS = 5
-"""Channels that ITU-R BS.1770-4 knows the weights of."""
+"""Most channels for which ITU-R BS.1770-4 gives weights."""
 
 GATE_LUFS = -70.0
 """The absolute gate of ITU-R BS.1770-4: blocks below it do not count."""
 
 GATE_STEPS = 20
-"""Gains to try where scaling brings blocks over the gate; two or three do."""
+"""Most gains to try where scaling brings blocks over the gate; two or three are enough."""
 
 TOLERANCE_LU = 0.05
-"""How far a scaled clip may be off its target: half of what the standard's meters may be off."""
+"""How far a scaled clip may be off its target: half the tolerance of the standard's meters."""
 
 
 def read(path: str | Path, sample_rate: int, start: int = 0, length: int | None = None) -> Clip:
     """Return `[channel sample]` of an audio file at `sample_rate` Hz.
 
-    `start` and `length` count samples at `sample_rate`; only that part of the file is read. What lies beyond the end
-    of the file is left out, so the result may be shorter than `length`.
+    `start` and `length` count samples at `sample_rate`; only that part of the file is read. Where the file ends
+    sooner, the result is shorter than `length`.
 
     Raises ValueError, naming the file, if it cannot be read as audio, or holds samples that are not finite or more than
     200 dB over full scale. A header that promises more than there is costs no memory.
@@ -109,7 +108,7 @@ def fit_length(audio: Clip, length: int) -> Clip:
 def check_clip(clip: Clip) -> None:
     """Raise TypeError or ValueError unless `clip` is a numpy array `[channel sample]` of floating point.
 
-    Other libraries take the longer side of a clip that lies the other way for its time, or make thousands of channels.
+    Other libraries would take a transposed clip's longer side for time, or for thousands of channels.
     """
     if not isinstance(clip, np.ndarray) or clip.dtype.kind != "f":
         found = f"one of {clip.dtype}" if isinstance(clip, np.ndarray) else type(clip)
@@ -144,8 +143,11 @@ def is_doubled(clip: Clip) -> bool:
 
 @lru_cache(maxsize=16)
 def _meter(rate: int, block_s: float) -> pyloudnorm.Meter:
-    """One meter a rate, with its two K-weighting filters in one: the same to 1e-10 dB in 0.7 of the time."""
-    import pyloudnorm  # with all of scipy.signal: not before a sound is measured, so that pages open sooner
+    """Return the meter of a rate and block length, its two K-weighting filters joined in one.
+
+    Loudness is the same to 1e-10 dB, in 0.7 of the time.
+    """
+    import pyloudnorm  # imports scipy.signal: late, so that pages open sooner
 
     meter = pyloudnorm.Meter(rate, block_size=block_s)
     meter._filters = {"K-weighting": _Cascade(list(meter._filters.values()))}  # as pyloudnorm's README does
@@ -153,7 +155,7 @@ def _meter(rate: int, block_s: float) -> pyloudnorm.Meter:
 
 
 class _Cascade:
-    """Filters in series as one filter of their joint order."""
+    """Filters in series, as one filter of their joint order."""
 
     def __init__(self, filters: list[pyloudnorm.IIRfilter]) -> None:
         self._b = reduce(np.convolve, [one.passband_gain * one.b for one in filters])
@@ -178,7 +180,7 @@ def loudness_lufs(clip: Clip, sample_rate: int) -> float:
 
 
 def _measured(clip: Clip, sample_rate: int) -> tuple[float, NDArray[np.float64]]:
-    """Return the loudness, and that of each block `[block]` that it was averaged from."""
+    """Return the loudness, and the loudness of each block `[block]` that it was averaged from."""
     check_clip(clip)
     if not clip.size or not np.isfinite(clip).all():
         raise ValueError("loudness needs at least one sample, all of them finite; repair or leave out this clip")
@@ -198,7 +200,7 @@ def normalise(clip: Clip, sample_rate: int, lufs: float = TARGET_LUFS) -> Clip:
     if measured == -math.inf:
         return clip.copy()
     gain_db = lufs - measured
-    # A gain brings quiet blocks over the gate, or below it: they count then, and the mean that has to fit is another.
+    # A gain can bring quiet blocks over the gate or below it, which changes the mean that has to fit.
     for _ in range(GATE_STEPS):
         off_db = lufs - _gated_mean(blocks + gain_db)
         if abs(off_db) < TOLERANCE_LU or off_db == math.inf:
@@ -208,7 +210,7 @@ def normalise(clip: Clip, sample_rate: int, lufs: float = TARGET_LUFS) -> Clip:
 
 
 def _gated_mean(blocks: NDArray[np.float64]) -> float:
-    """Return the integrated loudness of blocks `[block]` of these loudnesses, as the standard's two gates leave it."""
+    """Return the integrated loudness of blocks of these loudnesses `[block]`, after the standard's two gates."""
 
     def mean(passed: NDArray[np.float64]) -> float:
         return 10.0 * math.log10(np.mean(10.0 ** (passed / 10.0))) if passed.size else -math.inf

@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from latentfx_nb.cache import digest, file_digest
 from latentfx_nb.paper import CHOICE_SEED, CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.sound import audio, choosing, datasets, intake
 from latentfx_nb.sound.audio import Clip
-from latentfx_nb.sound.content import content
 from latentfx_nb.sound.form import HEADER_TOLERANCE_S, Form, Unusable
 from latentfx_nb.sound.manifest import read_manifest, some
+from latentfx_nb.sound.readers import form
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
-
 
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff", ".m4a", ".opus", ".webm", ".aac", ".aifc", ".au", ".caf", ".oga",
     ".w64", ".wave", ".wma",
 )  # fmt: skip
-"""What is taken for audio in a folder; what a file holds is seen from its content."""
-
+"""Names of files that are taken for audio in a folder end so; their content tells what they hold."""
 
 HEADER_TOLERANCE_SAMPLES = round(SAMPLE_RATE_HZ * HEADER_TOLERANCE_S)
 
 
 class SkippedFiles(UserWarning):
-    """Files of a folder cannot be used; the others are."""
+    """Some files of the folder cannot be used, and were skipped."""
 
 
 class ShortFiles(UserWarning):
-    """Files hold less than their headers say, or their ends are missing; they are used as far as they go."""
+    """Some files hold less than their headers say, or lack their ends; they are used as far as they go."""
 
 
-class ClipSet(Sequence):
+class ClipSet(Sequence[Clip]):
     """Clips of 262 144 samples at 48 kHz, described by `.table` and read from their files when asked for.
 
     `clips[3]` is float32 `[2 262144]`, mono doubled to stereo (section 2.2); `clips[:8]`, `clips[[0, 5]]` and a boolean
@@ -67,7 +67,13 @@ class ClipSet(Sequence):
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> ClipSet: ...
+
+    def __getitem__(self, index: int | slice | Sequence[int] | NDArray[Any]) -> Clip | ClipSet:
         if isinstance(index, (int, np.integer)):
             return self._read(range(len(self))[index])
         if not isinstance(index, slice) and np.asarray(index).dtype == bool:
@@ -97,18 +103,32 @@ class ClipSet(Sequence):
     def hashes(self) -> list[str]:
         """Return one sha256 a clip, over its file's bytes and its place in the file: equal hashes, equal samples.
 
-        A file is read again when its size, its inode or one of its times is another one, and whenever it changed in the
-        last seconds or in the future: clocks are too coarse, and those of file servers too wrong, to tell then. What
-        nobody can see is a change that leaves all four as they were, long ago by the clock of who made it. A file that
-        is gone, or may not be read any more, is what it was when this process last saw it; one that it never saw is
-        told from others by its path. Reading the clip says what is wrong.
+        A file is read again when it changed (`cache.file_digest`). A file that is gone, or may not be read any more,
+        keeps the hash that this process last saw; one that it never saw goes by its path. Reading the clip says what is
+        wrong.
         """
         files, mixed = self.table["file"], " mono" if self.mono else ""
-        contents = {file: content(file) for file in files.unique()}
+        known = {file: _file_hash_and_reader(file) for file in files.unique()}
         return [
-            hashlib.sha256(f"{contents[file][0]} {start}{mixed}{contents[file][1]}".encode()).hexdigest()
+            digest(f"{known[file][0]} {start}{mixed}{known[file][1]}")
             for file, start in zip(files, self.table["start"], strict=True)
         ]
+
+
+_last_seen: dict[str, tuple[str, str]] = {}
+
+
+def _file_hash_and_reader(file: str) -> tuple[str, str]:
+    """Return the hash of a file's bytes, and the library that reads them, on which its samples depend too.
+
+    libsndfile is written as nothing, as it was when there was no other reader: clips that FFmpeg now reads right do
+    not keep the hash under which libsndfile read them wrong.
+    """
+    try:
+        _last_seen[file] = file_digest(file), form(file).reader.replace("libsndfile", "")
+    except (OSError, Unusable):
+        return _last_seen.get(file, (f"unseen {file}", ""))
+    return _last_seen[file]
 
 
 def load_clips(
@@ -123,42 +143,48 @@ def load_clips(
 ) -> ClipSet:
     """Return the clips in `source`: "bundled" (64 shipped with the package), "paper", a folder or one audio file.
 
-    Files (`AUDIO_SUFFIXES`; any rate; mono or stereo; subfolders and linked ones too) are cut into clips of 262 144
-    samples at 48 kHz, the last one of each padded with silence and marked in `padded_samples`. At most `per_recording`
-    clips are taken from a recording (None: no cap). A `manifest.csv` in the folder (columns file, instrument,
-    recording, licence; others are kept) decides which files are taken and what they are; without it a file is a
-    recording. Files that cannot be used (damaged, empty, of more than two channels, no regular files) are skipped: they
-    stand with the reason in `.skipped`, and a `SkippedFiles` warning names them, without `warn` not. A `ShortFiles`
-    warning names those that are used and hold less than their headers say. A file whose header is good and whose sound
-    is not raises ValueError when it is read. `readers` says which library reads what.
+    Files (`AUDIO_SUFFIXES`; any rate; mono or stereo; in subfolders too) are cut into clips of 262 144 samples at
+    48 kHz; the last one of each file is padded with silence, as `padded_samples` says. At most `per_recording` clips
+    are taken from a recording (None: no cap). A `manifest.csv` in the folder (columns file, instrument, recording,
+    licence; others are kept) says which files are taken and what they are; without it each file is a recording. Files
+    that cannot be used are left out: `.skipped` gives the reasons, and a `SkippedFiles` warning names them (unless
+    `warn` is False). A `ShortFiles` warning names files that hold less than their headers say.
 
-    "paper" is a data set made as the paper made its own (section 2.2): 512 clips of GuitarSet, half comp, half solo,
-    and 512 of MAESTRO's performances of 2018, full clips alone, mixed to mono and doubled, spread over all recordings
-    and drawn by `seed` (None: `paper.CHOICE_SEED`), the same ones everywhere. "guitarset" and "maestro" are its two
-    halves. `guitarset` and `maestro` are the folders that hold the data (default: ~/mir_datasets, mirdata's own);
-    with `download` mirdata fetches what is in neither. `datasets` says what a recording is and which columns there are.
+    "paper" is a data set made as the paper made its own (section 2.2): 512 clips of GuitarSet and 512 of MAESTRO,
+    mixed to mono and doubled, drawn by `seed` (None: `paper.CHOICE_SEED`) as `choosing` says; "guitarset" and "maestro"
+    are its halves. `guitarset` and `maestro` are the folders of the data (default: mirdata's own, ~/mir_datasets);
+    `download` has mirdata fetch what is in neither.
 
-    Raises FileNotFoundError if there is no such folder, ValueError if `source` is empty or no path, if it holds no
-    audio or none that can be used, or if the manifest lacks columns or names files that are not there, for the paper's
-    data what `datasets.list_files` and `choosing.choose` raise, and ValueError if any file cannot be used: clips are
-    chosen among all of them.
+    Raises FileNotFoundError if there is no such folder. Raises ValueError if `source` is empty or no path, if it holds
+    no audio that can be used, if the manifest lacks columns or names files that are not there, and if a file of the
+    paper's data cannot be used. For these data it also raises what `datasets.list_files` and `choosing.choose` raise.
     """
     if per_recording is not None and per_recording < 1:
         raise ValueError(f"per_recording = {per_recording} leaves no clip; give at least 1, or None for no cap")
-    place = _place(source)
+    path = _path_of(source)
     if source in datasets.SOURCES:
-        files = datasets.list_files(source, guitarset, maestro, download)
-        table, skipped, short = _cut(files)
-        if skipped:
-            raise ValueError(f"{_unusable(skipped, len(files))}; repair or remove them")
-        if short and warn:
-            warnings.warn(_short(short, len(files)), ShortFiles, stacklevel=2)
-        table.insert(0, "clip", _unique_ids(table))
-        table = choosing.choose(table, CHOICE_SEED if seed is None else seed, per_recording)
-        return ClipSet(table, source, mono=True)
+        files = datasets.list_files(str(source), guitarset, maestro, download)
+        return _chosen_clips(str(source), files, CHOICE_SEED if seed is None else seed, per_recording, warn)
     if download or not (guitarset is maestro is seed is None):
         raise ValueError(f"guitarset, maestro, download and seed are for load_clips('paper'), not {str(source)!r}")
-    folder = BUNDLED / "clips" if source == "bundled" else place
+    if source == "bundled":
+        return _folder_clips(BUNDLED / "clips", "bundled", per_recording, warn)
+    return _folder_clips(path, path.name, per_recording, warn)
+
+
+def _chosen_clips(source: str, files: pd.DataFrame, seed: int, per_recording: int | None, warn: bool) -> ClipSet:
+    """Return the paper's choice among the clips of `files`, every one of which has to be usable."""
+    table, skipped, short = _cut(files)
+    if skipped:
+        raise ValueError(f"{_unusable(skipped, len(files))}; repair or remove them")
+    if short and warn:
+        warnings.warn(_short(short, len(files)), ShortFiles, stacklevel=3)
+    table.insert(0, "clip", _unique_ids(table))
+    return ClipSet(choosing.choose(table, seed, per_recording), source, mono=True)
+
+
+def _folder_clips(folder: Path, name: str, per_recording: int | None, warn: bool) -> ClipSet:
+    """Return the clips of the usable files in a folder, or of one file, under a name."""
     if not folder.exists():
         raise FileNotFoundError(f"{folder} does not exist; give 'bundled' or a folder of audio files")
     files, unnamed = _list_files(folder)
@@ -168,17 +194,17 @@ def load_clips(
         raise ValueError(f"{_unusable(skipped, count)}; repair or remove them")
     if skipped and warn:
         told = f"{_unusable(skipped, count)}, and are skipped; repair or remove them"
-        warnings.warn(told, SkippedFiles, stacklevel=2)
+        warnings.warn(told, SkippedFiles, stacklevel=3)
     if short and warn:
-        warnings.warn(_short(short, count), ShortFiles, stacklevel=2)
+        warnings.warn(_short(short, count), ShortFiles, stacklevel=3)
     if per_recording is not None:
         table = table[table.groupby("recording").cumcount() < per_recording].reset_index(drop=True)
     table.insert(0, "clip", _unique_ids(table))
-    return ClipSet(table, "bundled" if source == "bundled" else folder.name, skipped=skipped)
+    return ClipSet(table, name, skipped=skipped)
 
 
-def _place(source: object) -> Path:
-    """Return a folder's or file's path; raises ValueError for what is none."""
+def _path_of(source: object) -> Path:
+    """Return the path of a folder or file; raise ValueError if `source` is none."""
     if not isinstance(source, (str, os.PathLike)):
         raise ValueError(
             f"load_clips takes one folder or one file, not {type(source).__name__}; put several files into a folder, "
@@ -190,7 +216,7 @@ def _place(source: object) -> Path:
 
 
 def _list_files(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return one row a file, with the manifest's columns and `file` absolute; and what no table can name."""
+    """Return one row a file, with the manifest's columns and `file` absolute; and files that no table can name."""
     folder = folder.resolve()
     manifest = folder / "manifest.csv"
     if manifest.exists():
@@ -209,20 +235,25 @@ def _list_files(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
 
 
 def _shown(path: Path) -> str:
-    """Return a path as text; bytes that are no UTF-8, which file systems take and text does not, as a sign for them."""
+    """Return a path as text, with a sign in the place of bytes that are no UTF-8."""
     return os.fsencode(path).decode(errors="replace")
 
 
 def _cut(files: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
-    """Return one row a clip, with `start` and `padded_samples`; which files give none, and which less than they say."""
-    lengths, skipped, short = [], {}, {}
+    """Return one row a clip, with `start` and `padded_samples`; why files give none; remarks on short files."""
+    lengths: list[int] = []
+    skipped: dict[str, str] = {}
+    short: dict[str, str] = {}
     for file, found in zip(files["file"], intake.forms(files["file"])):
         try:
+            if isinstance(found, Unusable):
+                raise found
             lengths.append(_length(found))
         except Unusable as error:
             skipped[file] = str(error)
         else:
-            short |= {file: found.remark} if found.remark else {}
+            if found.remark:
+                short[file] = found.remark
     files = files[~files["file"].isin(list(skipped))]
     if not lengths:
         return files.assign(start=0, padded_samples=0), skipped, short
@@ -234,13 +265,11 @@ def _cut(files: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str], dict[str, s
     return table, skipped, short
 
 
-def _length(found: Form | Unusable) -> int:
-    """Return a file's samples at 48 kHz."""
-    if isinstance(found, Unusable):
-        raise found
-    if found.channels > 2:
-        raise Unusable(f"{found.channels} channels; mix it down to mono or stereo")
-    length = audio.samples_at(found.frames, found.samplerate, SAMPLE_RATE_HZ)
+def _length(form: Form) -> int:
+    """Return a file's samples at 48 kHz; raise Unusable if it has none, or more than two channels."""
+    if form.channels > 2:
+        raise Unusable(f"{form.channels} channels; mix it down to mono or stereo")
+    length = audio.samples_at(form.frames, form.samplerate, SAMPLE_RATE_HZ)
     if not length:
         raise Unusable("empty")
     return length

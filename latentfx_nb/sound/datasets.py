@@ -1,7 +1,8 @@
-"""The paper's own recordings, GuitarSet and MAESTRO of 2018: where they are, what is in them, which clips are chosen.
+"""The paper's own recordings, GuitarSet and MAESTRO of 2018: where they are, and what is in them.
 
-mirdata (the extra `datasets`) downloads and checks them. What is on disk is read without it and without a network: file
-names and the list that ships with MAESTRO say all that is needed."""
+mirdata (the extra `datasets`) downloads and checks them. A copy on disk is read without it and without a network: file
+names, and the list that ships with MAESTRO, tell enough.
+"""
 
 from __future__ import annotations
 
@@ -20,28 +21,21 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from latentfx_nb.cache import check_space
-from latentfx_nb.paper import CLIP_SAMPLES, MAESTRO_YEAR, SAMPLE_RATE_HZ
+from latentfx_nb.paper import MAESTRO_YEAR
 from latentfx_nb.sound import intake
 
 SUFFIXES = (".wav", ".flac")
-"""Either will do: MAESTRO is published as WAV, and many keep it as FLAC."""
-
+"""Either serves: MAESTRO is published as WAV, and many people keep it as FLAC."""
 
 GUITARSET_FILES = 360
 """Microphone recordings in GuitarSet: 6 players, 30 lead sheets, accompaniment and solo."""
-
 
 STYLES = {"BN": "Bossa Nova", "Funk": "Funk", "Jazz": "Jazz", "Rock": "Rock", "SS": "Singer-Songwriter"}
 
 
 MAESTRO_PAGE = "https://magenta.tensorflow.org/datasets/maestro"
 
-
 MAESTRO_COLUMNS = {"canonical_composer": "composer", "canonical_title": "title", "split": "split", "year": "year"}
-
-
-MIDDLE = CLIP_SAMPLES // 2, SAMPLE_RATE_HZ * 2 // 5
-"""Start and length of one 0.4 s block, which is what loudness is measured in."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,7 @@ def _gb(size: float) -> str:
     return f"{size / 1e9:.1f}" if size < 1e10 else f"{size / 1e9:.0f}"
 
 
-def place(name: str, folder: str | Path | None = None) -> Path:
+def folder_of(name: str, folder: str | Path | None = None) -> Path:
     """Return `folder`, or else where mirdata keeps the data set called `name`: ~/mir_datasets/<name>."""
     return Path(folder).expanduser() if folder is not None else Path.home() / "mir_datasets" / name
 
@@ -110,7 +104,7 @@ def list_files(
             f"{source!r} takes nothing from {needless[0]}={given[needless[0]]}; leave that out, or load 'paper'"
         )
     sets = [DATA_SETS[name] for name in SOURCES[source]]
-    folders = {one.name: place(one.name, given[one.name]) for one in sets}
+    folders = {one.name: folder_of(one.name, given[one.name]) for one in sets}
     found, absent = {}, []
     for one in sets:
         try:
@@ -140,7 +134,7 @@ def _where_to_get(absent: list[DataSet], source: str, folders: dict[str, Path]) 
 
 def _read_guitarset(folder: Path) -> pd.DataFrame:
     pattern = r"((\d\d)_([A-Za-z]+)\d-(\d+)-([A-G][#b]?))_(comp|solo)_mic"
-    rows = {}
+    rows: dict[str, tuple[Any, ...]] = {}
     for path in intake.files_below(folder):
         named = re.fullmatch(pattern, path.stem)
         if named and named[3] in STYLES and path.suffix.lower() in SUFFIXES:
@@ -266,7 +260,7 @@ def validate(name: str, folder: str | Path | None = None) -> int:
     """
     if name not in DATA_SETS:
         raise ValueError(f"{name!r} is no data set; name one of {', '.join(DATA_SETS)}")
-    one, folder = DATA_SETS[name], place(name, folder)
+    one, folder = DATA_SETS[name], folder_of(name, folder)
     files = one.files(folder)["file"]
     dataset = _with_mirdata(one, folder)
     if not Path(dataset.index_path).exists():

@@ -1,4 +1,7 @@
-"""Samples by FFmpeg (PyAV): what a file has of them, and some from any place on."""
+"""Reading by FFmpeg (PyAV): the form of a file, and its samples from any place on.
+
+PyAV takes 0.1 s to import, and most files do not need it: functions import it when they run.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,34 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
-from av.container import InputContainer
 from numpy.typing import NDArray
 
-from latentfx_nb.sound.form import HEADER_TOLERANCE_S, MOST_AT_ONCE, Form, Unusable, check_rate, ogg_remark, state
+from latentfx_nb.cache import file_state
+from latentfx_nb.sound.form import HEADER_TOLERANCE_S, MOST_AT_ONCE, Form, Unusable, check_rate, ogg_remark
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
 
 DEMUXERS = "aac,ac3,aiff,asf,au,caf,flac,matroska,mov,mp3,ogg,w64,wav"
-"""What FFmpeg may read: sound in one file. It would also follow play lists, to other files and into the network."""
-
+"""Formats that FFmpeg may read. Others include play lists, which lead to other files and into the network."""
 
 NO_LENGTH = {"aac", "ac3", "mp3"}
-"""Formats without a header: what FFmpeg says of their length is a guess."""
-
+"""Formats without a length in a header: FFmpeg guesses it."""
 
 MOST_AT_REST = 4
-"""Files that FFmpeg has decoded half, each with the clip that was read last: 2 MB."""
+"""Half-decoded files that stay open, each with the clip that was read last: 2 MB."""
 
 
 def open_container(path: str | Path) -> InputContainer:
-    """Return a file opened for FFmpeg, which may read nothing else."""
-    import av  # here and below: 0.1 s that most files do not need
+    """Return a file opened for FFmpeg, which may read nothing but this file."""
+    import av
 
     allowed = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     return av.open(f"file:{os.fspath(path)}", options=allowed, metadata_errors="ignore")
@@ -40,7 +46,7 @@ def open_container(path: str | Path) -> InputContainer:
 def form_by_ffmpeg(path: str | Path) -> Form | None:
     """Return the form of a file that FFmpeg decodes, None if it finds no sound in it.
 
-    Raises Unusable if it is less than the file's header says, or has a hole, or its rate or channels change.
+    Raises Unusable if the file holds less sound than its header says, has a hole, or changes its rate or channels.
     """
     import av
 
@@ -53,11 +59,12 @@ def form_by_ffmpeg(path: str | Path) -> Form | None:
 
 
 def _counted(container: InputContainer) -> Form | None:
-    frames, begin, end, first = 0, None, None, None
+    """Return the form of an open file, decoded to its end; None if it holds no sound."""
+    frames, begin, end, first = 0, None, Fraction(0), None
     for frame in _ffmpeg_frames(container):
         first = first or frame
         frames += frame.samples
-        if frame.pts is not None:
+        if frame.pts is not None and frame.time_base is not None:
             begin = frame.pts if begin is None else begin
             end = frame.pts + frame.samples / (frame.sample_rate * frame.time_base)
     if first is None:
@@ -66,17 +73,17 @@ def _counted(container: InputContainer) -> Form | None:
     check_rate(rate)
     kind = container.format.name
     said = stream.duration if stream.duration and kind not in NO_LENGTH else 0
-    promised = float(rate * said * stream.time_base)
+    promised = float(rate * said * (stream.time_base or 0))
     if promised - frames > min(HEADER_TOLERANCE_S * rate, 0.1 * promised):
         raise Unusable(f"it ends after {frames / promised:.0%} of what its header says: copy or export it again")
-    lost_s = float((end - begin) * first.time_base) - frames / rate if begin is not None else 0
+    lost_s = float((end - begin) * (first.time_base or 0)) - frames / rate if begin is not None else 0
     if lost_s > HEADER_TOLERANCE_S and "matroska" not in kind:  # a browser's recording pauses where its computer did
         raise Unusable(f"{lost_s:.1f} s in its middle are damaged: copy or export it again")
     return Form("FFmpeg", frames, rate, first.layout.nb_channels, stream.codec_context.name)
 
 
 def _ffmpeg_frames(container: InputContainer) -> Iterator[av.AudioFrame]:
-    """Yield the frames of the first sound in a container; what is no sound, before, between and after them, is left."""
+    """Yield the frames of the first stream of sound in a container, without anything else that lies between them."""
     if not container.streams.audio or container.streams.audio[0].codec_context is None:
         return
     stream, form = container.streams.audio[0], None
@@ -103,19 +110,19 @@ def _decoded_packets(container: InputContainer, stream: av.AudioStream) -> Itera
             ) from error
 
 
-def ffmpeg_blocks(container: InputContainer) -> Iterator[NDArray[np.float32]]:
+def ffmpeg_blocks(container: InputContainer) -> Generator[NDArray[np.float32], None, None]:
     """Yield `[sample channel]`, full scale 1, scaled as libsndfile does."""
     import av
 
     as_float = av.AudioResampler(format="fltp")
     for frame in _ffmpeg_frames(container):
-        yield from (converted.to_ndarray().T for converted in as_float.resample(frame))
+        yield from (np.asarray(converted.to_ndarray().T, np.float32) for converted in as_float.resample(frame))
 
 
 class _Decoding:
-    """A file that FFmpeg decodes from its first sample on, for seeking would not find the same samples again.
+    """A file that FFmpeg decodes from its first sample on: after seeking it would give other samples.
 
-    What was read last stays, so that the clips of a file, read one after the other, cost one decoding of it.
+    The samples that were read last are kept, so reading a file's clips one after the other decodes the file once.
     """
 
     def __init__(self, path: str | Path, channels: int) -> None:
@@ -123,7 +130,7 @@ class _Decoding:
         self._coming = ffmpeg_blocks(self._container)
         self._kept: deque[NDArray[np.float32]] = deque()
         self._nothing = np.empty((0, channels), np.float32)
-        self.first = self.end = 0  # of what is kept
+        self.first = self.end = 0  # first sample that is kept, and the one after the last
 
     def read(self, first: int, count: int) -> NDArray[np.float32]:
         """Return `[sample channel]` from `first`, which is not before `self.first`; fewer than `count` at the end."""
@@ -142,8 +149,6 @@ class _Decoding:
 
 
 _at_rest: dict[tuple, _Decoding] = {}
-
-
 _resting = threading.Lock()
 
 
@@ -155,7 +160,11 @@ def _close_all() -> None:
 
 def read_by_ffmpeg(path: str | Path, channels: int, first: int, count: int) -> NDArray[np.float32]:
     """Return `[sample channel]` from sample `first` on, at most `count` samples, of a file that FFmpeg decodes."""
-    key = os.getpid(), os.fspath(path), state(path)  # a forked process shares the place in its parent's files
+    key = (
+        os.getpid(),
+        os.fspath(path),
+        file_state(path),
+    )  # a forked process shares its parent's position in an open file
     with _resting:
         decoding = _at_rest.pop(key, None)
     if decoding is not None and decoding.first > first:

@@ -1,4 +1,4 @@
-"""What is known of an audio file before it is read, and the samples that libsndfile decodes of it."""
+"""The form of an audio file (reader, length, rate, channels, codec), and the samples that libsndfile decodes of it."""
 
 from __future__ import annotations
 
@@ -12,51 +12,38 @@ import soundfile
 from numpy.typing import NDArray
 
 SLOWEST_HZ, FASTEST_HZ = 1_000, 768_000
-"""Sample rates that are read: all that recordings have. A rate of 1 Hz would make hours of a kilobyte."""
-
+"""Lowest and highest sample rate that is read: a rate of 1 Hz would turn a kilobyte into hours."""
 
 HEADER_TOLERANCE_S = 0.1
-"""How far the length in a file's header may be off: that of an MP3 is a guess, to a few of its frames."""
-
+"""How far the length in a file's header may be off: an MP3's is a guess, right to a few of its frames."""
 
 BLOCK = 1 << 16
-"""Samples that are decoded at a time where a whole file is."""
-
+"""Samples that are decoded at a time when a whole file is decoded."""
 
 MOST_AT_ONCE = 1 << 22
-"""Samples a channel that are read in one go: more than any clip takes."""
+"""Samples a channel that are read at once: more than any clip takes."""
 
 
 class Unusable(ValueError):
-    """A file is no audio that can be used; the message is the reason without the file's name."""
+    """A file cannot be used as audio; the message gives the reason, without the file's name."""
 
 
 class Form(NamedTuple):
-    """What is known of a file before a sample of it is used."""
+    """What is known of an audio file before any of its samples is used."""
 
     reader: str
     """"libsndfile" or "FFmpeg"."""
 
     frames: int
-    """Its length in samples, as the reader gives it."""
+    """Length in samples, as the reader finds it."""
 
     samplerate: int
     channels: int
     codec: str
-    """Which the reader calls so."""
+    """Name of the codec, as the reader calls it."""
 
     remark: str = ""
-    """What is wrong with a file that can be read all the same, as a sentence's end."""
-
-
-State = tuple[int, ...]
-
-
-def state(path: str | Path) -> State:
-    """Return what changes if a file's content does: size, inode and both times."""
-    found = os.stat(path)
-    # st_ctime is the kernel's: whoever copies a file's times onto another cannot copy this one.
-    return found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+    """Fault of a file that can be read in spite of it, as the end of a sentence."""
 
 
 def check_rate(rate: int) -> None:
@@ -71,7 +58,7 @@ def ogg_streams(path: str | Path) -> tuple[int, bool]:
     with open(path, "rb") as file:
         while len(page := file.read(27)) == 27 and page.startswith(b"OggS"):
             begins, ended = bool(page[5] & 2), bool(page[5] & 4)
-            streams += begins and sound  # streams of one time, of sound and picture, all begin before any goes on
+            streams += begins and sound  # streams that run side by side, such as sound and picture, begin together
             sound = not begins
             file.seek(sum(file.read(page[26])), os.SEEK_CUR)
         return streams, ended and file.tell() <= os.path.getsize(path)
@@ -82,14 +69,14 @@ def ogg_remark(path: str | Path) -> str:
     return "" if ogg_streams(path)[1] else "its end is missing"
 
 
-def said_form(file: soundfile.SoundFile, frames: int | None = None) -> Form:
-    """Return the form of an open file as libsndfile says it, or with another number of samples."""
+def header_form(file: soundfile.SoundFile, frames: int | None = None) -> Form:
+    """Return the form of an open file as libsndfile reads it from the header, or with `frames` for its length."""
     length = file.frames if frames is None else frames
     return Form("libsndfile", length, file.samplerate, file.channels, file.subtype)
 
 
 def decoded_length(file: soundfile.SoundFile) -> int | None:
-    """Return how many samples libsndfile decodes from a file just opened, None if it fails on its way."""
+    """Return how many samples libsndfile decodes from a file just opened; None if it fails before the end."""
     try:
         return sum(map(len, soundfile_blocks(file)))
     except soundfile.LibsndfileError:
@@ -98,6 +85,6 @@ def decoded_length(file: soundfile.SoundFile) -> int | None:
 
 def soundfile_blocks(file: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
     """Yield the rest of an open file as `[sample channel]`."""
-    # Not by `file.blocks`: where a file ends early, that gives what happens to lie in memory.
+    # `file.blocks` would give whatever lies in memory where a file ends early.
     while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
         yield block

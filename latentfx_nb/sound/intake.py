@@ -1,7 +1,7 @@
-"""Audio files that may be broken or hostile: what is wrong with one, in a sentence, found here or in a child process.
+"""Audio files that may be broken or hostile: whether each can be used, and in a sentence why not.
 
-A decoder of C code that is fed by strangers can hang, crash or ask for all memory. `inspect` and `forms` have it do so
-in a child process with limits, which imports numpy and soundfile alone, in 0.2 s, and PyAV where it is needed.
+A decoder written in C can hang, crash or ask for all memory when strangers feed it. `inspect` and `forms` therefore
+decode in a child process with limits. The child imports numpy and soundfile, in 0.2 s, and PyAV where it needs that.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from latentfx_nb.sound.form import HEADER_TOLERANCE_S, Form, Unusable
 from latentfx_nb.sound.readers import AudioFile
 
 LOUDEST = 1e10
-"""Sample values, 200 dB over full scale, up to which nothing that is done with a clip overflows."""
+"""Largest sample value, 200 dB over full scale, that overflows in none of the package's computations."""
 
 MOST_SECONDS = 600
-"""Of a file that is handed in: 110 clips."""
+"""Longest file that a visitor may hand in, in seconds: 110 clips."""
 
 DECODING_S = 30
 """Time for one file: ten minutes of stereo at 192 kHz take 3 s."""
@@ -39,9 +39,11 @@ STARTING_S = 20
 DECODING_BYTES = 2**29
 """Address space of the child: twice what it takes with all its libraries before it opens anything."""
 
+OUT_OF_MEMORY = "needs too much memory to decode: cut it, or export it again as 16- or 24-bit audio"
+
 
 def files_below(folder: Path) -> list[Path]:
-    """Return what is in a folder and below that is no folder, sorted; linked folders' files after its own.
+    """Return all files in a folder and below, sorted; files of linked folders come after its own.
 
     A folder is visited once, whichever links lead to it, and a link to a folder that this one lies in is not followed.
     """
@@ -79,7 +81,7 @@ def describe(path: str | Path) -> str:
     except Unusable as error:
         raise Unusable(f"cannot be read as audio ({error})") from error
     except soundfile.LibsndfileError as error:
-        raise Unusable(f"cannot be read as audio ({readers.words(error)})") from error
+        raise Unusable(f"cannot be read as audio ({readers.reason(error)})") from error
 
 
 class Refused(Unusable):
@@ -128,20 +130,24 @@ def forms(paths: Sequence[str | Path]) -> list[Form | Unusable]:
     FFmpeg reads, rare codecs, whatever is broken) is decoded by one child, as `inspect` has it.
     """
     found: dict[str, Form | Unusable] = {}
-    for path in map(os.fspath, paths):
+    unknown = []
+    for path in dict.fromkeys(os.fspath(path) for path in paths):
         try:
-            found[path] = readers.known(path)
+            form = readers.known_form(path)
         except Unusable as error:
             found[path] = error
-    unknown = [path for path, form in found.items() if form is None]
-    for path, (usable, answer) in zip(unknown, _judged(unknown, _command("readers.measured"))):
-        found[path] = Form(*answer) if usable else Unusable(answer)
-        if usable:
-            readers.remember(path, found[path])
+        else:
+            if form is None:
+                unknown.append(path)
+            else:
+                found[path] = form
+    for path, (usable, answer) in zip(unknown, _judged(unknown, _command("readers.measured_form"))):
+        found[path] = readers.remember_form(path, Form(*answer)) if usable else Unusable(answer)
     return [found[os.fspath(path)] for path in paths]
 
 
 def _judged(paths: Sequence[str | Path], command: Sequence[str]) -> list[tuple[bool, Any]]:
+    """Return a verdict on each file, from as many children as it takes."""
     verdicts: list[tuple[bool, Any]] = []
     while len(verdicts) < len(paths):
         verdicts += _child([os.fspath(path) for path in paths[len(verdicts) :]], command)
@@ -152,18 +158,18 @@ def _command(judge: str = "describe") -> list[str]:
     # -P: or the folder that one is in would come first on the path, with what lies there.
     root = str(Path(__file__).resolve().parents[2])
     script = (
-        f"import sys; sys.path.insert(0, {root!r}); from latentfx_nb import intake; "
+        f"import sys; sys.path.insert(0, {root!r}); from latentfx_nb.sound import intake; "
         f"intake.main(sys.stdin, sys.stdout, intake.{judge})"
     )
     return [sys.executable, "-P", "-c", script]
 
 
 def _child(paths: list[str], command: Sequence[str]) -> list[tuple[bool, Any]]:
-    """Return the verdicts of one child, at least one: on all files, or up to the one that it came to grief over."""
-    # A thread's stack is address space, and so is what `process.env` has malloc keep: glibc's own setting here.
+    """Return the verdicts of one child, at least one: on all files, or on those up to the one that brought it down."""
+    # Threads' stacks take address space, and so does the memory that `process.env` has malloc keep back.
     small = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_TOP_PAD_": "131072"}
     asked = json.dumps(paths).encode()
-    limit_s = STARTING_S + sum(map(_limit_s, paths))  # the child's own watch comes first, wherever it runs at all
+    limit_s = STARTING_S + sum(map(_limit_s, paths))  # the child's own limit ends it sooner, if it runs at all
     try:
         done = subprocess.run(
             command, input=asked, capture_output=True, timeout=limit_s, env={**os.environ, **small}, check=False
@@ -190,7 +196,7 @@ def _limit_s(path: str) -> int:
 
 
 def _fate(status: int, said: bytes, limit_s: int) -> str:
-    """Return what became of a child that gave no verdict, from its exit status and what it wrote to stderr."""
+    """Return why a child gave no verdict, judged by its exit status and what it wrote to stderr."""
     if b"Timeout" in said or status == -getattr(signal, "SIGXCPU", 0) != 0:
         return f"takes more than {limit_s} s to decode: cut it, or export it again as WAV or FLAC"
     if b"MemoryError" in said or status == -9:  # what the system kills when it runs out of memory
@@ -198,11 +204,8 @@ def _fate(status: int, said: bytes, limit_s: int) -> str:
     return "brings its decoder down, so it is damaged: export it again as WAV or FLAC"
 
 
-OUT_OF_MEMORY = "needs too much memory to decode: cut it, or export it again as 16- or 24-bit audio"
-
-
 def main(asked: TextIO, answers: TextIO, judge: Callable[[str], Any]) -> None:
-    """Read a JSON list of paths, and write a line for each: JSON of [usable, what `judge` says or the reason]."""
+    """Read a JSON list of paths, and write a line of JSON for each: `[usable, what judge returns, or the reason]`."""
     paths = json.load(asked)
     limit_memory(DECODING_BYTES)
     for path in paths:

@@ -1,4 +1,4 @@
-"""The table of a folder's files, `manifest.csv`: file, instrument, recording and licence."""
+"""A folder's `manifest.csv`: one row a file, with its instrument, recording and licence."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ def read_manifest(manifest: Path) -> pd.DataFrame:
 
 
 def _delimiter(text: str) -> str:
-    """Return what stands between the names of a manifest's columns: a comma, or what some programs write for it."""
+    """Return what separates a manifest's columns: a comma, or the semicolon or tab that some programs write."""
     return max(",;\t", key=text.partition("\n")[0].count)
 
 
 def _column(name: str) -> str:
-    """Return a column's name, those that are needed in small letters."""
+    """Return a column's name without spaces around it; a needed column's in small letters."""
     plain = name.strip()
     return plain.lower() if plain.lower() in MANIFEST_COLUMNS else plain
 
 
 def some(names: list[str], n: int = 5) -> str:
-    """Return the first `n` names as a list in words, and how many more there are."""
+    """Return the first `n` names joined by commas, and how many more there are."""
     more = f" and {len(names) - n} more" if len(names) > n else ""
     return ", ".join(names[:n]) + more

@@ -1,4 +1,4 @@
-"""How long an MP3 is, and quiet from the library that decodes it."""
+"""The length of an MP3, and how to silence libmpg123, which decodes MP3s within libsndfile."""
 
 from __future__ import annotations
 
@@ -14,40 +14,49 @@ from typing import BinaryIO
 import soundfile
 
 from latentfx_nb.sound.ffmpeg import form_by_ffmpeg, open_container
-from latentfx_nb.sound.form import HEADER_TOLERANCE_S, Form, Unusable, decoded_length, said_form
+from latentfx_nb.sound.form import HEADER_TOLERANCE_S, Form, Unusable, decoded_length, header_form
 
 MPEG_TAG = re.compile(
     rb"\xff[\xe2-\xff]..(?:..)?(?:.{9}|.{17}|.{32})(?:(?:Xing|Info)\0{3}[\x01\x03\x05\x07\t\x0b\r\x0f]|VBRI)", re.DOTALL
 )
-"""The first frame of an MP3 where it holds no sound and says how many frames do."""
+"""An MP3's first frame, where that holds no sound but says how many frames do."""
+
+MPG123 = re.compile(rb"\[src/libmpg123/|Note: |Warning: (?:Big change|Encountered|Real sample|Xing stream)|\s*$")
+"""How the lines begin that libmpg123 writes to stderr, whatever one asks of it, naming no file."""
+
+_stderr = threading.RLock()
 
 
 def mpeg_form(path: str | Path, file: soundfile.SoundFile) -> Form:
-    """An MP3's length stands in its first frame, or nowhere: then libsndfile guesses, and reads no more than that."""
+    """Return the form of an MP3. Its length stands in its first frame, or nowhere.
+
+    Where it stands nowhere, libsndfile guesses a length, and reads no more than that.
+    """
     said, tolerance = file.frames, HEADER_TOLERANCE_S * file.samplerate
     packed, tagged = _mpeg_packets(path)
     if tagged and abs(packed - said) <= tolerance:
-        return said_form(file)
+        return header_form(file)
     found = form_by_ffmpeg(path)
     if found is not None and tagged:  # cut short, or with something that is no sound behind it, or another one
-        return said_form(file) if found.frames <= said + tolerance else found
+        return header_form(file) if found.frames <= said + tolerance else found
     decoded = decoded_length(file)
     if found is None:
         if decoded != said:
             raise Unusable("it is damaged, or no MP3")
-        return said_form(file)
-    to_its_end = decoded is not None and (decoded < said or decoded >= found.frames)
-    return said_form(file, decoded) if to_its_end and abs(found.frames - decoded) <= tolerance else found
+        return header_form(file)
+    if decoded is not None and (decoded < said or decoded >= found.frames):  # so libsndfile read it to its end
+        return header_form(file, decoded) if abs(found.frames - decoded) <= tolerance else found
+    return found
 
 
 def _mpeg_packets(path: str | Path) -> tuple[int, bool]:
-    """Return how many samples the frames of an MP3 have room for, undecoded, and whether a tag says their number."""
+    """Return for how many samples an MP3's frames have room, without decoding, and whether a tag gives their number."""
     import av
 
     with contextlib.suppress(av.error.FFmpegError), open_container(path) as container:
         for stream in container.streams.audio[:1]:
             packets = [(packet.pos, packet.duration or 0) for packet in container.demux(stream) if packet.size]
-            room = sum(duration for _, duration in packets) * stream.time_base * (stream.rate or 0)
+            room = sum(duration for _, duration in packets) * (stream.time_base or 0) * (stream.rate or 0)
             return round(room), bool(packets) and _is_tagged(path, packets[0][0] or 0)
     return 0, False
 
@@ -59,16 +68,9 @@ def _is_tagged(path: str | Path, begin: int) -> bool:
         return bool(MPEG_TAG.search(file.read(min(begin, 4096))))
 
 
-MPG123 = re.compile(rb"\[src/libmpg123/|Note: |Warning: (?:Big change|Encountered|Real sample|Xing stream)|\s*$")
-"""How the lines begin that libmpg123, within libsndfile, writes to stderr, whatever one does, naming no file."""
-
-
-_stderr = threading.RLock()
-
-
 @contextlib.contextmanager
 def quiet_mpg123() -> Iterator[None]:
-    """Keep from stderr what libmpg123 writes there; what others write in the meantime follows afterwards."""
+    """Drop what libmpg123 writes to stderr; what others write there in the meantime follows afterwards."""
     with _stderr, tempfile.TemporaryFile() as written, contextlib.ExitStack() as restored:
         try:
             kept = os.dup(2)

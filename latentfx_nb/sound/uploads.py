@@ -1,7 +1,7 @@
-"""Files that a visitor hands in: checked one by one, kept in a folder of their own until the visitor goes.
+"""Files that a visitor hands in: checked one by one, and kept in a folder of their own until the visitor leaves.
 
-A bad file is reported and left out; it never stops the good ones. Files are decoded in a child process with limits
-first (`intake`). What passes there is read in this process later: the very bytes that were decoded whole before.
+A bad file is reported and left out; it never stops the good ones. Files are first decoded in a child process with
+limits (`intake`). This process later reads only files that the child has decoded to their end.
 """
 
 from __future__ import annotations

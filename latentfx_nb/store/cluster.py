@@ -6,23 +6,23 @@ Dask is optional (extra `dask`): it is imported only where a client was given.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-class Loaded:
-    """Something made once in a process, when it is first needed; `turn` is a lock, for what one thread may use."""
+class OncePerProcess:
+    """An object that each process makes once, when it first needs it; `turn` is a lock for what one thread may use."""
 
     def __init__(self, load: Callable[[], Any]) -> None:
         self._load, self.turn, self._made = load, threading.Lock(), None
 
     def __reduce__(self) -> tuple:
-        return Loaded, (self._load,)  # it is made anew where it arrives
+        return OncePerProcess, (self._load,)  # made again in the receiving process
 
     def get(self) -> Any:
-        """Return it."""
+        """Return the object."""
         with self.turn:
             if self._made is None:
                 self._made = self._load()
@@ -43,18 +43,18 @@ def check_client(client: Any) -> None:
 
 
 def run_blocks(
-    client: Any, task: Callable[[Loaded, Any], T], blocks: Sequence[Any], load: Callable[[], Any]
-) -> Iterator[T]:
+    client: Any, task: Callable[[OncePerProcess, Any], T], blocks: Sequence[Any], load: Callable[[], Any]
+) -> Generator[T, None, None]:
     """Yield `task(loaded, block)` of every block as the workers of `client` finish, in any order.
 
-    `loaded` is a `Loaded` of `load`, one for each worker. A block whose worker dies runs again
-    on another, so a task must give the same each time. Where one raises, what the others have finished by then is
-    yielded first. Whatever ends the iteration early takes the blocks that wait off the cluster.
+    `loaded` is a `OncePerProcess` of `load`, one for each worker. A block whose worker dies runs again on another, so a
+    task must give the same each time. If a task raises, results that others have finished by then are yielded first.
+    Ending the iteration early takes the waiting blocks off the cluster.
     """
     from distributed import as_completed
 
     # A result like any other: Dask brings it to each worker that needs it, and makes it again where it was lost.
-    loaded = client.submit(Loaded, load, pure=False)
+    loaded = client.submit(OncePerProcess, load, pure=False)
     futures = client.map(_run, blocks, task=task, loaded=loaded, pure=False)
     error = None
     try:
@@ -70,5 +70,5 @@ def run_blocks(
         client.cancel([one for one in futures if not one.done()])
 
 
-def _run(block: Any, task: Callable[[Loaded, Any], T], loaded: Loaded) -> T:
+def _run(block: Any, task: Callable[[OncePerProcess, Any], T], loaded: OncePerProcess) -> T:
     return task(loaded, block)

@@ -1,7 +1,7 @@
-"""Latents back to sound, at one loudness, and what was decoded once is kept: a decoder may take minutes.
+"""Latents back to sound, at one loudness; decoded sounds are kept, because a decoder may take minutes.
 
-Decoded sounds lie in the cache folder; latents that differ in their last bits only, as processors make them, find the
-same sound. The oldest make room for new ones.
+They lie in the cache folder. Latents that differ in their last bits only, as between processors, find the same sound.
+The oldest sounds make room for new ones.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from latentfx_nb.cache import cache_dir
-from latentfx_nb.encoders.base import Encoder, decode_latents
+from latentfx_nb.encoders.base import Encoder
+from latentfx_nb.encoders.running import decode_latents
 from latentfx_nb.nearness import Sketch, keep_near, kept_near, random_sums
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import Clip, normalise
 
 SEED = 0
-"""Of the noise that diffusion decoders start from: the same for all that is compared."""
+"""Seed of the noise that diffusion decoders start from: the same for all sounds that are compared."""
 
 KEPT = 200
-"""Decoded sounds that are kept: 400 MB of clips of the paper's length."""
+"""Most decoded sounds that are kept: 400 MB of clips of the paper's length."""
 
 
 def reconstruction(
@@ -39,8 +40,8 @@ def reconstruction(
 ) -> Clip:
     """Return the stereo clip `[2 length]` that the encoder's decoder makes of `latents (dim, frame)`, at -28 LUFS.
 
-    `bar` is put around the steps of a decoder that has some, as tqdm is; what it raises stops the work. Decoded once,
-    a sound is read from the cache folder, unless `cache` is False.
+    `bar` is called as tqdm is, around the steps of a decoder that has some; what it raises stops the work. A sound that
+    was decoded before is read from the cache folder, unless `cache` is False.
 
     Raises ValueError if the encoder has no decoder, and what `decode` raises.
     """

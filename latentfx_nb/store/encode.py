@@ -1,13 +1,13 @@
-"""Clips x effects, or clips x knob values, as labelled latents in a store that an interrupted run goes on with.
+"""Clips x effects, or clips x knob values, as labelled latents in a store; an interrupted run is continued.
 
-Rendering runs ahead on threads, the encoder takes one clip's renders after the other, and a third thread writes: on one
-machine, on a share of the clips for a job array, or in blocks on the workers of a Dask cluster."""
+Threads render ahead, the encoder takes one clip's renders after the other, and another thread writes. The work runs on
+one machine, on a share of the clips (for a job array), or in blocks on the workers of a Dask cluster.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -19,27 +19,33 @@ import pandas as pd
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb.effects import (
-    TABLE_1,
-    Setting,
-    get_effect,
-    sweep_settings,
-)
-from latentfx_nb.encoders.base import Encoder, batch_size, cpu_threads
+from latentfx_nb.effects import TABLE_1, Setting, get_effect, sweep_settings
+from latentfx_nb.encoders.base import Encoder
+from latentfx_nb.encoders.devices import cpu_threads
+from latentfx_nb.encoders.running import batch_size
 from latentfx_nb.paper import CLIP_SAMPLES, KNOB_VALUES
 from latentfx_nb.sound.clips import ClipSet, SkippedFiles
-from latentfx_nb.store.cluster import Loaded, check_client
+from latentfx_nb.store.cluster import OncePerProcess, check_client
 from latentfx_nb.store.job import Job
 from latentfx_nb.store.many import fill_on_cluster
-from latentfx_nb.store.pipeline import EncodingPlan, Found, Stages, Step, encoded, keep_latents, shares, timed
+from latentfx_nb.store.pipeline import (
+    EncodingPlan,
+    Outcome,
+    StageSeconds,
+    Step,
+    encoded,
+    keep_latents,
+    time_shares,
+    timed,
+)
 from latentfx_nb.store.store import Store
 
 SHOWN = 5
-"""Clips that a warning or an error names, each with its reason."""
+"""Most clips that a warning or an error names, each with its reason."""
 
 
 class SkippedClips(SkippedFiles):
-    """Clips could not be encoded, and the others are; `skipped` says why: clip -> a sentence that names its file."""
+    """Some clips could not be encoded; `skipped` maps each to a sentence that names its file and the reason."""
 
     def __init__(self, sentence: str, skipped: Mapping[str, str]) -> None:
         super().__init__(sentence)
@@ -61,19 +67,19 @@ def encode_effects(
     """Return the latents `(clip, effect, dim, frame)` of every clip through every effect as Table 1 sets it.
 
     They are read lazily, as float32, from `store` (float16 on disk; a folder or a URL that fsspec knows; by default a
-    folder of the cache named after the content), which is written with a progress bar if it is not complete yet; an
-    interrupted run goes on where it stopped. `average=True` returns their means over time `(clip, effect, dim)`
-    instead, kept exact in the store and there at once. `bar` is called as tqdm is, for progress shown in another way.
+    folder of the cache named after the content). An incomplete store is filled first, with a progress bar, from where
+    an interrupted run stopped. `average=True` returns the means over time `(clip, effect, dim)` instead, which the
+    store keeps exactly. `bar` is called as tqdm is, to show progress in another way.
 
-    A clip whose file cannot be read, or changes or goes meanwhile, and one of which the encoder makes nothing that can
-    be kept, is left out of what is returned (`encoded_clips` gives the clips that are in it), and is tried again next
-    time. When all others are done, a `SkippedClips` warning names it with the reason; if what `bar` returns has a
-    method `skipped`, that is given clip -> reason instead. `on_error="raise"` stops there; finished clips are kept.
+    A clip is left out of the result if its file cannot be read, changes or goes meanwhile, or if the encoder gives no
+    latents of it that can be kept (`encoded_clips` gives the clips that are in the result). It is tried again next
+    time. When all others are done, a `SkippedClips` warning names it with the reason; if the bar has a method
+    `skipped`, that is called with clip -> reason instead. `on_error="raise"` stops there; finished clips are kept.
 
     With a `dask.distributed.Client` as `client` its workers do the work: they must reach the clips and the store under
-    the same names. `shard=(3, 16)` encodes the third of sixteen shares of the clips and returns these, so that
-    sixteen jobs with one store fill it; both give the bits that one machine gives with the same number of threads. On
-    processors of other kinds the last bits are others, and no store is refused for them.
+    the same names. `shard=(3, 16)` encodes and returns the third of sixteen shares of the clips, so that sixteen jobs
+    fill one store. Both give the bits that one machine gives with the same number of threads; processors of another
+    kind give other last bits, for which no store is refused.
 
     Raises ValueError for an unknown effect, zero clips, a store that holds another data set or was written by another
     version, if no clip at all could be encoded, and OSError, with all finished clips kept, if the disk is full or
@@ -102,8 +108,8 @@ def encode_sweep(
     """Return the latents `(clip, value, dim, frame)` of every clip along `n` values of one effect's knob (Table 2).
 
     The coordinate `value` holds the settings, its `units` attribute their unit; `knob` is the effect's first by
-    default. Store, averages and errors are those of `encode_effects`. A store that was begun before settings had six
-    digits is read and gone on with, and keeps its own: they differ from ours by less than anybody can type.
+    default. Store, averages and errors are those of `encode_effects`. A store from before settings were rounded to six
+    digits is continued with its own settings, which differ by less than anybody can type.
     """
     turned = get_effect(effect).knob(knob)
     settings = sweep_settings(effect, n, turned.name)
@@ -113,7 +119,7 @@ def encode_sweep(
 
 
 def encoded_clips(clips: ClipSet, latents: xr.DataArray) -> ClipSet:
-    """Return those of `clips` that `latents (clip, ...)` are of, row for row: some may not have been encoded."""
+    """Return the clips that `latents (clip, ...)` belong to, row for row: some of `clips` may not have been encoded."""
     rows = pd.Index(clips.table["clip"]).get_indexer(latents["clip"].values)
     return clips if np.array_equal(rows, np.arange(len(clips))) else clips[rows]
 
@@ -133,14 +139,14 @@ def _encode(
         check_client(client)
     rows = job.rows(shard)
     job, place = job.begun_in_cache() if place is None else (job.begun_at(place), place)
-    store = Store(job.content(), place)
+    store = Store(job.spec(), place)
     if not store.is_complete():
         create = partial(store.create, batch_size(job.encoder, len(job.settings), CLIP_SAMPLES), cpu_threads())
         part = f"{shard[0]}-of-{shard[1]}" if shard else ""
         if part:
             with store.lock():
                 create()
-        # Whoever comes second waits, and then finds the work done.
+        # A second run waits here, and then finds the work done.
         with store.lock(part):
             create()
             bad = _fill(store, job, rows, part, client, bar, on_error)
@@ -154,29 +160,31 @@ def _encode(
 def _fill(
     store: Store, job: Job, rows: Sequence[int], part: str, client: Any, bar: Callable[..., Any], on_error: str
 ) -> set[int]:
-    """Encode every clip of `rows` that is not in the store yet; return those that cannot be, once they are told."""
-    way, done = EncodingPlan(job.settings, *store.checked()), store.finished()
+    """Encode every clip of `rows` that is not in the store yet; name and return the rows that cannot be encoded."""
+    plan, done = EncodingPlan(job.settings, *store.checked()), store.finished()
     todo = [row for row in rows if row not in done]
     if not todo:
         return set()
     if client is None:
-        work = _fill_here(store, job, way, todo, part)
+        work = _fill_here(store, job, plan, todo, part)
     else:
-        work = fill_on_cluster(store, job, way, todo, part, client)
+        work = fill_on_cluster(store, job, plan, todo, part, client)
     description = f"{job.encoder.name}: {' '.join(dict.fromkeys(setting.label for setting in job.settings))}"
-    stages, bad = Counter(), {}
+    stages: StageSeconds = {}
+    bad: dict[int, str] = {}
     with (
-        store.keeping(),
+        store.explaining_a_full_disk(),
         closing(work),
         bar(total=len(rows), initial=len(rows) - len(todo), desc=description, unit="clip") as progress,
     ):
         for count, faults, spent in work:
             if faults and on_error == "raise":
                 raise next(iter(faults.values()))
-            # Words alone: an error's traceback keeps alive the sound that it was raised over.
+            # As text: an error's traceback would keep the clip's sound in memory.
             bad |= {row: _sentence(job.clips, row, error) for row, error in faults.items()}
-            stages.update(spent)
-            progress.set_postfix_str(shares(stages), refresh=False)
+            for stage, seconds in spent.items():
+                stages[stage] = stages.get(stage, 0.0) + seconds
+            progress.set_postfix_str(time_shares(stages), refresh=False)
             progress.update(count)
         if bad:
             _tell(job.clips, rows, bad, progress)
@@ -201,21 +209,23 @@ def _tell(clips: ClipSet, rows: Sequence[int], bad: Mapping[int, str], progress:
         warnings.warn(SkippedClips(f"{told}: {few}", skipped), stacklevel=5)
 
 
-def _fill_here(store: Store, job: Job, way: EncodingPlan, rows: Sequence[int], part: str) -> Iterator[Step]:
-    """Yield a step for each clip; the next one is encoded while it is written."""
+def _fill_here(
+    store: Store, job: Job, plan: EncodingPlan, rows: Sequence[int], part: str
+) -> Generator[Step, None, None]:
+    """Yield a step for each clip, encoded on this machine; the next clip is encoded while one is written."""
 
-    def write(row: int, found: Found) -> dict[int, Exception]:
+    def write(row: int, found: Outcome) -> dict[int, Exception]:
         found = keep_latents(str(store), row, job.clips[row : row + 1], job.hashes[row], found)
         if isinstance(found, Exception):
             return {row: found}
         store.record({row: found}, part)
         return {}
 
-    # Its end waits for what is being written, whatever ended the loop.
+    # Leaving this block waits for the clip that is being written, whatever ended the loop.
     with ThreadPoolExecutor(1, thread_name_prefix="write") as disk:
-        stages: Stages = Counter()
+        stages: StageSeconds = {}
         written: Future | None = None
-        latents = encoded(job.clips[rows], Loaded(lambda: job.encoder), way, stages)
+        latents = encoded(job.clips[rows], OncePerProcess(lambda: job.encoder), plan, stages)
         with closing(latents):
             for row, one in zip(rows, latents, strict=True):
                 before, written = written, disk.submit(write, row, one)
@@ -224,6 +234,7 @@ def _fill_here(store: Store, job: Job, way: EncodingPlan, rows: Sequence[int], p
                         bad = before.result()
                     yield 1, bad, stages
                     stages.clear()
-        with timed(stages, "write"):
-            bad = written.result()
-        yield 1, bad, stages
+        if written is not None:
+            with timed(stages, "write"):
+                bad = written.result()
+            yield 1, bad, stages

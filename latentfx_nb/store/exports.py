@@ -20,15 +20,15 @@ BLOCK_BYTES = 64 * 2**20
 """Latents in memory at a time."""
 
 PROVENANCE = ("latentfx-nb", "pedalboard", "pyloudnorm", "torch", "umap-learn", "scikit-learn")
-"""Whose versions are written beside the points."""
+"""Packages whose versions are written beside the points."""
 
 
 def points_table(points: Mapping[str, xr.DataArray], clips: ClipSet | None = None) -> pd.DataFrame:
-    """Return one row a render: clip, effect, instrument, recording, and where it lies in each of the `points`.
+    """Return one row a render: clip, effect, instrument, recording, and its place in each of the `points`.
 
     `points` are name -> `(clip, effect, component)` of the same renders; `{"pca": ...}` gives the columns pca_x, pca_y
-    and pca_z. `text` says in words what a row is. With `clips`, the other columns of their table follow, but not where
-    files lie. `.attrs` holds encoder, hash of its weights and versions.
+    and pca_z. `text` names a row in words. With `clips`, the other columns of their table follow, without the paths of
+    files. `.attrs` holds encoder, hash of its weights and versions.
 
     Raises ValueError if there are no points, or not of the same renders.
     """
@@ -127,7 +127,7 @@ def _write_zarr(latents: xr.DataArray, path: Path) -> None:
 
 def _write_netcdf(latents: xr.DataArray, path: Path) -> None:
     try:
-        import h5netcdf
+        import h5netcdf  # type: ignore[import-untyped]  # it ships no types
     except ImportError as error:
         raise ImportError("netCDF is written by h5netcdf: pip install 'latentfx-nb[export]', or take .zarr") from error
     skeleton = xr.Dataset(coords={name: one.variable for name, one in latents.coords.items()})
@@ -149,7 +149,7 @@ _WRITERS = {".zarr": _write_zarr, ".nc": _write_netcdf}
 
 
 def _plain(attributes: Mapping) -> dict:
-    """Return attributes as both formats hold them."""
+    """Return attributes in types that both formats can hold."""
     plain = (str, int, float, np.integer, np.floating)
     return {name: value if isinstance(value, plain) else json.dumps(value) for name, value in attributes.items()}
 

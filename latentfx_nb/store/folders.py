@@ -1,4 +1,4 @@
-"""A store's folder, on this machine or at a URL."""
+"""The folder of a store, on this machine or at a URL: the same operations on both."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LocalFolder:
 
     @contextmanager
     def creating(self, size: int) -> Iterator[str]:
-        """Give the name of a folder to fill, which takes its own once it is whole."""
+        """Yield the name of a scratch folder, which takes the store's name once it is filled."""
         check_space(self.path.parent, size)
         scratch = Path(tempfile.mkdtemp(dir=self.path.parent, prefix=self.path.name, suffix=".partial"))
         try:
@@ -73,7 +73,7 @@ class LocalFolder:
         (self.path / name).unlink(missing_ok=True)
 
     def append(self, name: str, records: bytes, record_bytes: int) -> None:
-        """Add records and wait until they are on disk; an unfinished one at the end is written over."""
+        """Add records and wait until they are on disk; they replace an unfinished one at the end."""
         path = self.path / name
         path.touch()
         with open(path, "r+b") as file:

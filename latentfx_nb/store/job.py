@@ -1,10 +1,8 @@
-"""What one store holds: which clips, through which settings, by which encoder; how it is labelled and named."""
+"""One store's work: which clips, through which settings, by which encoder; its labels, its hashes and its name."""
 
 from __future__ import annotations
 
 import glob
-import hashlib
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,27 +12,21 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from latentfx_nb.cache import cache_dir
-from latentfx_nb.effects import (
-    EFFECTS,
-    Setting,
-    render_versions,
-    settings_hash,
-    typed,
-)
+from latentfx_nb.cache import cache_dir, digest
+from latentfx_nb.effects import EFFECTS, Setting, render_versions, settings_hash, typed
 from latentfx_nb.encoders.base import Encoder
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ, TARGET_LUFS
 from latentfx_nb.sound import audio
 from latentfx_nb.sound.clips import ClipSet
-from latentfx_nb.store.store import Content, stored_parts, stored_values
+from latentfx_nb.store.store import StoreSpec, stored_parts, stored_values
 
 BLOCK = 8
-"""Clips in one task of a cluster: a few seconds of rendering, and what is lost with a worker that dies."""
+"""Clips in one task of a cluster: a few seconds of rendering, which are lost when a worker dies."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one store holds: the renders of `clips` that `settings` name, through `encoder`."""
+    """The latents that one store holds: of `clips` through `settings`, by `encoder`."""
 
     clips: ClipSet
     encoder: Encoder
@@ -48,22 +40,27 @@ class Job:
             raise ValueError(f"there are no effects to render; choose some of {', '.join(EFFECTS)}")
 
     @property
+    def dim(self) -> str:
+        """Name of the second dim: "effect" or "value"."""
+        return str(self.axis.dims[0])
+
+    @property
     def shape(self) -> tuple[int, int, int, int]:
         samples = audio.samples_at(CLIP_SAMPLES, SAMPLE_RATE_HZ, self.encoder.sample_rate)
         return len(self.clips), len(self.settings), self.encoder.dim, self.encoder.frames(samples)
 
     @cached_property
     def hashes(self) -> list[str]:
-        """Those of the clips as the work begins: what changes later is another clip."""
+        """Hashes of the clips as the work begins: a clip that changes later is another one."""
         return self.clips.hashes()
 
     @cached_property
     def parts(self) -> dict[str, str]:
         """A hash for each thing that the latents depend on, so that a refusal can name what differs."""
         return {
-            "clips": _hash(self.hashes),
+            "clips": digest(self.hashes),
             "effects": settings_hash(self.settings),
-            "encoder": _hash([self.encoder.name, self.encoder.weights_hash]),
+            "encoder": digest([self.encoder.name, self.encoder.weights_hash]),
         }
 
     def coordinates(self) -> dict[str, xr.Variable]:
@@ -74,7 +71,7 @@ class Job:
             "clip": xr.Variable("clip", table["clip"].to_numpy(object)),
             "instrument": xr.Variable("clip", table["instrument"].to_numpy(object)),
             "recording": xr.Variable("clip", table["recording"].to_numpy(object)),
-            self.axis.dims[0]: self.axis.astype(object) if self.axis.dtype.kind == "U" else self.axis,
+            self.dim: self.axis.astype(object) if self.axis.dtype.kind == "U" else self.axis,
             "dim": xr.Variable("dim", np.arange(self.shape[2])),
             "time_s": xr.Variable("frame", times, {"units": "s"}),
         }
@@ -94,10 +91,8 @@ class Job:
             attributes["seed"] = encoder.seed
         return {name: value for name, value in attributes.items() if value is not None}
 
-    def content(self) -> Content:
-        return Content(
-            self.shape, self.axis.dims[0], self.coordinates(), self.attributes(), self.parts, render_versions()
-        )
+    def spec(self) -> StoreSpec:
+        return StoreSpec(self.shape, self.dim, self.coordinates(), self.attributes(), self.parts, render_versions())
 
     def rows(self, shard: tuple[int, int] | None) -> list[int]:
         """Return the rows of the i-th of n shares of the clips, `shard = (i, n)`; all without one."""
@@ -107,20 +102,20 @@ class Job:
         return np.array_split(np.arange(len(self.clips)), n)[i - 1].tolist()
 
     def default_path(self) -> Path:
-        return cache_dir() / "latents" / f"{self._kind}{_hash(self.parts)[:16]}.zarr"
+        return cache_dir() / "latents" / f"{self._kind}{digest(self.parts)[:16]}.zarr"
 
     @property
     def _kind(self) -> str:
         effect = self.axis.attrs.get("effect")
-        return "-".join([self.encoder.name, self.axis.dims[0], *([effect] if effect else []), ""])
+        return "-".join([self.encoder.name, self.dim, *([effect] if effect else []), ""])
 
     def begun_at(self, place: str | Path) -> Job:
-        """Return the job with the settings of the sweep in the store there, if they are ours before these were rounded.
+        """Return the job with the settings of the sweep at `place`, if they are this job's but for their rounding.
 
-        Settings have had six digits since their last bits were found to differ between processors; stores that were
-        begun before are named after all their bits.
+        Settings are rounded to six digits, because their last bits differ between processors. Stores from before that
+        are named after all bits of theirs.
         """
-        if self.axis.dims[0] != "value" or stored_parts(place).get("effects") in (None, self.parts["effects"]):
+        if self.dim != "value" or stored_parts(place).get("effects") in (None, self.parts["effects"]):
             return self
         values = stored_values(place)
         if [typed(value) for value in values.tolist()] != self.axis.values.tolist():
@@ -130,16 +125,12 @@ class Job:
         return replace(self, settings=settings, axis=self.axis.copy(data=values))
 
     def begun_in_cache(self) -> tuple[Job, Path]:
-        """Return where the job's store is in the cache, or is to be, and the job as `begun_at` there."""
+        """Return the job as `begun_at` its place in the cache, and that place, whether or not its store exists."""
         path = self.default_path()
-        if self.axis.dims[0] == "value" and not path.exists():
+        if self.dim == "value" and not path.exists():
             for other in sorted(path.parent.glob(f"{glob.escape(self._kind)}*.zarr")):
                 with suppress(ValueError):  # of another format, or damaged: `verify` says so, nothing is written there
                     job = self.begun_at(other)
                     if job.default_path() == other:
                         return job, other
         return self, path
-
-
-def _hash(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,10 +1,9 @@
-"""One clip after the other: rendered ahead on threads, encoded, written; how long each takes, what is wrong."""
+"""Clips, one after the other: rendered ahead on threads, encoded, written; with the time and the faults of each."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,72 +12,70 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from latentfx_nb.effects import (
-    Setting,
-    render_many,
-)
-from latentfx_nb.encoders.base import Encoder, encode_inputs, model_inputs, on_threads
+from latentfx_nb.effects import Setting, render_many
+from latentfx_nb.encoders.base import Encoder
+from latentfx_nb.encoders.devices import on_threads
+from latentfx_nb.encoders.running import encode_inputs, model_inputs
 from latentfx_nb.sound.clips import ClipSet
-from latentfx_nb.store.cluster import Loaded
+from latentfx_nb.store.cluster import OncePerProcess
 from latentfx_nb.store.store import write_clip
 
 FAULTS = (ValueError, OSError)
-"""What is raised where a clip is read or rendered, and is about this clip alone."""
+"""Errors in reading or rendering a clip that concern this clip alone."""
 
 
 @dataclass(frozen=True)
 class EncodingPlan:
-    """Settings, batch size and thread count: the same for every writer of a store, so that all give the same bits."""
+    """Settings, batch size and thread count, the same for every writer of a store, so that all give the same bits."""
 
     settings: Sequence[Setting]
     batch: int
     threads: int | None
 
 
-Stages = Counter[str]
+StageSeconds = dict[str, float]
 """Seconds that were spent waiting for renders, for the encoder and for the disk."""
 
+Step = tuple[int, dict[int, Exception], StageSeconds]
+"""How many clips are finished, which of them are bad and why, and the time they took."""
 
-Step = tuple[int, dict[int, Exception], Stages]
-"""How many clips are done with, which of them are bad and why, and the time they took."""
 
-
-def shares(stages: Stages) -> str:
-    """Return where time goes, for the progress line: "render 61%, encode 30%, write 9%"."""
+def time_shares(stages: StageSeconds) -> str:
+    """Return each stage's share of the time, for the progress line: "render 61%, encode 30%, write 9%"."""
     total = sum(stages.values()) or 1.0
     return ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in stages.items())
 
 
 @contextmanager
-def timed(stages: Stages, stage: str) -> Iterator[None]:
-    """Add to `stages` the seconds that what is done inside takes."""
+def timed(stages: StageSeconds, stage: str) -> Iterator[None]:
+    """Add the seconds that the block inside takes to `stages[stage]`."""
     start = time.perf_counter()
     yield
-    stages[stage] += time.perf_counter() - start
+    stages[stage] = stages.get(stage, 0.0) + time.perf_counter() - start
 
 
-Found = NDArray[np.float32] | Exception
-"""What became of a clip: its latents `[setting dim frame]`, or their averages, or what is wrong with it."""
+Outcome = NDArray[np.float32] | Exception
+"""What became of a clip: its latents `[setting dim frame]`, or their time averages, or the error."""
 
 
 def encoded(
-    clips: ClipSet, loaded: Loaded, way: EncodingPlan, stages: Stages, workers: int | None = None
-) -> Iterator[Found]:
-    """Yield the latents of one clip after the other, or what is wrong; renders are made ahead, on other threads."""
+    clips: ClipSet, loaded: OncePerProcess, plan: EncodingPlan, stages: StageSeconds, workers: int | None = None
+) -> Generator[Outcome, None, None]:
+    """Yield each clip's latents, or its error, in order; renders are made ahead, on other threads."""
     encoder = loaded.get()
-    renders = render_many(clips, way.settings, workers=workers, then=partial(model_inputs, encoder), faults=FAULTS)
+    renders = render_many(clips, plan.settings, workers=workers, then=partial(model_inputs, encoder), faults=FAULTS)
     with closing(renders):
         for _ in range(len(clips)):
             with timed(stages, "render"):
                 found = next(renders)
             if not isinstance(found, Exception):
-                with timed(stages, "encode"), loaded.turn, on_threads(way.threads):
-                    found = latents_of(encoder, found, way.batch)
+                with timed(stages, "encode"), loaded.turn, on_threads(plan.threads):
+                    found = latents_of(encoder, found, plan.batch)
             yield found
 
 
-def latents_of(encoder: Encoder, inputs: NDArray[np.float32], batch: int) -> Found:
-    """Return the latents of one clip's renders, or the ValueError that they are none which can be kept."""
+def latents_of(encoder: Encoder, inputs: NDArray[np.float32], batch: int) -> Outcome:
+    """Return the latents of one clip's renders, or a ValueError if they cannot be kept."""
     try:
         batches = [inputs[i : i + batch] for i in range(0, len(inputs), batch)]
         latents = np.concatenate([encode_inputs(encoder, one) for one in batches])
@@ -89,8 +86,8 @@ def latents_of(encoder: Encoder, inputs: NDArray[np.float32], batch: int) -> Fou
     return latents
 
 
-def keep_latents(place: str, row: int, clip: ClipSet, digest: str, found: Found) -> Found:
-    """Write a clip's latents into the store at `place` and return their time averages, or what is wrong with it."""
+def keep_latents(place: str, row: int, clip: ClipSet, digest: str, found: Outcome) -> Outcome:
+    """Write a clip's latents into the store at `place`; return their time averages, or the clip's error."""
     found = changed(clip, digest) or found
     if isinstance(found, Exception):
         return found
@@ -99,11 +96,11 @@ def keep_latents(place: str, row: int, clip: ClipSet, digest: str, found: Found)
 
 
 class ChangedClip(ValueError):
-    """A clip's file is not the one any more after which the store was named."""
+    """A clip's file changed since the store was named after it, or is gone."""
 
 
 def changed(clip: ClipSet, digest: str) -> ChangedClip | None:
-    """Return what to say of a single clip if its file is another than when its `digest` was taken."""
+    """Return an error if the file of a single clip changed since its `digest` was taken, else None."""
     file = clip.table["file"].iat[0]
     if clip.hashes() == [digest] and Path(file).is_file():
         return None

@@ -1,8 +1,8 @@
-"""The shards of a store on this machine's disks, read as they lie: one checksum a render, one conversion a clip.
+"""A reader of a store's shards on this machine's disks: one checksum a render, one conversion a clip.
 
 zarr, which writes them, spends half a millisecond of Python on each chunk, so a pass over ten thousand renders would
 take seconds. The layout is zarr's `sharding_indexed`: chunks in any order, each followed by its crc32c, then an index
-of their offsets and lengths with a crc32c of its own. What is missing, and what was changed, means what it means there.
+of their offsets and lengths with a crc32c of its own. Missing and damaged chunks are treated as zarr treats them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MISSING = 2**64 - 1  # offset and length of a chunk that was never written
 SIGN = -(2**31)
 
 
-class Shards(BackendArray):
+class ShardedArray(BackendArray):
     """Latents `(clip, setting, dim, frame)` for xarray to index lazily: float32, from float16 in one shard a clip.
 
     What is missing reads as NaN; bytes that changed raise ValueError.
@@ -79,7 +79,7 @@ def is_intact(path: Path, shape: tuple[int, ...]) -> bool:
     """Say whether a clip's file is whole, and its index and every chunk in it as they were written."""
     if path.stat().st_size != shard_bytes(shape):
         return False
-    shards = Shards(path.parent, shape)
+    shards = ShardedArray(path.parent, shape)
     try:
         shards.read_file(path, np.arange(shape[1]))
     except ValueError:
@@ -98,8 +98,9 @@ def widen(half: NDArray[np.float16], out: NDArray[np.float32]) -> None:
 
 
 def read_lazily(folder: Path, shape: tuple[int, ...]) -> indexing.CopyOnWriteArray:
-    """Return what an xarray variable holds for latents on disk: read whenever asked for, and not kept."""
-    return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(Shards(folder, shape)))
+    """Return the data of an xarray variable of latents on disk: read whenever they are asked for, and not kept."""
+    array = indexing.LazilyIndexedArray(ShardedArray(folder, shape))
+    return indexing.CopyOnWriteArray(array)  # type: ignore[arg-type]  # xarray itself nests them so
 
 
 def shard_name(row: int) -> str:

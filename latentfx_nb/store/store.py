@@ -1,10 +1,11 @@
 """Latents on disk: a zarr group that survives being killed, on this machine or at a URL that fsspec knows.
 
 A store has one shard a clip, so that one render is read alone and one clip is written at once. Chunks carry a checksum.
-A ledger beside them gets a record, with the clip's time averages, after its shard is on disk: what has no record, or
-no whole shard, is encoded again. Several writers may fill one store, each with a ledger of its own: shards take their
-names only when they are whole, and whoever writes a clip writes the same bits. What says how to read and go on with a
-store has checksums too, kept in its attributes. `verify` reads all of it."""
+A ledger beside them gets a record, with the clip's time averages, after the clip's shard is on disk: a clip without a
+record, or without a whole shard, is encoded again. Several writers may fill one store, each with a ledger of its own:
+shards take their names only when they are whole, and every writer gives a clip the same bits. The store's description
+and labels have checksums too, kept in its attributes.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import google_crc32c
 import numpy as np
@@ -29,7 +30,7 @@ from latentfx_nb.store.folders import LocalFolder, RemoteFolder, folder_at, is_l
 from latentfx_nb.store.ledger import LEDGER, checksum_of, ledgers, read_records, record, record_type
 from latentfx_nb.store.shards import is_intact, shard_bytes, shard_name
 
-# What zarr says of storing float16 and text is known here: both are stored as its own codecs define.
+# zarr warns of float16 and text, which are stored here as its own codecs define.
 warnings.filterwarnings("ignore", message="Numcodecs codecs are not in the Zarr version 3 specification")
 
 
@@ -39,7 +40,6 @@ warnings.filterwarnings("ignore", message="The data type .* does not have a Zarr
 FORMAT = 1
 """Version of the store's layout; a store of another version is refused, never read or overwritten."""
 
-
 ARRAY = "latents/zarr.json"  # how zarr writes a shard; our own reader does not need it
 
 
@@ -47,11 +47,11 @@ UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
-class Content:
+class StoreSpec:
     """What a store is to hold: latents `(clip, *, dim, frame)`, their labels, and a hash of each thing they depend on.
 
-    The second dim is `effect` or `value`. `parts` are named, so that a refusal can say what differs; `versions` are
-    those of the libraries that render, whose hash is in the part `effects`.
+    `axis` names the second dim, "effect" or "value". `parts` maps clips, effects and encoder to their hashes, so that a
+    refusal can say which differ. `versions` are those of the libraries that render, which the hash of effects covers.
     """
 
     shape: tuple[int, int, int, int]
@@ -63,10 +63,10 @@ class Content:
 
 
 class Store:
-    """The store of `content` at a path or URL, there or not, complete or not."""
+    """The store of `spec` at a path or URL, there or not, complete or not."""
 
-    def __init__(self, content: Content, place: str | Path) -> None:
-        self.content = content
+    def __init__(self, spec: StoreSpec, place: str | Path) -> None:
+        self.spec = spec
         self.folder = folder_at(place)
 
     def __str__(self) -> str:
@@ -74,33 +74,33 @@ class Store:
 
     @contextmanager
     def lock(self, part: str = "") -> Iterator[None]:
-        """Keep a second writer of the same part out; nothing can at a URL.
+        """Keep out a second writer of the same part, which is not possible at a URL.
 
-        It is the kernel's lock on an open file, so one left by a killed process, of whatever age, keeps nobody out.
+        The lock is the system's, on an open file: it ends with its process, killed or not.
         """
         with ExitStack() as held:
-            with writing(str(self)):
+            with explaining_write_errors(str(self)):
                 held.enter_context(self.folder.lock(part))
             yield
 
     def create(self, batch: int, threads: int) -> None:
         """Make the empty store, unless it is there.
 
-        The batch and the encoder's threads are part of it: others may round differently, and whoever goes on with it
-        has to give the same bits. Raises OSError if the disk cannot hold the latents.
+        Batch and threads of the encoder are kept in it: others may round differently, and a run that continues it has
+        to give the same bits. Raises OSError if the disk cannot hold the latents.
         """
         if self.folder.exists():
             return
-        content = self.content
-        needed = 2 * int(np.prod(content.shape))
-        with writing(str(self)), self.folder.creating(needed) as place:
-            skeleton = xr.Dataset(coords=content.coordinates, attrs=content.attributes)
+        spec = self.spec
+        needed = 2 * int(np.prod(spec.shape))
+        with explaining_write_errors(str(self)), self.folder.creating(needed) as place:
+            skeleton = xr.Dataset(coords=spec.coordinates, attrs=spec.attributes)
             skeleton.to_zarr(place, mode="w", consolidated=False)
             group = zarr.open_group(place, mode="r+")
-            create_array(group, content.shape, content.axis)
+            create_array(group, spec.shape, spec.axis)
             files = folder_at(place)
             checksums = {name: google_crc32c.value(files.read(name)) for name in files.names() if name != "zarr.json"}
-            own = {"format": FORMAT, "parts": dict(content.parts), "versions": dict(content.versions)}
+            own: dict[str, Any] = {"format": FORMAT, "parts": dict(spec.parts), "versions": dict(spec.versions)}
             own |= {"batch": batch, "threads": threads}
             document = group.metadata.to_dict()
             document["attributes"] = {**document["attributes"], **own}
@@ -109,13 +109,13 @@ class Store:
     def checked(self) -> tuple[int, int | None]:
         """Return batch and threads with which this store is encoded; raise ValueError if it holds anything else.
 
-        The threads of stores that were begun before there was a choice are None.
+        The threads are None in stores from before there was a choice.
         """
         document = read_document(self.folder)
         check_description(self.folder, document, [ARRAY])
         attributes = document["attributes"]
         parts = attributes["parts"]
-        differing = [name for name, digest in self.content.parts.items() if parts.get(name) != digest]
+        differing = [name for name, digest in self.spec.parts.items() if parts.get(name) != digest]
         if differing:
             why = self._other_versions(attributes) if "effects" in differing else ""
             raise ValueError(
@@ -125,8 +125,8 @@ class Store:
         return attributes["batch"], attributes.get("threads")
 
     def _other_versions(self, attributes: Mapping[str, Any]) -> str:
-        """Say which libraries rendered it in other versions; stores that were begun before they were named say none."""
-        here = self.content.versions
+        """Return which libraries rendered the store in other versions; older stores do not name them."""
+        here = self.spec.versions
         there = {name: v for name, v in attributes.get("versions", here).items() if v != here.get(name)}
         if not there:
             return ""
@@ -134,31 +134,29 @@ class Store:
         return f": it was rendered with {made}, and here is {installed}"
 
     def is_complete(self) -> bool:
-        """Say whether it is there and every clip in it; raise ValueError if something else is there."""
+        """Return whether the store exists and holds every clip; raise ValueError if another one is in its place."""
         if not self.folder.exists():
             return False
         self.checked()
-        return len(self.finished()) == self.content.shape[0]
+        return len(self.finished()) == self.spec.shape[0]
 
     def finished(self) -> dict[int, NDArray[np.float32]]:
         """Return row -> time averages `[setting dim]` of the clips that a ledger lists and whose shard is whole."""
         sizes = self.folder.sizes("latents")
-        listed = {}
+        listed: dict[int, NDArray[np.float32]] = {}
         for ledger in ledgers(sizes):
-            listed |= read_records(self.folder.read(ledger), record_type(self.content.shape[1:3]))
-        whole = shard_bytes(self.content.shape)
+            listed |= read_records(self.folder.read(ledger), record_type(self.spec.shape[1:3]))
+        whole = shard_bytes(self.spec.shape)
         return {row: means for row, means in listed.items() if sizes.get(shard_name(row)) == whole}
 
     def record(self, means: Mapping[int, NDArray[np.float32]], part: str = "") -> None:
         """List clips whose shards are on disk, with their time averages, in the ledger of this part."""
         records = b"".join(record(row, one) for row, one in means.items())
-        with self.keeping(), writing(str(self)):
-            self.folder.append(
-                f"{LEDGER}{part and '.'}{part}.bin", records, record_type(self.content.shape[1:3]).itemsize
-            )
+        with self.explaining_a_full_disk(), explaining_write_errors(str(self)):
+            self.folder.append(f"{LEDGER}{part and '.'}{part}.bin", records, record_type(self.spec.shape[1:3]).itemsize)
 
     def check_finished(self, rows: Sequence[int], finished: Mapping[int, Any] | None = None) -> None:
-        """Raise OSError if any of the rows is not finished, which after a run means that what was written is gone."""
+        """Raise OSError if any of the rows is not finished: after a run that means that written clips are gone."""
         lost = sorted(set(rows) - set(self.finished() if finished is None else finished))
         if lost:
             raise OSError(
@@ -168,8 +166,8 @@ class Store:
             )
 
     @contextmanager
-    def keeping(self) -> Iterator[None]:
-        """Say of a full disk what it did not cost."""
+    def explaining_a_full_disk(self) -> Iterator[None]:
+        """Say in a full disk's error which clips are kept."""
         try:
             yield
         except OSError as error:
@@ -181,25 +179,25 @@ class Store:
     def latents(self) -> xr.DataArray:
         """Return the latents, float32, read lazily.
 
-        Where a chunk is read whose checksum differs, ValueError is raised; a shard that is not there reads as NaN.
+        Reading a chunk whose checksum differs raises ValueError; a missing shard reads as NaN.
         """
-        content = self.content
-        array = xr.DataArray(self.folder.latents(("clip", content.axis, "dim", "frame"), content.shape), name="latents")
-        array = array.assign_coords(content.coordinates)  # labels may have been corrected since
-        array.attrs = dict(content.attributes)
+        spec = self.spec
+        array = xr.DataArray(self.folder.latents(("clip", spec.axis, "dim", "frame"), spec.shape), name="latents")
+        array = array.assign_coords(spec.coordinates)  # labels may have been corrected since
+        array.attrs = dict(spec.attributes)
         array.encoding["source"] = str(self)
         return array
 
     def means(self, rows: list[int] | None = None) -> xr.DataArray:
         """Return the time averages of finished clips, as exact as they were encoded."""
-        content = self.content
-        rows = list(range(content.shape[0])) if rows is None else rows
+        spec = self.spec
+        rows = list(range(spec.shape[0])) if rows is None else rows
         finished = self.finished()
         self.check_finished(rows, finished)
-        kept = {name: v for name, v in content.coordinates.items() if "frame" not in v.dims}
+        kept = {name: v for name, v in spec.coordinates.items() if "frame" not in v.dims}
         kept = {name: v[rows] if v.dims == ("clip",) else v for name, v in kept.items()}
-        array = np.array([finished[row] for row in rows], np.float32).reshape(len(rows), *content.shape[1:3])
-        return xr.DataArray(array, kept, ("clip", content.axis, "dim"), attrs=dict(content.attributes))
+        array = np.array([finished[row] for row in rows], np.float32).reshape(len(rows), *spec.shape[1:3])
+        return xr.DataArray(array, kept, ("clip", spec.axis, "dim"), attrs=dict(spec.attributes))
 
 
 def stored_parts(place: str | Path) -> Mapping[str, str]:
@@ -209,37 +207,41 @@ def stored_parts(place: str | Path) -> Mapping[str, str]:
 
 
 def stored_values(place: str | Path) -> NDArray[np.float64]:
-    """Return the settings `[value]` of the sweep in a store, bit for bit, none if it holds no sweep.
+    """Return the settings `[value]` of the sweep in a store, bit for bit; an empty array if it holds no sweep.
 
-    Raises ValueError if they are not as they were written.
+    Raises ValueError if they changed since they were written.
     """
     folder = folder_at(place)
     own = [name for name in folder.names() if name.startswith("value/")]
     check_description(folder, read_document(folder), own)
-    return zarr.open_group(folder.place, mode="r")["value"][:] if own else np.empty(0)
+    return np.asarray(_stored_array(folder.place, "value", "r")[:], np.float64) if own else np.empty(0)
+
+
+def _stored_array(place: str, name: str, mode: Literal["r", "r+"]) -> zarr.Array:
+    return cast(zarr.Array, zarr.open_group(place, mode=mode)[name])  # zarr's type says: an array or a group
 
 
 def write_clip(place: str, row: int, latents: NDArray[np.float32]) -> None:
     """Write one clip's latents `[setting dim frame]` into the store at `place`, whole or not at all."""
-    array = zarr.open_group(place, mode="r+")["latents"]
-    with writing(place):
+    array = _stored_array(place, "latents", "r+")
+    with explaining_write_errors(place):
         if is_local(place):
             _clear(Path(place, "latents", shard_name(row)), array.shape)
         array[row] = latents
 
 
 def _clear(shard: Path, shape: tuple[int, ...]) -> None:
-    """Remove what killed runs left where a shard is to be written."""
-    for unfinished in shard.parent.glob(f"{shard.stem}.*.partial"):  # as zarr names what it has not yet written whole
+    """Remove what killed runs left at a shard's name."""
+    for unfinished in shard.parent.glob(f"{shard.stem}.*.partial"):  # zarr's names for unfinished files
         unfinished.unlink(missing_ok=True)
-    # zarr reads a shard's index before it writes one, and one torn or changed would stop it.
+    # zarr reads the old shard's index before it writes a new one, and would stop at a damaged one.
     if shard.exists() and not is_intact(shard, shape):
         shard.unlink()
 
 
 @contextmanager
-def writing(place: str) -> Iterator[None]:
-    """Say what to do where nothing can be written."""
+def explaining_write_errors(place: str) -> Iterator[None]:
+    """Add a remedy to the error of a place that cannot be written to."""
     try:
         yield
     except OSError as error:
@@ -261,13 +263,13 @@ def create_array(group: zarr.Group, shape: tuple[int, int, int, int], axis: str)
         filters=[AsType(encode_dtype="float16", decode_dtype="float32")],
         compressors=[Crc32cCodec()],  # latents barely compress: a checksum is worth more
         chunk_key_encoding={"name": "default", "separator": "."},
-        fill_value=float("nan"),  # not even a shard deleted behind our back reads as zeros
+        fill_value=float("nan"),  # so that not even a deleted shard reads as zeros
         dimension_names=("clip", axis, "dim", "frame"),
     )
 
 
 def read_document(folder: LocalFolder | RemoteFolder) -> dict[str, Any]:
-    """Return what zarr.json says of the store; raise ValueError if it is none, or one of another version."""
+    """Return the content of the store's zarr.json; raise ValueError if it is no store, or one of another format."""
     try:
         document = json.loads(folder.read("zarr.json"))
         attributes = document["attributes"]
@@ -285,9 +287,9 @@ def read_document(folder: LocalFolder | RemoteFolder) -> dict[str, Any]:
 def check_description(
     folder: LocalFolder | RemoteFolder, document: Mapping[str, Any], names: Sequence[str] | None = None
 ) -> None:
-    """Raise ValueError if zarr.json or a file of `names` (None: labels and all) is not as it was written.
+    """Raise ValueError if zarr.json or a file of `names` (None: all that have checksums) changed since it was written.
 
-    Stores that were begun before there were these checksums have none.
+    Older stores have no such checksums.
     """
     checksums = document["attributes"].get("checksums")
     if checksums is None:

@@ -1,4 +1,4 @@
-"""Check every byte of a store against its ledgers, and let what is bad be encoded again."""
+"""Check every byte of a store against its ledgers, and drop what is bad, so that it is encoded again."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from latentfx_nb.store.folders import LocalFolder, RemoteFolder, folder_at
 from latentfx_nb.store.ledger import LEDGER, checksum, ledgers, record_type, records
 from latentfx_nb.store.shards import shard_bytes, shard_name
-from latentfx_nb.store.store import ARRAY, check_description, read_document, writing
+from latentfx_nb.store.store import ARRAY, check_description, explaining_write_errors, read_document
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What `verify` found in a store: its sizes, and the rows that are good, bad (with the reason) and unfinished.
 
-    `fault` is what makes the store unreadable as a whole; `damaged_records` counts those of the ledgers whose checksum
-    differs, so that nothing says any more which clip they were of.
+    `fault` says why the store cannot be read at all. `damaged_records` counts records of the ledgers whose checksum
+    differs: nothing tells any more which clips they were of.
     """
 
     place: str
@@ -54,8 +54,8 @@ class Verdict:
 def verify(place: str | Path, repair: bool = False) -> Verdict:
     """Read all of a store, and check every checksum, every record of its ledgers, and averages against the latents.
 
-    With `repair`, what is bad is dropped, so that the next run encodes these clips again and no others; what makes the
-    whole store unreadable is left as it is. A run that fills the store meanwhile is waited for.
+    With `repair`, bad clips are dropped, so that the next run encodes these again and no others; a store that cannot be
+    read at all is left as it is. `verify` waits for a run that fills the store meanwhile.
     """
     folder = folder_at(place)
     try:
@@ -85,7 +85,7 @@ def _layout(folder: LocalFolder | RemoteFolder) -> tuple[tuple[str, ...], tuple[
 
 
 def _verify_clips(folder: LocalFolder | RemoteFolder, dims: tuple[str, ...], shape: tuple[int, ...]) -> Verdict:
-    # A writer adds a record after its shard, so ledgers are read first and then the shards.
+    # A writer adds a record after the shard, so the ledgers are read before the shards.
     listed, damaged = _read_ledgers(folder, shape)
     sizes = folder.sizes("latents")
     latents = folder.latents(dims, shape)
@@ -98,7 +98,8 @@ def _verify_clips(folder: LocalFolder | RemoteFolder, dims: tuple[str, ...], sha
 
 def _read_ledgers(folder: LocalFolder | RemoteFolder, shape: tuple[int, ...]) -> tuple[dict[int, list[NDArray]], int]:
     """Return row -> the averages of each of its records, and how many records are damaged."""
-    listed, damaged = {}, 0
+    listed: dict[int, list[NDArray]] = {}
+    damaged = 0
     for ledger in ledgers(folder.sizes("latents")):
         for one in records(folder.read(ledger), record_type(shape[1:3])):
             if one["crc"] == checksum(one) and one["row"] < shape[0]:
@@ -111,7 +112,7 @@ def _read_ledgers(folder: LocalFolder | RemoteFolder, shape: tuple[int, ...]) ->
 def _fault(
     latents: xr.Variable, row: int, records: Sequence[NDArray], sizes: Mapping[str, int], shape: tuple[int, ...]
 ) -> str:
-    """Return what is wrong with a clip that is listed; nothing if all is as it was written."""
+    """Return what is wrong with a listed clip; an empty text if all is as it was written."""
     size, whole = sizes.get(shard_name(row)), shard_bytes(shape)
     if size != whole:
         return "its file is gone" if size is None else f"its file has {size} bytes of {whole}"
@@ -121,7 +122,7 @@ def _fault(
         return "its file fails its checksum"
     if not np.isfinite(values).all():
         return "its latents are not finite"
-    # Averages are taken before latents are rounded to float16: of each the half of a last place, and float32's own.
+    # Averages were taken before the latents were rounded to float16, by half a last place each, and to float32.
     tolerance = np.abs(values).mean(-1) * 2.0**-11 * 1.02 + 2.0**-24
     if not all((np.abs(values.mean(-1) - averages) <= tolerance).all() for averages in records):
         return "its averages are not those of its latents"
@@ -129,13 +130,13 @@ def _fault(
 
 
 def _drop(folder: LocalFolder | RemoteFolder, shape: tuple[int, ...], verdict: Verdict) -> None:
-    """Take the bad clips' records and whatever is damaged out of the ledgers, and then the bad clips' files."""
+    """Remove bad clips' records and damaged ones from the ledgers, then the bad clips' files."""
     for ledger in ledgers(folder.sizes("latents")):
         part = ledger.removeprefix(LEDGER).removesuffix(".bin").removeprefix(".")
-        with writing(folder.place), folder.lock(part):
+        with explaining_write_errors(folder.place), folder.lock(part):
             written = records(folder.read(ledger), record_type(shape[1:3]))
             kept = [one.tobytes() for one in written if one["crc"] == checksum(one) and one["row"] not in verdict.bad]
             folder.replace(ledger, b"".join(kept))
-    with writing(folder.place):
+    with explaining_write_errors(folder.place):
         for row in verdict.bad:
             folder.remove(f"latents/{shard_name(row)}")

@@ -10,10 +10,13 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+from latentfx_nb.encoders.nets.sized import SizedByWeights
 
 GROUPS = 8  # of every norm but the first block's, which has one
 
@@ -58,7 +61,7 @@ class Down(nn.Module):
         return x
 
 
-class Encoder1d(nn.Module):
+class Encoder1d(SizedByWeights):
     """First-stage latents `[batch channel frame]` to what becomes latents under tanh, `[batch latent frame / 16]`."""
 
     def __init__(
@@ -78,9 +81,10 @@ class Encoder1d(nn.Module):
         self.latents, self.hop = latents, math.prod(factors)
 
     @classmethod
-    def of(cls, weights: Mapping[str, torch.Tensor]) -> Encoder1d:
-        """Return an empty network of the sizes that `weights` have. Raises KeyError if they are of something else."""
-        first, downs, blocks = weights["to_in.block.block1.project.weight"].shape, [], []
+    def of(cls, weights: Mapping[str, torch.Tensor]) -> Self:
+        first = weights["to_in.block.block1.project.weight"].shape
+        downs: list[torch.Size] = []
+        blocks: list[int] = []
         while f"downsamples.{len(downs)}.downsample.weight" in weights:
             prefix = f"downsamples.{len(downs)}"
             downs.append(weights[f"{prefix}.downsample.weight"].shape)

@@ -15,12 +15,16 @@ from torch import nn
 class MDCT(nn.Module):
     """Blocks of `hop` samples, overlapping by half a block on each side under a sine window."""
 
+    basis: torch.Tensor
+    inside: torch.Tensor
+    outside: torch.Tensor
+
     def __init__(self, hop: int) -> None:
         super().__init__()
         self.hop = hop
         index = np.arange(hop) + 0.5
         basis = np.sqrt(2 / hop) * np.cos(np.pi / hop * np.outer(index, index))
-        # The window at distance i + 1/2 from a block's edge, inside it; outside it is the other leg of a right angle.
+        # Sine and cosine of this angle are the window at distance i + 1/2 from a block's edge, inside and outside it.
         angle = np.pi / 4 * (1 + 2 * index[: hop // 2] / hop)
         for name, value in (("basis", basis), ("inside", np.sin(angle)), ("outside", np.cos(angle))):
             self.register_buffer(name, torch.from_numpy(value.astype(np.float32)), persistent=False)

@@ -77,6 +77,8 @@ def blocks(width: int, count: int, bias: bool = True) -> nn.Sequential:
 class Spectrum(nn.Module):
     """A signal as companded coefficients `[batch channel*bin frame]`, and back; two channels become mid and side."""
 
+    scale: torch.Tensor
+
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         self.layout = layout
@@ -107,6 +109,8 @@ def mid_side(signal: torch.Tensor) -> torch.Tensor:
 
 class Levels(nn.Module):
     """A signal as logarithmic levels of bands `[batch channel*band frame]`, one frame where the slow dims have one."""
+
+    bands: torch.Tensor
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
@@ -169,6 +173,8 @@ def _continued(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
 class Denoiser(nn.Module):
     """One step of diffusion: from noisy coefficients, their time in 0..1 and what is known of them, the velocity."""
 
+    rates: torch.Tensor
+
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         width = layout.decoder_width
@@ -196,6 +202,8 @@ class Prediction(NamedTuple):
 
 class DiffusionAutoencoder(nn.Module):
     """Signal to latents, and latents to signals drawn by DDIM from a seed."""
+
+    temperature: torch.Tensor
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
@@ -236,8 +244,8 @@ class DiffusionAutoencoder(nn.Module):
         """
         predicted = self.predict(functional.pad(latents, (MARGIN, MARGIN), mode="replicate"))
         noise = torch.randn(predicted.mean.shape[1:], generator=torch.Generator().manual_seed(seed))
-        temperature = self.temperature if temperature is None else temperature
-        x = (temperature * noise).to(latents.device).expand_as(predicted.mean)
+        noise = noise * (self.temperature if temperature is None else temperature)
+        x = noise.to(latents.device).expand_as(predicted.mean)
         times = torch.linspace(1, 0, steps + 1, device=latents.device)
         for now, then in zip(times[:-1], times[1:]):
             velocity = self.denoiser(x, now.expand(len(x)), predicted.known)
@@ -288,8 +296,8 @@ class Subbands(nn.Module):
         with torch.no_grad():
             nn.init.eye_(self.straight_in.weight[..., 0]).div_(HEADROOM)
             nn.init.eye_(self.straight_out.weight[..., 0]).mul_(HEADROOM)
-            for last in (self.down[-1], self.up[-1]):
-                last.weight.mul_(0.1)
+            for network in (self.down, self.up):
+                network[-1].get_parameter("weight").mul_(0.1)
 
     def encode(self, coefficients: torch.Tensor) -> torch.Tensor:
         return torch.tanh(self.straight_in(coefficients) + self.down(coefficients))
@@ -299,7 +307,7 @@ class Subbands(nn.Module):
 
 
 class FeedForwardAutoencoder(nn.Module):
-    """Signal to latents and back without chance: the first stage of the stacked model.
+    """Deterministic (feed-forward) autoencoder: the first stage of the stacked model.
 
     Mid and side share nothing, so that mono stays mono; the last `layout.side` dims are the side's.
     """

@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+from latentfx_nb.encoders.nets.sized import SizedByWeights
 
 DILATIONS = (1, 3, 9, 1, 3, 9)  # of a block's residual units
 
@@ -27,7 +30,7 @@ class CausalConv(nn.Conv1d):
 class CausalUpsampling(nn.ConvTranspose1d):
     """A transposed convolution to exactly `stride` times as many frames; what would come after the end is dropped."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]  # its size is never given
         return super().forward(x)[..., : -self.stride[0]]
 
 
@@ -59,7 +62,7 @@ def _with_elu(*modules: nn.Module) -> list[nn.Module]:
     return [layer for module in modules for layer in (module, nn.ELU())]
 
 
-class SoundStreamEncoder(Layers):
+class SoundStreamEncoder(Layers, SizedByWeights):
     """Audio `[batch channel sample]` to what becomes latents under tanh, `[batch latent frame]`.
 
     The defaults are DiffAE's (one frame each 128 samples); `STAGE_1` are those of Stacked's first stage.
@@ -80,17 +83,19 @@ class SoundStreamEncoder(Layers):
         self.channels, self.latents, self.hop = channels, latents, math.prod(strides)
 
     @classmethod
-    def of(cls, weights: Mapping[str, torch.Tensor]) -> SoundStreamEncoder:
-        """Return an empty network of the sizes that `weights` have. Raises KeyError if they are of something else."""
+    def of(cls, weights: Mapping[str, torch.Tensor]) -> Self:
         downs = [weights[f"layers.{layer}.layers.12.weight"].shape for layer in _block_layers(weights)]
         first, last = weights["layers.0.weight"].shape, weights[f"layers.{2 + 2 * len(downs)}.weight"].shape
         return cls(first[1], [first[0], *(down[0] for down in downs)], [down[2] // 2 for down in downs], last[0])
 
 
-STAGE_1 = {"widths": (64, 128, 256, 512, 1024, 2048), "strides": (2, 2, 2, 2, 2), "latents": 32}
+WIDTHS, STRIDES, LATENTS = (64, 128, 256, 512, 1024, 2048), (2, 2, 2, 2, 2), 32
+"""Sizes of Stacked's first stage."""
+
+STAGE_1 = {"widths": WIDTHS, "strides": STRIDES, "latents": LATENTS}
 
 
-class SoundStreamDecoder(Layers):
+class SoundStreamDecoder(Layers, SizedByWeights):
     """Latents `[batch latent frame]` to audio `[batch channel sample]`, the encoder's mirror; not clipped.
 
     One public revision ends in two heads instead of a convolution: a waveform under tanh, times an envelope.
@@ -100,9 +105,9 @@ class SoundStreamDecoder(Layers):
     def __init__(
         self,
         channels: int = 2,
-        widths: Sequence[int] = STAGE_1["widths"],
-        strides: Sequence[int] = STAGE_1["strides"],
-        latents: int = STAGE_1["latents"],
+        widths: Sequence[int] = WIDTHS,
+        strides: Sequence[int] = STRIDES,
+        latents: int = LATENTS,
         heads: bool = False,
     ) -> None:
         blocks = []
@@ -122,8 +127,7 @@ class SoundStreamDecoder(Layers):
         return torch.tanh(self.wave_gen(x)) * (2 * torch.sigmoid(self.env_gen(x)) ** 2.3 + 1e-7)
 
     @classmethod
-    def of(cls, weights: Mapping[str, torch.Tensor]) -> SoundStreamDecoder:
-        """Return an empty network of the sizes that `weights` have. Raises KeyError if they are of something else."""
+    def of(cls, weights: Mapping[str, torch.Tensor]) -> Self:
         ups = [weights[f"layers.{layer}.layers.0.weight"].shape for layer in _block_layers(weights)]
         heads = "wave_gen.weight" in weights
         last = weights["wave_gen.weight" if heads else f"layers.{2 + 2 * len(ups)}.weight"].shape

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
+
+from latentfx_nb.encoders.nets.sized import SizedByWeights
+
+Bar = Callable[[Iterable[float]], Iterable[float]]
+"""Called as tqdm is, around the steps of a sampling; what it raises stops the work."""
 
 HEAD_WIDTH = 32  # of attention
 CUBIC = (-3, -9, 29, 111, 111, 29, -9, -3)  # in 256ths: the low-pass of both resamplings
@@ -60,6 +66,8 @@ class SelfAttention(nn.Module):
 class Downsample(nn.Module):
     """Half as many frames, each channel by itself, mirrored at the ends."""
 
+    kernel: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("kernel", torch.tensor(CUBIC) / 256)
@@ -71,6 +79,8 @@ class Downsample(nn.Module):
 
 class Upsample(nn.Module):
     """Twice as many frames, each channel by itself, mirrored at the ends."""
+
+    kernel: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,7 +124,7 @@ class Level(nn.Module):
         return torch.cat([self.main(x), x], 1)
 
 
-class DiffusionUNet(nn.Module):
+class DiffusionUNet(SizedByWeights):
     """The velocity `[batch channel frame]` of a noisy signal at a time in 0..1, given latents of any frame rate.
 
     The number of frames is a multiple of `self.step`, and at least four of these. The defaults are DiffAE's decoder;
@@ -145,8 +155,7 @@ class DiffusionUNet(nn.Module):
         )
 
     @classmethod
-    def of(cls, weights: Mapping[str, torch.Tensor]) -> DiffusionUNet:
-        """Return an empty network of the sizes that `weights` have. Raises KeyError if they are of something else."""
+    def of(cls, weights: Mapping[str, torch.Tensor]) -> Self:
         first, channels = weights["net.0.main.0.weight"].shape, weights["net.6.main.3.weight"].shape[0]
         rates = weights["timestep_embed.weight"].shape[0]
         widths, attends, prefix = [first[0]], [False], "net.3.main"
@@ -182,7 +191,7 @@ def sample(
     noise: torch.Tensor,
     latents: torch.Tensor,
     times: torch.Tensor,
-    bar: Callable[[Iterable], Iterable] = tqdm,
+    bar: Bar = tqdm,
 ) -> torch.Tensor:
     """Return the signal `[batch channel frame]` that DDIM without fresh noise (eta 0) draws from `noise`.
 
@@ -208,7 +217,7 @@ def draw(
     ratio: int,
     times: torch.Tensor,
     seed: int,
-    bar: Callable[[Iterable], Iterable] = tqdm,
+    bar: Bar = tqdm,
 ) -> torch.Tensor:
     """Return `[batch channel frame*ratio]` drawn for `latents [batch latent frame]` from noise of `seed`, one for all.
 

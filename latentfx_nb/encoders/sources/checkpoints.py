@@ -1,6 +1,6 @@
-"""The paper's checkpoints: turned into safetensors once, from the user's own download, and read from there.
+"""The paper's checkpoints, which a user downloads: converted to safetensors once, and read from these.
 
-Both are Lightning checkpoints, so pickles: they are read with `weights_only=True` and never needed again.
+Both are Lightning checkpoints, so pickles: they are read once, with `weights_only=True`.
 """
 
 from __future__ import annotations
@@ -12,32 +12,35 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
 from tqdm.auto import tqdm
 
-from latentfx_nb.cache import atomic_path, atomic_write
+from latentfx_nb.cache import atomic_path, atomic_write, file_digest
 from latentfx_nb.encoders.nets.encoder1d import Encoder1d
+from latentfx_nb.encoders.nets.sized import SizedByWeights
 from latentfx_nb.encoders.nets.soundstream import SoundStreamDecoder, SoundStreamEncoder
 from latentfx_nb.encoders.nets.unet import DiffusionUNet
-from latentfx_nb.encoders.sources.weights import SUMS, ConvertedWeights, check_archive, digest, weights_folder
+from latentfx_nb.encoders.sources.weights import SUMS, ConvertedWeights, check_archive, weights_folder
+
+N = TypeVar("N", bound=SizedByWeights)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One network of a checkpoint: the file it goes to, what its keys begin with, what it is."""
+    """One network of a checkpoint: the file that it is written to, the prefix of its keys, and its class."""
 
     file: str
     prefix: str
-    network: type[nn.Module]
+    network: type[SizedByWeights]
     optional: bool = False  # whether a checkpoint may lack it: one can encode without a decoder
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published model: where to get it, what is known of its licence, and its parts."""
+    """A published model: where to get it, what is known of its licence, and its networks."""
 
     family: str
     source: str
@@ -45,7 +48,7 @@ class Checkpoint:
     sha256: str | None  # of the published file; None: there is none to compare with
 
     def weights(self, *files: str, size_mb: float) -> ConvertedWeights:
-        """Return the entry by which converted files are found."""
+        """Return converted files of this checkpoint, to be found and verified."""
         return ConvertedWeights(self.family, files, self.source, size_mb)
 
 
@@ -78,15 +81,15 @@ STACKED = Checkpoint(
 )
 
 CHECKPOINTS: Mapping[str, Checkpoint] = {checkpoint.family: checkpoint for checkpoint in (DIFFAE, STACKED)}
-"""What `python -m latentfx_nb convert` knows, by name."""
+"""Checkpoints that `python -m latentfx_nb convert` knows, by name."""
 
 
 def convert(family: str, path: str | Path, folder: str | Path | None = None, sha256: str | None = None) -> list[Path]:
     """Write a checkpoint's networks, their averaged (EMA) weights, as safetensors into `folder`; return the files.
 
     `folder` is by default where `load_encoder` looks. The file at `path` is mapped and not read whole, one network is
-    written at a time, and nothing of it is run. Its sha256 has to be the published one, or, for one of your own, the
-    `sha256` that you give; where neither is known it is taken as it is.
+    written at a time, and no code in it is run. Its sha256 has to be the published one or, for a checkpoint of your
+    own, the `sha256` that you give; where neither is known it is not checked.
 
     Raises ValueError for an unknown family, another sha256, a file that is no checkpoint of this model or that would
     run code when read, and FileNotFoundError if there is none at `path`.
@@ -101,21 +104,21 @@ def convert(family: str, path: str | Path, folder: str | Path | None = None, sha
         networks = _networks(checkpoint, _read(path), path)  # all are checked before any is written
         progress.update()
         written = []
-        for file, weights in networks.items():
-            written.append(_write(folder / file, weights))
+        for name, weights in networks.items():
+            written.append(_write(folder / name, weights))
             progress.update()
     with atomic_write(folder / SUMS) as file:
-        file.write("".join(f"{digest(one)}  {one.name}\n" for one in written).encode())
+        file.write("".join(f"{file_digest(one)}  {one.name}\n" for one in written).encode())
     return written
 
 
 def sources(family: str | None = None) -> str:
-    """Return where to get the checkpoint of `family`, or all of them, and what is known of the licence, one a line."""
+    """Return a line for the checkpoint of `family`, or for each: where to get it, what is known of its licence."""
     chosen = CHECKPOINTS.values() if family is None else [_known(family)]
     return "\n".join(f"{checkpoint.family}: {checkpoint.source}." for checkpoint in chosen)
 
 
-def load_network(path: Path, network: type[nn.Module]) -> nn.Module:
+def load_network(path: Path, network: type[N]) -> N:
     """Return the `network` of the sizes and weights that a safetensors file holds, float32.
 
     Raises ValueError if the file holds anything else.
@@ -139,7 +142,7 @@ def _known(family: str) -> Checkpoint:
 def _verify(path: Path, wanted: str | None) -> None:
     if wanted is None:
         return
-    found = digest(path)
+    found = file_digest(path)
     if found != wanted.lower():
         raise ValueError(
             f"{path} is not the published checkpoint: its sha256 is {found}, expected {wanted.lower()}; download it "
@@ -172,7 +175,7 @@ def _read(path: Path) -> Mapping[str, torch.Tensor]:
 def _networks(
     checkpoint: Checkpoint, state: Mapping[str, torch.Tensor], path: Path
 ) -> dict[str, dict[str, torch.Tensor]]:
-    """Return file name -> weights of each part that is there, checked to be all that its network needs and no more."""
+    """Return file name -> weights of each part that is there; all that its network needs, and no more."""
     networks = {}
     for part in checkpoint.parts:
         weights = {key.removeprefix(part.prefix): value for key, value in state.items() if key.startswith(part.prefix)}
@@ -187,7 +190,7 @@ def _networks(
 
 
 def _check_size(networks: Mapping[str, Mapping[str, torch.Tensor]], path: Path) -> None:
-    """Refuse tensors that are larger written than read: one number can be made to stand for a terabyte of them."""
+    """Raise ValueError for tensors that are larger written than read: one number can stand for a terabyte of them."""
     claimed = sum(
         tensor.numel() * tensor.element_size() for weights in networks.values() for tensor in weights.values()
     )
@@ -207,11 +210,11 @@ def _check(part: Part, weights: Mapping[str, torch.Tensor], path: Path) -> None:
 
 
 def _line(error: Exception) -> str:
-    """Return what an error says without torch's line breaks, shortened: a state dict's can name 900 keys."""
+    """Return an error's text in one line, shortened: a state dict's can name 900 keys."""
     return textwrap.shorten(str(error), 400, placeholder=" ...")
 
 
-def _filled(network: type[nn.Module], weights: Mapping[str, torch.Tensor]) -> nn.Module:
+def _filled(network: type[N], weights: Mapping[str, torch.Tensor]) -> N:
     with torch.device("meta"):
         empty = network.of(weights)
     empty.load_state_dict(weights, strict=True, assign=True)

@@ -1,5 +1,4 @@
-"""Find, fetch and verify the weights of encoders: public files, models of the Hugging Face Hub, checkpoints that the
-user converted, and what ships with the package.
+"""Find, fetch and verify weights: public files, models of the Hugging Face Hub, converted checkpoints, shipped files.
 
 Every kind has a `family`, a subfolder of `LATENTFX_WEIGHTS` that is searched first, and `find`, which downloads
 nothing, and `fetch`. Nothing is unpickled here.
@@ -7,7 +6,6 @@ nothing, and `fetch`. Nothing is unpickled here.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -17,7 +15,7 @@ from pathlib import Path
 
 import pooch
 
-from latentfx_nb.cache import cache_dir
+from latentfx_nb.cache import cache_dir, digest, file_digest
 
 SHIPPED = Path(__file__).parents[2] / "bundled" / "weights"
 
@@ -29,7 +27,7 @@ SUMS = "SHA256SUMS"
 class Weights:
     """The files of one model family: a folder name, a pinned public address, and each file's sha256.
 
-    Of a file whose whole digest is not known, the first digits that its publisher put into its name will do.
+    Where a publisher gives only the first digits of a digest, in the file's name, these are compared.
     """
 
     family: str
@@ -56,7 +54,7 @@ class Weights:
         return paths
 
     def fetch(self, folder: str | Path | None = None) -> dict[str, Path]:
-        """Return what `find` returns, downloading into the cache what is not here yet; every byte is verified.
+        """Return what `find` returns; files that are not here yet are downloaded into the cache. All are verified.
 
         Nothing is downloaded where `folder` names the place to look.
 
@@ -95,7 +93,7 @@ class Weights:
 
     def _verify(self, paths: Mapping[str, Path]) -> None:
         for name, path in paths.items():
-            found = digest(path)
+            found = file_digest(path)
             if not found.startswith(self.sha256[name]):
                 raise ValueError(
                     f"{path} is not the published file: its sha256 is {found}, expected {self.sha256[name]}; "
@@ -105,12 +103,13 @@ class Weights:
 
 @dataclass(frozen=True)
 class ShippedWeights:
-    """Files in `bundled/weights/`, verified by the digests beside them; a folder of your own may replace them."""
+    """Files in `bundled/weights/`, verified by the digests beside them, or in a folder of yours, taken as they are."""
 
     files: tuple[str, ...]
 
     family = "mini"
     url = "shipped with the package"
+    missing = "install the package again"
 
     @property
     def size_mb(self) -> float:
@@ -127,7 +126,7 @@ class ShippedWeights:
             remedy = "put them there" if folder else "install the package again"
             raise FileNotFoundError(f"{folder or SHIPPED} does not hold {', '.join(missing)}; {remedy}")
         for name, path in paths.items():
-            found = digest(path)
+            found = file_digest(path)
             if folder is None and found != _shipped_digests()[name]:
                 raise ValueError(f"{path} was changed: its sha256 is {found}; install the package again")
         return paths
@@ -136,7 +135,7 @@ class ShippedWeights:
 
     def hash(self, folder: str | Path | None = None) -> str:
         """Return one sha256 for all files: of those in `folder`, or of the shipped ones, which are not read for it."""
-        digests = _shipped_digests() if folder is None else {n: digest(p) for n, p in self._paths(folder).items()}
+        digests = _shipped_digests() if folder is None else {n: file_digest(p) for n, p in self._paths(folder).items()}
         return joint_hash({name: digests[name] for name in self.files})
 
     def _paths(self, folder: str | Path | None) -> dict[str, Path]:
@@ -182,7 +181,7 @@ class ConvertedWeights:
             )
         for name, path in found.items():
             sums = _read_sums(path.parent) if (path.parent / SUMS).is_file() else {}
-            if sums.get(name, digest(path)) != digest(path):
+            if name in sums and file_digest(path) != sums[name]:
                 raise ValueError(f"{path} was changed after it was converted; convert the checkpoint again")
         return found
 
@@ -235,7 +234,7 @@ class HubWeights:
         return files_hash(folder / name for name in self.files)
 
     def licence_step(self) -> str:
-        """Return what has to be done before a gated model can be fetched."""
+        """Return the step that a gated model needs before it can be fetched."""
         return f"accept its licence at {self.url} with an account of yours, then run: hf auth login"
 
     def _in_repo(self, name: str) -> str:
@@ -247,7 +246,7 @@ class HubWeights:
         except ImportError:
             return None
         paths = [try_to_load_from_cache(self.repo, self._in_repo(name), revision=self.revision) for name in self.files]
-        return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None
+        return Path(str(paths[0])).parent if all(isinstance(path, str) for path in paths) else None
 
     def _download(self) -> Path:
         from huggingface_hub import snapshot_download
@@ -269,7 +268,7 @@ class HubWeights:
 
     def _verified(self, folder: Path) -> Path:
         for name, wanted in self.sha256.items():
-            found = digest(folder / name)
+            found = file_digest(folder / name)
             if found != wanted:
                 raise ValueError(
                     f"{folder / name} is not the published file: its sha256 is {found}, expected {wanted}; delete it "
@@ -286,7 +285,7 @@ def _shipped_digests() -> dict[str, str]:
 
 def _read_sums(folder: Path) -> dict[str, str]:
     lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    return {name: digest for digest, name in map(str.split, lines)}
+    return {name: sha256 for sha256, name in map(str.split, lines)}
 
 
 def weights_folder(family: str) -> Path:
@@ -310,23 +309,10 @@ def _first_with(names: Iterable[str], family: str, folder: str | Path | None) ->
     return next((place for place in places if all((place / name).is_file() for name in names)), None)
 
 
-def digest(path: Path) -> str:
-    """Return the sha256 of a file of any size, in hexadecimal; one that did not change is read once."""
-    status = path.stat()
-    # Whoever changes a file can set its time of modification back, but not that of its last change of any kind.
-    return _digest(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
-@lru_cache(maxsize=64)
-def _digest(path: Path, *_: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def check_archive(path: Path) -> None:
     """Raise ValueError if `path` is a zip archive of torch's that would unpack to more than it holds.
 
-    torch stores and never compresses, so one that was packed, or whose entries overlap, is made to fill the memory.
+    torch never compresses, so an archive with compressed or overlapping entries was made to fill the memory.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -341,9 +327,9 @@ def check_archive(path: Path) -> None:
 
 def files_hash(paths: Iterable[Path]) -> str:
     """Return one sha256 for the files at `paths`, by their names."""
-    return joint_hash({path.name: digest(path) for path in paths})
+    return joint_hash({path.name: file_digest(path) for path in paths})
 
 
 def joint_hash(digests: Mapping[str, str]) -> str:
     """Return one sha256 for files with these digests, by name."""
-    return hashlib.sha256(" ".join(f"{n}:{d}" for n, d in sorted(digests.items())).encode()).hexdigest()
+    return digest(" ".join(f"{name}:{one}" for name, one in sorted(digests.items())))

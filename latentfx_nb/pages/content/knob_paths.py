@@ -20,7 +20,7 @@ from latentfx_nb.analysis.pca import PCA, fit_pca
 from latentfx_nb.analysis.prepared import NotShipped, effect_means, knob_paths, sweep_means
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import load_encoder
-from latentfx_nb.encoders.base import encode_clips
+from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages.content.choice import Choice, Shown
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet, setting_words
