@@ -160,7 +160,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _warm(options: argparse.Namespace) -> None:
-    from latentfx_nb.analysis.fast.cores import compile_kernels
+    from latentfx_nb.analysis.fast.linear import compile_kernels
     from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
     from latentfx_nb.sound.clips import load_clips
     from latentfx_nb.store.encode import encode_effects

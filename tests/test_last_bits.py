@@ -15,11 +15,11 @@ import pytest
 import xarray as xr
 
 from latentfx_nb import effects
-from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, settings_hash
+from latentfx_nb.effects import EFFECTS, TURNABLE, Setting, registry, rendering, settings_hash
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.store import encode as latents
-from latentfx_nb.store import ledger, verify
+from latentfx_nb.store import encode, ledger, verify
+from latentfx_nb.store import job as jobs
 from latentfx_nb.store import store as stores
 from latentfx_nb.store.encode import encode_effects, encode_sweep
 from tests.test_latents import Quiet, Tiny, content_of, encoded, finished_rows
@@ -99,7 +99,7 @@ def job(clips, label, n=32, knob=None):
     """What `encode_sweep` does, or for no label `encode_effects`, with an encoder that is made anew."""
     made = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(latents, "_encode", lambda job, *_: made.append(job))
+        patch.setattr(encode, "_encode", lambda job, *_: made.append(job))
         if label is None:
             encode_effects(clips, LogMel("cpu"))
         else:
@@ -156,8 +156,8 @@ def as_before(monkeypatch):
     @contextmanager
     def before():
         with monkeypatch.context() as patch:
-            patch.setattr(effects, "typed", float)
-            patch.setattr(latents, "typed", float)
+            patch.setattr(registry, "typed", float)
+            patch.setattr(jobs, "typed", float)
             create = stores.Store.create
 
             def nameless(self, batch, threads):
@@ -178,7 +178,7 @@ def forget_versions(store):
 
 
 def test_the_key_of_table_1_is_the_one_that_stores_have_always_had(monkeypatch):
-    monkeypatch.setattr(effects, "version", lambda name: "1.0")
+    monkeypatch.setattr(rendering, "version", lambda name: "1.0")
     assert settings_hash([Setting(label) for label in TABLE_1]) == (
         "a48d7c897746e556f6670a8c51d22b20a5b179c74c4572bc0fe3f154bbc72d19"
     )
@@ -281,8 +281,8 @@ def test_a_store_of_another_pedalboard_is_refused_by_its_version(clips, tmp_path
             encode_effects(clips, Tiny(fail_at=3), ["HPF"], store, bar=Quiet)
     before, rows = content_of(store), finished_rows(store)
     made = effects.render_versions()["pedalboard"]
-    real = effects.version
-    monkeypatch.setattr(effects, "version", lambda name: "99.1" if name == "pedalboard" else real(name))
+    real = rendering.version
+    monkeypatch.setattr(rendering, "version", lambda name: "99.1" if name == "pedalboard" else real(name))
     sentence = (
         rf"its effects differ: it was rendered with pedalboard {made}, and here is pedalboard 99\.1\); it is left"
     )

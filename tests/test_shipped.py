@@ -13,9 +13,8 @@ import pytest
 import scipy.io
 import xarray as xr
 
-from latentfx_nb import effects
 from latentfx_nb.analysis import prepared, shipped
-from latentfx_nb.effects import EFFECTS, TABLE_1, EffectSpec, Knob, render
+from latentfx_nb.effects import EFFECTS, TABLE_1, EffectSpec, Knob, render, rendering
 from latentfx_nb.encoders import DEFAULT_ENCODERS
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.paper import KNOB_RANGES
@@ -50,7 +49,7 @@ def misses(monkeypatch):
 @pytest.fixture
 def other_version(monkeypatch):
     """An installation whose pedalboard calls itself otherwise, and no renders compared yet."""
-    monkeypatch.setattr(effects, "version", lambda name: "99.0" if name == "pedalboard" else "0.2.0")
+    monkeypatch.setattr(rendering, "version", lambda name: "99.0" if name == "pedalboard" else "0.2.0")
     monkeypatch.setattr(shipped, "_OFF_DB", {})
 
 
