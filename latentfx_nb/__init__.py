@@ -21,6 +21,7 @@ _HOME = {
     "encode_effects": "store.encode",
     "encode_sweep": "store.encode",
     "encoded_clips": "store.encode",
+    "measure": "analysis.measures",
     "fit_pca": "analysis.pca",
     "fit_umap": "analysis.umap",
     "neighbour_purity": "analysis.neighbours",
@@ -56,7 +57,7 @@ _MODULES = {
     **{name: name for name in ("analysis", "cache", "effects", "encoders", "figures", "pages", "paper", "report")},
     **{name: name for name in ("serving", "sound", "store", "widgets")},
     **{name: f"analysis.{name}" for name in ("algebra", "claims", "comparison", "masking", "prepared", "probes")},
-    **{name: f"analysis.{name}" for name in ("algebra_study", "geometry", "neighbours")},
+    **{name: f"analysis.{name}" for name in ("algebra_study", "geometry", "measures", "neighbours")},
     **{name: f"sound.{name}" for name in ("audio", "clips", "datasets", "uploads")},
     **{name: f"store.{name}" for name in ("decoding", "exports")},
 }

@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis import algebra, algebra_study
+from latentfx_nb.analysis import algebra_study
 from latentfx_nb.analysis.algebra import METHODS, interpolate, learn_effect, scale_dims, swap_dims
 from latentfx_nb.analysis.algebra_study import (
     MEASURES,
@@ -242,14 +242,14 @@ def linear_effect(monkeypatch):
         array = xr.DataArray(z, coordinates, ("clip", "effect", "dim", "frame"), attrs=attributes)
         return array.mean("frame") if average else array
 
-    monkeypatch.setattr(algebra, "render", rendered)
-    monkeypatch.setattr(algebra, "encode_effects", encoded)
+    monkeypatch.setattr(algebra_study, "render", rendered)
+    monkeypatch.setattr(algebra_study, "encode_effects", encoded)
 
 
 def test_on_a_planted_linear_encoder_algebra_recovers_the_effect(bundled, linear_effect, monkeypatch):
     """A shift recovers what is added, ridge regression what is mixed, and each only that."""
     monkeypatch.setattr(
-        algebra,
+        algebra_study,
         "reconstruction",
         lambda e, z, n, **_: np.repeat(
             e.decode(torch.from_numpy(np.ascontiguousarray(z, np.float32))[None], seed=0)[0].numpy(), 2, axis=0

@@ -10,17 +10,17 @@ import pytest
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis import comparison, geometry
+from latentfx_nb.analysis import geometry
 from latentfx_nb.analysis.comparison import (
     MEASURES,
-    PATH_MEASURES,
-    displacement_measures,
+    displacements,
     encoder_measures,
     mean_ranks,
     path_measures,
     path_table,
     purity_by_window,
 )
+from latentfx_nb.analysis.measures import effect_dimension, measures_of
 from latentfx_nb.analysis.neighbours import purity_table
 from latentfx_nb.effects import EFFECTS
 
@@ -46,7 +46,7 @@ def straight_paths(noise=0.0, seed=0):
 
 def test_straight_paths_of_one_direction_are_perfect_in_every_measure():
     found = path_measures(straight_paths())
-    assert list(found.data_vars) == list(PATH_MEASURES)
+    assert list(found.data_vars) == list(measures_of("paths"))
     for name, value in {"straightness": 1, "curvature": 0, "dimension": 1, "correlation": 1, "agreement": 1}.items():
         np.testing.assert_allclose(found[name], value, atol=1e-4, err_msg=name)
 
@@ -86,13 +86,13 @@ def planted_means(spread=0.0, seed=0):
 
 
 def test_effects_that_move_all_clips_alike_agree_and_have_one_dimension():
-    found = displacement_measures(planted_means())
-    assert found["agreement"].sizes == {"clip": CLIPS, "effect": 9}
-    np.testing.assert_allclose(found["agreement"], 1)
-    np.testing.assert_allclose(found["dimension_all"], 1)
-    scattered = displacement_measures(planted_means(spread=20))
-    assert float(scattered["agreement"].mean()) < 0.2
-    assert float(scattered["dimension_all"].mean()) > 4
+    agreement, moved = MEASURES["effect_agreement"], displacements(planted_means())
+    assert moved.sizes == {"clip": CLIPS, "effect": 9, "dim": 16}
+    np.testing.assert_allclose(agreement.per_clip(moved), np.ones(CLIPS))
+    np.testing.assert_allclose(effect_dimension(moved), (1, 1, 1, CLIPS))
+    scattered = displacements(planted_means(spread=20))
+    assert agreement.estimate(scattered).value < 0.2
+    assert effect_dimension(scattered).value > 4
 
 
 def latents_of(clips=CLIPS, frames=48, seed=0):
@@ -175,9 +175,3 @@ def test_ranks_know_which_way_is_better_and_leave_out_what_one_lacks():
     worst.loc["algebra_sound", "value"] = np.nan
     ranks = mean_ranks({"worst": worst, "middle": frame, "best": best})
     assert ranks.to_dict() == {"worst": 3, "middle": 2, "best": 1}
-
-
-def test_every_measure_reads_and_says_where_it_comes_from():
-    assert all(all(measure[:3]) for measure in MEASURES.values())
-    assert len({measure.heading for measure in MEASURES.values()}) == len(MEASURES)
-    assert comparison.ALGEBRA_PAIRS == 8

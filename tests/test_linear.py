@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from latentfx_nb.analysis.fast import batched, cores
-from latentfx_nb.analysis.fast.linear import train
+from latentfx_nb.analysis.fast.linear import compile_kernels, train
 from latentfx_nb.analysis.fast.rows import Rows, StoredRows
 from latentfx_nb.analysis.fast.task import Progress, Task, Training
 
@@ -223,7 +223,7 @@ def test_a_negative_weight_decay_is_an_error():
 
 
 def test_compiled_ahead_nothing_is_compiled_in_training():
-    cores.compile_kernels()
+    compile_kernels()
     compiled = cores._steps.signatures
     for one in one_each_way():
         train([replace(one, training=Training(max_epochs=1))])

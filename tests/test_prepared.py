@@ -14,8 +14,10 @@ from latentfx_nb.analysis import algebra_study, prepared, shipped
 from latentfx_nb.analysis.algebra import METHODS
 from latentfx_nb.analysis.algebra_study import HELD_OUT, MEASURES, SHOTS, WET, score_table
 from latentfx_nb.analysis.claims import COMPARED, paper_claims, row_measures
+from latentfx_nb.analysis.clusters import project
 from latentfx_nb.analysis.neighbours import neighbours, purity_table
 from latentfx_nb.analysis.pca import fit_pca
+from latentfx_nb.analysis.pieces import ClaimResults, read_claims, store_claims
 from latentfx_nb.analysis.umap import fit_umap
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder
@@ -61,7 +63,7 @@ def computed(whole, tmp_path_factory):
     """Everything that ships for logmel and needs all clips, computed again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LATENTFX_CACHE", str(tmp_path_factory.mktemp("projections")))
-        return prepared._project(*whole, umap_dimensions=(3,))
+        return project(*whole, umap_dimensions=(3,))
 
 
 class Silent:
@@ -106,7 +108,7 @@ def misses(monkeypatch):
 
 
 def measured(bundled, encoder, name):
-    return prepared._measured(bundled, encoder, name)
+    return prepared._shipped(name, bundled, encoder)
 
 
 CLAIMS = pd.DataFrame(
@@ -129,9 +131,9 @@ def any_rows(clips=64, right=0.5, seed=0):
 def with_claims(bundled, own_points):
     """What ships, with `CLAIMS` in it, whatever it holds now."""
     for name, right in (("logmel", 0.9), ("lyra-v2", 0.4)):
-        dataset = prepared._store_claims(any_rows(right=right), CLAIMS).rename(clip="clip_hash")
+        dataset = store_claims(ClaimResults(any_rows(right=right), CLAIMS)).rename(clip="clip_hash")
         dataset = dataset.assign_coords(clip_hash=np.array(bundled.hashes(), object))
-        shipped.write(shipped.measure_piece(name, "claims", tuple(KNOB_RANGES)), dataset)
+        shipped.write(shipped.study_piece(name, "claims", tuple(KNOB_RANGES)), dataset)
 
 
 def overlap(x, y, k=9):
@@ -332,6 +334,14 @@ def test_shipped_paths_are_those_of_table_2(bundled, misses):
         prepared.knob_paths(bundled[SUBSET], "logmel", compute=False)
 
 
+@pytest.mark.parametrize("name", ["projections", "basis", "windows", "claims", "algebra"])
+def test_what_ships_is_stored_again_as_it_was(name, bundled):
+    dataset, study = measured(bundled, "logmel", name).drop_attrs(), prepared.STUDIES[name]
+    again = study.store(study.read(dataset))
+    xr.testing.assert_identical(again.drop_attrs(), dataset.drop_vars(set(dataset.coords) - set(again.coords)))
+    assert {key: v.dtype for key, v in again.variables.items()} == {key: dataset[key].dtype for key in again.variables}
+
+
 # ------------------------------------------------------------------------------------------------------- what is served
 
 
@@ -461,7 +471,7 @@ def test_the_shipped_claims_agree_with_a_recomputation(bundled, whole):
     points = prepared.cluster_points(bundled, "logmel", bar=Refusing)
     rows = row_measures(*whole)
     for name, values in rows.data_vars.items():
-        ours = prepared._rows_of(measured(bundled, "logmel", "claims"))[name].values
+        ours = read_claims(measured(bundled, "logmel", "claims")).rows[name].values
         chaotic = name in ("hit_flat", "instrument_flat")
         assert np.abs(ours - values.values).mean() < (0.25 if chaotic else 0.02), name
         assert ours.mean() == pytest.approx(float(values.mean()), abs=0.06), name

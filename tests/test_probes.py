@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from latentfx_nb.analysis import probes, training
+from latentfx_nb.analysis.fast.rows import Rows
 from latentfx_nb.analysis.intervals import accuracy_interval, ratio_interval
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.analysis.probes import (
@@ -191,9 +192,9 @@ def test_any_coordinate_or_array_may_be_the_label():
 def test_wide_features_are_trained_from_a_scratch_file_alike(monkeypatch, own_cache):
     x = latents(signal=0.4).astype(np.float16).astype(np.float32)  # as a store holds them
     inside = train_probes(x)["probe"]
-    monkeypatch.setattr(probes, "MEMORY_BYTES", 4 * x.size - 1)
+    monkeypatch.setattr(training, "MEMORY_BYTES", 4 * x.size - 1)
     monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 3 * 4 * x[0].size)
-    monkeypatch.setattr("latentfx_nb.analysis.fast.rows.SCORE_BYTES", 7 * 4 * 30)
+    monkeypatch.setattr("latentfx_nb.analysis.training.SCORE_BYTES", 7 * 4 * 30)
     outside = train_probes(x)["probe"]
     np.testing.assert_array_equal(outside["predicted"], inside["predicted"])
     np.testing.assert_allclose(outside["weight"], inside["weight"], atol=1e-4)
@@ -201,7 +202,7 @@ def test_wide_features_are_trained_from_a_scratch_file_alike(monkeypatch, own_ca
 
 
 def test_copying_wide_features_shows_progress_and_can_be_stopped(monkeypatch, own_cache):
-    monkeypatch.setattr(probes, "MEMORY_BYTES", 0)
+    monkeypatch.setattr(training, "MEMORY_BYTES", 0)
     monkeypatch.setattr("latentfx_nb.analysis.samples.BLOCK_BYTES", 4 * latents()[:6].size)
     moved = []
 
@@ -218,7 +219,7 @@ def test_copying_wide_features_shows_progress_and_can_be_stopped(monkeypatch, ow
 
 
 def test_wide_features_without_room_on_the_disk_are_an_error(monkeypatch, own_cache):
-    monkeypatch.setattr(probes, "MEMORY_BYTES", 0)
+    monkeypatch.setattr(training, "MEMORY_BYTES", 0)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10})())
     with pytest.raises(OSError, match="set LATENTFX_CACHE to a folder on a larger disk"):
         train_probes(latents())
@@ -227,7 +228,7 @@ def test_wide_features_without_room_on_the_disk_are_an_error(monkeypatch, own_ca
 @pytest.mark.parametrize("memory", [0, 2**30])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_features_that_are_not_finite_are_an_error(memory, value, monkeypatch, own_cache):
-    monkeypatch.setattr(probes, "MEMORY_BYTES", memory)
+    monkeypatch.setattr(training, "MEMORY_BYTES", memory)
     x = latents()
     x[2, 3, 4, 1] = value
     with pytest.raises(ValueError, match="sample 23 has features that are NaN, infinite"):
@@ -235,7 +236,7 @@ def test_features_that_are_not_finite_are_an_error(memory, value, monkeypatch, o
 
 
 def test_features_beyond_half_precision_are_an_error_in_a_scratch_file(monkeypatch, own_cache):
-    monkeypatch.setattr(probes, "MEMORY_BYTES", 0)
+    monkeypatch.setattr(training, "MEMORY_BYTES", 0)
     with pytest.raises(ValueError, match="beyond what their storage holds: drop it, scale them"):
         train_probes(1e6 * latents())
 
@@ -244,8 +245,8 @@ def test_means_and_scales_are_those_of_each_split(monkeypatch):
     generator = np.random.default_rng(0)
     x = (generator.standard_normal((500, 7)) * np.geomspace(0.01, 100, 7) + 50).astype(np.float32)
     subsets = [generator.permutation(500)[:n] for n in (300, 20)]
-    monkeypatch.setattr("latentfx_nb.analysis.fast.rows.SCORE_BYTES", 90 * 4 * 7)
-    means, scales = training.moments(probes.linear.Rows(x), subsets, True)
+    monkeypatch.setattr("latentfx_nb.analysis.training.SCORE_BYTES", 90 * 4 * 7)
+    means, scales = training.moments(Rows(x), subsets, True)
     for mean, scale, subset in zip(means, scales, subsets, strict=True):
         np.testing.assert_allclose(mean, x[subset].mean(axis=0, dtype=np.float64), rtol=1e-5)
         np.testing.assert_allclose(1 / scale, x[subset].std(axis=0, dtype=np.float64), rtol=1e-5)
@@ -255,7 +256,7 @@ def test_an_outlier_of_another_split_costs_no_precision():
     x = np.full((100, 3), 0.1, np.float32)
     x[:, 1] += 1e-3 * np.arange(100)
     x[90:] = 1e6
-    (mean,), (scale,) = training.moments(probes.linear.Rows(x), [np.arange(90)], True)
+    (mean,), (scale,) = training.moments(Rows(x), [np.arange(90)], True)
     assert scale[0] == scale[2] == 0
     assert 1 / scale[1] == pytest.approx(x[:90, 1].std(dtype=np.float64), rel=1e-5)
     np.testing.assert_allclose(mean, x[:90].mean(axis=0, dtype=np.float64), rtol=1e-6)

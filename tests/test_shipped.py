@@ -13,9 +13,8 @@ import pytest
 import scipy.io
 import xarray as xr
 
-from latentfx_nb import effects
 from latentfx_nb.analysis import prepared, shipped
-from latentfx_nb.effects import EFFECTS, TABLE_1, EffectSpec, Knob, render
+from latentfx_nb.effects import EFFECTS, TABLE_1, EffectSpec, Knob, render, rendering
 from latentfx_nb.encoders import DEFAULT_ENCODERS
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.paper import KNOB_RANGES
@@ -23,7 +22,7 @@ from latentfx_nb.sound.clips import load_clips
 from tests.test_last_bits import last_bits as last_bits
 from tools import publish
 
-MEASURED = tuple(prepared.MEASURES)
+MEASURED = tuple(prepared.STUDIES)
 
 
 class Wanted(Exception):
@@ -50,7 +49,7 @@ def misses(monkeypatch):
 @pytest.fixture
 def other_version(monkeypatch):
     """An installation whose pedalboard calls itself otherwise, and no renders compared yet."""
-    monkeypatch.setattr(effects, "version", lambda name: "99.0" if name == "pedalboard" else "0.2.0")
+    monkeypatch.setattr(rendering, "version", lambda name: "99.0" if name == "pedalboard" else "0.2.0")
     monkeypatch.setattr(shipped, "_OFF_DB", {})
 
 
@@ -58,7 +57,7 @@ def pieces(encoder):
     """Return every piece of an encoder that ships."""
     yield from (shipped.setting_piece(encoder, effect) for effect in TABLE_1)
     yield from (shipped.knob_piece(encoder, e, knob.name) for e in TABLE_1 for knob in EFFECTS[e].knobs)
-    yield from (shipped.measure_piece(encoder, name, one.knobs) for name, one in prepared.MEASURES.items())
+    yield from (shipped.study_piece(encoder, name, one.knobs) for name, one in prepared.STUDIES.items())
 
 
 def contents(folder):
@@ -198,7 +197,8 @@ def test_publishing_adds_files_and_leaves_all_others(bundled, own_points, monkey
     monkeypatch.setattr(shipped, "REFERENCE_VALUES", (0, 1))
     monkeypatch.setattr(shipped, "TABLE_1", ("CLN", "HPF"))
     monkeypatch.setattr(publish, "TABLE_1", ("CLN", "HPF"))
-    monkeypatch.setattr(prepared, "MEASURES", {"toy": prepared.Measure(lambda clips, name, bar: xr.Dataset({"n": 2}))})
+    toy = prepared.Study("a number", lambda *_: 2, lambda n: xr.Dataset({"n": n}), lambda dataset: int(dataset["n"]))
+    monkeypatch.setattr(prepared, "STUDIES", {"toy": toy})
     shutil.rmtree(own_points)
     first = set(published("logmel", ("renders", "settings", "knobs")))
     assert first == {
@@ -219,9 +219,8 @@ def test_publishing_adds_files_and_leaves_all_others(bundled, own_points, monkey
     assert {name: after[name] for name in before} == before
     means = prepared.effect_means(bundled[:2], "logmel", effects=["HPF", "TOY"], compute=False)
     assert means.shape == (2, 2, 64)
-    assert (
-        shipped.measure(shipped.measure_piece("logmel", "toy"), bundled[:2].hashes()) is None
-    )  # of two effects, not three
+    of_three = shipped.study_piece("logmel", "toy")  # the file is of two effects
+    assert shipped.read_study(of_three, bundled[:2].hashes()) is None
     monkeypatch.setattr(publish, "load_clips", lambda _: bundled[:3])
     encoded = []
     real = publish.encode_effects

@@ -1,8 +1,8 @@
 """Compute what ships with the package: python -m tools.publish [encoder] [what]
 
-`what` is "renders", "settings", "knobs" or one of the measures of `prepared.MEASURES`; without it all of them are
+`what` is "renders", "settings", "knobs" or one of the studies of `prepared.STUDIES`; without it all of them are
 looked at, and without `encoder` all encoders whose points ship. Only what is missing is computed, entry by entry: a
-clip, an effect, a knob, an encoder or a measure that is new. To have something made again, delete its file.
+clip, an effect, a knob, an encoder or a study that is new. To have something made again, delete its file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
 from latentfx_nb.sound.clips import ClipSet, load_clips
 from latentfx_nb.store.encode import encode_effects, encode_sweep
 
-KINDS = ("renders", "settings", "knobs", *prepared.MEASURES)
+KINDS = ("renders", "settings", "knobs", *prepared.STUDIES)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -47,9 +47,9 @@ def publish(encoders: Sequence[str], kinds: Sequence[str]) -> Iterator[Path]:
             yield from _settings(encoder, clips)
         if "knobs" in kinds:
             yield from _knobs(encoder, prepared.path_clips(clips))
-        for name in prepared.MEASURES:
+        for name in prepared.STUDIES:
             if name in kinds:
-                yield from _measure(encoder, name, clips)
+                yield from _study(encoder, name, clips)
 
 
 def _renders() -> Iterator[Path]:
@@ -100,10 +100,10 @@ def _write_means(
     return _write(piece, clips, xr.Dataset({"means": (dims, means)}))
 
 
-def _measure(encoder: str, name: str, clips: ClipSet) -> Iterator[Path]:
-    piece = shipped.measure_piece(encoder, name, prepared.MEASURES[name].knobs)
-    if shipped.measure(piece, clips.hashes()) is None:
-        dataset = prepared.MEASURES[name].make(clips, encoder, tqdm)
+def _study(encoder: str, name: str, clips: ClipSet) -> Iterator[Path]:
+    piece = shipped.study_piece(encoder, name, prepared.STUDIES[name].knobs)
+    if shipped.read_study(piece, clips.hashes()) is None:
+        dataset = prepared.STUDIES[name].make(clips, encoder, tqdm)
         dataset = dataset.drop_vars(["clip", "instrument", "recording"], errors="ignore")
         yield _write(piece, clips, dataset.rename(clip="clip_hash") if "clip" in dataset.dims else dataset)
 

@@ -1,6 +1,8 @@
-"""95 % intervals over recordings."""
+"""95 % intervals over recordings: percentile bootstraps that draw recordings whole, as their rows are alike."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,13 +11,39 @@ DRAWS = 2000
 """Bootstrap draws of an interval. Ours: its ends then move by less than their second digit from seed to seed."""
 
 
+class Estimate(NamedTuple):
+    """A number, the ends of its 95 % interval, and how many clips it was measured on."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)
+"""The estimate of something that there is no data for."""
+
+
+def estimate(values: ArrayLike, recordings: ArrayLike) -> Estimate:
+    """Return the mean of the `values [row]` that are finite with its interval; `UNKNOWN` if none is.
+
+    Raises ValueError if values and recordings differ in number.
+    """
+    values, recordings = np.asarray(values, np.float64), np.asarray(recordings)
+    if values.shape != recordings.shape:
+        raise ValueError(f"rows of shape {values.shape} need one recording each, not {recordings.shape}: pass [row]")
+    known = np.isfinite(values)
+    if not known.any():
+        return UNKNOWN
+    return Estimate(*accuracy_interval(values[known], recordings[known]), int(known.sum()))
+
+
 def accuracy_interval(
     hits: ArrayLike, recordings: ArrayLike, other: ArrayLike | None = None, draws: int = DRAWS, seed: int = 0
 ) -> tuple[float, float, float]:
     """Return the mean of `hits [row]`, or of `hits - other`, with the ends of its 95 % interval.
 
-    The interval is a percentile bootstrap over recordings, which are drawn whole, as their rows are alike. Any measure
-    of a row will do for hits. Raises ValueError if the rows differ in number, or are none.
+    Any measure of a row can stand for hits. Raises ValueError if the rows differ in number, or are none.
     """
     values = np.asarray(hits, np.float64)
     if other is not None:
@@ -30,7 +58,7 @@ def ratio_interval(
 ) -> tuple[float, float, float]:
     """Return the sum of `parts [row]` over the sum of `wholes [row]`, with the ends of its 95 % interval.
 
-    The interval is the one of `accuracy_interval`. Raises ValueError if the rows differ in number, or are none.
+    Raises ValueError if the rows differ in number, or are none.
     """
     parts, wholes, recordings = np.asarray(parts, np.float64), np.asarray(wholes, np.float64), np.asarray(recordings)
     if not parts.shape == wholes.shape == recordings.shape or not parts.size:
@@ -40,3 +68,12 @@ def ratio_interval(
     drawn = np.random.default_rng(seed).multinomial(len(above), np.full(len(above), 1 / len(above)), draws)
     low, high = np.percentile((drawn @ above) / (drawn @ below), (2.5, 97.5))
     return float(parts.sum() / wholes.sum()), float(low), float(high)
+
+
+def removed_interval(left: ArrayLike, before: ArrayLike, recordings: ArrayLike) -> tuple[float, float, float]:
+    """Return the share of `before [row]` that is gone in `left [row]`, both summed, with the ends of its interval.
+
+    1 is all of it, 0 none, and below 0 there is more than before. Raises as `ratio_interval` does.
+    """
+    share, low, high = ratio_interval(left, before, recordings)
+    return 1 - share, 1 - high, 1 - low

@@ -5,14 +5,14 @@ recipe and the weights' hash, and read without any other. `bundled/points/` hold
 
     <encoder>/settings/<effect>.nc       a row for each clip, through the effect as Table 1 sets it
     <encoder>/knobs/<effect>-<knob>.nc   a row for each of a few clips, along the 32 values of a knob
-    <encoder>/measures/<measure>.nc      what was computed from all clips through Table 1
+    <encoder>/measures/<study>.nc        what was computed from all clips through Table 1
     renders/<effect>[-<knob>].nc         levels of a few renders
 
 Each file says its schema, its recipe, the hash of the weights, and which versions of the rendering libraries made it.
 Nothing is believed by its name, and no version number decides: where other versions are installed, the renders under
 `renders/` are made again, and what was made of renders that sound otherwise is not served.
 
-`tools/publish.py` is the only writer. A new effect, knob, encoder or measure is a new file and touches no other.
+`tools/publish.py` is the only writer. A new effect, knob, encoder or study is a new file and touches no other.
 """
 
 from __future__ import annotations
@@ -96,12 +96,12 @@ def knob_piece(encoder: str, effect: str, knob: str | None = None) -> Piece:
     return Piece(f"{encoder}/knobs/{name}", recipe(sweep_settings(effect, KNOB_VALUES, knob)), (name,), encoder)
 
 
-def measure_piece(encoder: str, measure: str, knobs: Sequence[str] = ()) -> Piece:
-    """Return the piece of a measure of all clips through Table 1, and of some along the first knob of `knobs`."""
+def study_piece(encoder: str, study: str, knobs: Sequence[str] = ()) -> Piece:
+    """Return the piece of a study of all clips through Table 1, and of some along the first knob of `knobs`."""
     rows = [recipe([Setting(effect)]) for effect in TABLE_1]
     rows += [recipe(sweep_settings(effect, KNOB_VALUES)) for effect in knobs]
     renders = (*TABLE_1, *(_knob_name(effect) for effect in knobs))
-    return Piece(f"{encoder}/measures/{measure}", {"measure": measure, "of": rows}, renders, encoder)
+    return Piece(f"{encoder}/measures/{study}", {"measure": study, "of": rows}, renders, encoder)
 
 
 def reference_pieces() -> dict[str, tuple[Piece, list[Setting]]]:
@@ -135,10 +135,10 @@ def entries(piece: Piece, hashes: Sequence[str]) -> dict[int, NDArray[np.float32
     return {number: means[rows[digest]] for number, digest in enumerate(hashes) if digest in rows}
 
 
-def measure(piece: Piece, hashes: Sequence[str]) -> xr.Dataset | None:
-    """Return what was measured on the clips of these hashes, all of them and no others; else None.
+def read_study(piece: Piece, hashes: Sequence[str]) -> xr.Dataset | None:
+    """Return the study of the clips of these hashes, all of them and no others; else None.
 
-    What it holds of each clip stands over the dim `clip`, in the order of `hashes`.
+    Values of single clips are over the dim `clip`, in the order of `hashes`.
     """
     dataset = _believed(piece)
     if dataset is None:
