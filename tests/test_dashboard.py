@@ -9,8 +9,8 @@ import nbformat
 import plotly.graph_objects as go
 import pytest
 
-from latentfx_nb.pages.base import _Figure
 from latentfx_nb.serving import dashboard, kernels, server
+from latentfx_nb.widgets.bridge import FigureWidget
 from tests.speed import PATIENCE_S
 
 SAYS = """
@@ -60,6 +60,6 @@ def test_a_page_names_no_other_host(page):
 
 def test_a_figures_javascript_is_plotlys_own_where_nothing_serves_it(monkeypatch):
     monkeypatch.delenv("LATENTFX_PLOTLY_JS", raising=False)
-    assert _Figure(go.Figure())._esm == dashboard.BUNDLE.read_text(encoding="utf-8")
+    assert FigureWidget(go.Figure())._esm == dashboard.BUNDLE.read_text(encoding="utf-8")
     monkeypatch.setenv("LATENTFX_PLOTLY_JS", "/pages/voila/static/x.js?v=1")
-    assert "new URL('/pages/voila/static/x.js?v=1', location.href)" in _Figure(go.Figure())._esm
+    assert "new URL('/pages/voila/static/x.js?v=1', location.href)" in FigureWidget(go.Figure())._esm

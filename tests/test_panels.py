@@ -394,7 +394,7 @@ def test_the_figure_is_wrapped_once_complete_and_sends_nothing_away(panel_class)
     panel = ready(panel_class())
     assert isinstance(panel.figure, go.FigureWidget)
     assert panel.figure._config["showSendToCloud"] is False
-    assert panel.figure.model_id in panel.player._hearers
+    assert panel.figure.model_id in panel.bridge._watched
     assert panel.player.playing is False
 
 
@@ -674,7 +674,7 @@ def test_a_figure_follows_the_theme_of_its_page(few):
     panel = ready(KnobPaths(few))
     grounds = []
     for dark in (True, False):
-        panel.player.dark = dark
+        panel.bridge.dark = dark
         grounds.append(panel.figure.layout.template.layout.paper_bgcolor)
     assert grounds == [figures.TEMPLATES[dark].layout.paper_bgcolor for dark in (True, False)]
     assert panel.figure.layout.scene.camera.eye.x == 1.45  # all else stays

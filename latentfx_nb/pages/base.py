@@ -8,7 +8,6 @@ import os
 import re
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from latentfx_nb.pages.own_files import OwnFiles
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet, load_clips
+from latentfx_nb.widgets.bridge import Bridge, FigureWidget
 from latentfx_nb.widgets.host import is_dashboard
 from latentfx_nb.widgets.player import Player
 
@@ -232,17 +232,6 @@ def _sentence(error: Exception) -> str:
     return str(error) if known else f"something unexpected went wrong ({type(error).__name__}: {error})"
 
 
-class _Figure(go.FigureWidget):
-    """A figure widget whose JavaScript comes from the server, where that offers it (`dashboard`)."""
-
-    @property
-    def _esm(self) -> str:
-        served = os.environ.get("LATENTFX_PLOTLY_JS")
-        if not served:
-            return str(go.FigureWidget._esm)
-        return f"export default (await import(new URL({served!r}, location.href))).default;"
-
-
 class Panel(widgets.VBox):
     """A panel with the choice of clip set (and of an encoder, if one is named), a status line and a player.
 
@@ -259,7 +248,7 @@ class Panel(widgets.VBox):
         self.status = Status()
         self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status.stopped = self.worker.cancel
-        self.player = Player()
+        self.player, self.bridge = Player(), Bridge()
         self.voice = Worker(self._cannot_sound)
         self._heard: Heard | None = None
         self._render, self._rendering = lru_cache(SOUNDS_KEPT)(rendered), threading.Lock()
@@ -274,7 +263,7 @@ class Panel(widgets.VBox):
             self.encoder.options, self.encoder.value = encoder_options(), encoder
         self.own_files = OwnFiles(self.worker.submit, self.files_added, self.lists_files)
         self.clips = self._load(self.clip_set.value)
-        self.player.watch_over(self.own_files.zone)
+        self.bridge.watch_over(self.player, self.own_files.zone)
         super().__init__(layout={"width": "100%"})
         self.add_class("latentfx-panel")
 
@@ -407,11 +396,9 @@ class Panel(widgets.VBox):
 
         `words` tell people who cannot see the figure what it is.
         """
-        figure.layout.meta = {"figure": uuid.uuid4().hex, "words": words}  # by which the page finds and names it
-        widget = _Figure(figure)
-        widget._config = widget._config | figures.CONFIG
-        self.player.watch_over(widget)
-        self.player.observe(lambda change: widget.update_layout(template=figures.TEMPLATES[change["new"]]), "dark")
+        widget = FigureWidget(figure, words)
+        self.bridge.watch_over(widget)
+        self.bridge.observe(lambda change: widget.update_layout(template=figures.TEMPLATES[change["new"]]), "dark")
         return widget
 
     def clips_code(self) -> str:

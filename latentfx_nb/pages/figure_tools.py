@@ -62,7 +62,7 @@ class FigureTools(widgets.VBox):
         ]
         row = [widgets.Label("Save the figure as"), *buttons, self.link, self.code]
         buttons = widgets.HBox(row, layout={"align_items": "center", "flex_flow": "row wrap"})
-        super().__init__([buttons, self.lines, panel.made])
+        super().__init__([buttons, self.lines, panel.made, panel.bridge])
 
     def _button(self, words: str, tooltip: str, clicked: Callable[[], None]) -> widgets.Button:
         button = widgets.Button(description=words, tooltip=tooltip, layout={"width": "70px"})
@@ -70,7 +70,7 @@ class FigureTools(widgets.VBox):
         return button
 
     def _picture(self, kind: str) -> None:
-        self._panel.player.picture(self._panel.figure, kind, self._name)
+        self._panel.bridge.picture(self._panel.figure, kind, self._name)
 
     def _submit(self, job: Callable[[], None]) -> None:
         self._panel.worker.submit("save", job)

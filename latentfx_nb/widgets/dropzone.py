@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 import anywidget
 import traitlets
+
+from latentfx_nb.widgets.modules import module_text
 
 CSS = """
 .latentfx-drop { position: relative; display: inline-flex; align-items: center; box-sizing: border-box;
@@ -40,7 +41,7 @@ class DropZone(anywidget.AnyWidget):
     browser keeps back what is more, so that it never fills the kernel's memory.
     """
 
-    _esm = pathlib.Path(__file__).with_suffix(".js")
+    _esm = module_text("dropzone")
     _css = CSS
 
     label = traitlets.Unicode("Choose files, or drop them here").tag(sync=True)
