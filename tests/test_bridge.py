@@ -2,12 +2,103 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
+import multiprocessing.forkserver
+import re
+import sys
+from pathlib import Path
+
+import anywidget
 import ipywidgets
 import numpy as np
+import plotly
 import plotly.graph_objects as go
 import pytest
 
+from latentfx_nb.serving import bridge as server_side
+from latentfx_nb.widgets import bridge as page_side
 from latentfx_nb.widgets.bridge import Bridge, FigureWidget
+
+PACKAGE = Path(page_side.__file__).parents[1]
+SCRIPTS = PACKAGE / "widgets"
+SCRIPT_BRIDGE = SCRIPTS / "bridge.js"
+SCRIPT_NAMES = re.findall(r'privateName\("(\w+)", "([\d.]+)", "([^"]+)", "([^"]+)"\)', SCRIPT_BRIDGE.read_text())
+SHARED = Path(sys.prefix) / "share" / "jupyter"
+SHIPPED = {
+    "plotly": [Path(plotly.__file__).parent / "package_data" / "widgetbundle.js"],
+    "anywidget": [
+        Path(anywidget.__file__).parent / "nbextension" / "index.js",  # as Voila and Colab load it
+        SHARED / "labextensions" / "anywidget" / "static",
+    ],
+    "ipywidgets": [
+        SHARED / "labextensions" / "@jupyter-widgets" / "jupyterlab-manager" / "static",
+        SHARED / "voila" / "labextensions" / "@voila-dashboards" / "widgets-manager8" / "static",
+    ],
+}
+"""Where the JavaScript of each library lies that a page may load: every one of these has to hold its names."""
+
+PLAIN = {"process", "pid", "_esm", "register_comm_target"}
+"""Private names that are ordinary words elsewhere."""
+
+
+def scripts_text(path):
+    files = sorted(path.glob("*.js")) if path.is_dir() else [path]
+    assert files, f"there is no JavaScript at {path}: where has it moved to?"
+    return "".join(file.read_text(encoding="utf-8") for file in files)
+
+
+@pytest.mark.parametrize(("library", "seen", "name", "use"), SCRIPT_NAMES)
+def test_a_private_name_stands_in_the_javascript_of_its_library(library, seen, name, use):
+    for path in SHIPPED[library]:
+        found = re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", scripts_text(path))
+        assert found, (
+            f"{library} {seen} had {name} ({use}), and what is installed now, at {path}, has not: see bridge.js"
+        )
+
+
+def test_the_list_of_private_names_is_whole():
+    text = SCRIPT_BRIDGE.read_text()
+    code = text[text.index("];") :]
+    names = {name for _, _, name, _ in SCRIPT_NAMES}
+    assert len(SCRIPT_NAMES) == text.count('privateName("')
+    assert {name for name in names if name not in code} == set()
+    used = set(re.findall(r"(?<![\w-])_[a-zA-Z]\w+", code))
+    assert used <= names, "list them in PRIVATE"
+    for path in SCRIPTS.glob("*.js"):
+        if path != SCRIPT_BRIDGE:
+            inside = [name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", path.read_text())]
+            assert inside == [], f"{path.name} uses {inside}, which belong to bridge.js"
+
+
+@pytest.mark.parametrize("one", page_side.PRIVATE + server_side.PRIVATE, ids=lambda one: one.name)
+def test_a_private_name_is_where_it_was_seen(one):
+    where, _, path = one.name.partition(":")
+    owner, message = importlib.import_module(where), f"{one.library} {one.seen} had {one.name} ({one.use}); it moved"
+    *above, name = path.split(".")
+    for part in above:
+        owner = getattr(owner, part, None)
+        assert owner is not None, message
+    in_instances = inspect.isclass(owner) and f"self.{name} = " in inspect.getsource(owner)
+    assert hasattr(owner, name) or in_instances, message
+
+
+def test_the_process_that_forks_is_known_by_its_command():
+    assert server_side.FORKING in inspect.getsource(multiprocessing.forkserver.ForkServer.ensure_running)
+
+
+def test_only_the_bridges_use_private_names():
+    bridges = {Path(one.__file__) for one in (page_side, server_side)}
+    names = {one.name.rpartition(".")[2].rpartition(":")[2] for one in page_side.PRIVATE + server_side.PRIVATE}
+    names -= PLAIN
+    assert {"_config", "setup_template_dirs", "pgid", "parent_handle"} <= names
+    near = [path for folder in ("figures", "widgets", "pages", "serving") for path in (PACKAGE / folder).rglob("*.py")]
+    for path in set(near) - bridges:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            own = isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self"
+            used = None if own else getattr(node, "attr", None)
+            assert used not in names, f"{path.name}:{node.lineno} uses {used}, which belongs to a bridge"
 
 
 def test_the_first_state_names_the_bridge_and_who_else_is_watched():

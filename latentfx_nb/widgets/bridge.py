@@ -22,9 +22,9 @@ from latentfx_nb.widgets.modules import module_text
 from latentfx_nb.widgets.private import Private
 
 PRIVATE = (
-    Private("anywidget", "0.11.0", "anywidget:AnyWidget._esm", "the widget's JavaScript; read at each construction"),
     Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._esm", "plotly's own JavaScript, 5 MB"),
     Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._config", "the options that plotly.js draws with"),
+    Private("voila", "0.5.13", "voila.utils:ENV_VARIABLE.VOILA_PREHEAT", "tells `host` that a kernel is Voila's"),
 )
 """The private names that this module uses."""
 
@@ -50,7 +50,7 @@ class FigureWidget(go.FigureWidget):
     def __init__(self, figure: go.Figure, words: str = "") -> None:
         figure.layout.meta = {"words": words}  # before it is wrapped: the page reads it there
         super().__init__(figure)
-        self._config = self._config | CONFIG
+        self._config: dict[str, Any] = {**self._config, **CONFIG}
 
     @property
     def _esm(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anywidget
 import traitlets
@@ -48,12 +48,12 @@ class DropZone(anywidget.AnyWidget):
     accept = traitlets.List(traitlets.Unicode()).tag(sync=True)
     most_bytes = traitlets.Int(200_000_000).tag(sync=True)
 
-    def __init__(self, taken: Callable[[HandedIn], None], **traits) -> None:
+    def __init__(self, taken: Callable[[HandedIn], None], **traits: Any) -> None:
         super().__init__(**traits)
         self._taken = taken
         self.on_msg(self._answer)
 
-    def _answer(self, _widget, message, buffers) -> None:
+    def _answer(self, _widget: Any, message: dict[str, Any], buffers: list[memoryview]) -> None:
         if message.get("kind") == "file":
             content = bytes(buffers[0]) if buffers else None
             self._taken(HandedIn(str(message["name"]), int(message["size"]), content, int(message["left"])))

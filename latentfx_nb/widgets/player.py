@@ -7,6 +7,7 @@ import html
 import io
 import uuid
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import anywidget
 import ipywidgets
@@ -14,13 +15,12 @@ import numpy as np
 import soundfile
 import traitlets
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from latentfx_nb.widgets.modules import module_text
 
 SIDES = {"dry": "Dry", "wet": "Wet", "decoded": "Decoded", "algebra": "Algebra"}
 """The sounds that are loaded together, and what their buttons say; the last two are there if they are given."""
-
-REQUIRED = ("dry", "wet")
 
 CSS = """
 .latentfx-player { box-sizing: border-box; max-width: 100%; min-width: 440px; padding: 7px 12px 9px;
@@ -125,11 +125,11 @@ class Player(anywidget.AnyWidget):
     _address = traitlets.Unicode().tag(sync=True)
     _offered_s = traitlets.Float().tag(sync=True)
 
-    def __init__(self, **traits) -> None:
+    def __init__(self, **traits: Any) -> None:
         # The page needs the player's own address in its first state: a later message is what may get lost.
         address = uuid.uuid4().hex
         super().__init__(model_id=address, _address=address, **traits)
-        self._sent = {}
+        self._sent: dict[str, bytes] = {}
         self._make: Callable[[], None] | None = None
         self.on_msg(self._answer)
 
@@ -187,11 +187,11 @@ class Player(anywidget.AnyWidget):
         self.send({"kind": "seek", "time_s": float(time_s)})
 
     @traitlets.observe("decoded", "algebra", "listening")
-    def _hear_something(self, _change) -> None:
+    def _hear_something(self, _change: Any) -> None:
         if self.listening in ("decoded", "algebra") and not getattr(self, self.listening):
             self.listening = "wet"
 
-    def _answer(self, _widget, content, _buffers) -> None:
+    def _answer(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         # Only what Python writes is sent again: a late answer must not undo what has been clicked meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
@@ -200,9 +200,12 @@ class Player(anywidget.AnyWidget):
             self._make()
 
 
-def _matched(**given: np.ndarray | None) -> tuple[dict[str, np.ndarray], float]:
+def _matched(
+    dry: np.ndarray, wet: np.ndarray, **more: np.ndarray | None
+) -> tuple[dict[str, Float[np.ndarray, "channel sample"]], float]:
     """Return the sounds that are given, by side, and their common gain."""
-    sounds = {side: _checked(sound, side) for side, sound in given.items() if sound is not None or side in REQUIRED}
+    given = {"dry": dry, "wet": wet, **{side: sound for side, sound in more.items() if sound is not None}}
+    sounds = {side: _checked(sound, side) for side, sound in given.items()}
     length = sounds["dry"].shape[1]
     for side, sound in sounds.items():
         if sound.shape[1] != length:
@@ -213,7 +216,7 @@ def _matched(**given: np.ndarray | None) -> tuple[dict[str, np.ndarray], float]:
     return sounds, 1.0 / max(1.0, *(float(np.abs(sound).max()) for sound in sounds.values()))
 
 
-def _checked(sound, name: str) -> np.ndarray:
+def _checked(sound: ArrayLike, name: str) -> np.ndarray:
     sound = np.asarray(sound, dtype=np.float32)
     if sound.ndim != 2 or sound.shape[0] not in (1, 2):
         raise ValueError(
