@@ -92,13 +92,14 @@ soak: chromium $(STAMPS)/test
 	@$(SETTINGS); LATENTFX_SOAK=1 LATENTFX_REQUIRE_BROWSER=1 CHROMIUM="$$(bash tools/find_chromium.sh)" \
 		$(PY) -m pytest -m soak -o faulthandler_timeout=14400 $(ARGS)
 
-lint: $(STAMPS)/test
+lint: $(STAMPS)/test $(STAMPS)/node
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m tools.node node node_modules/eslint/bin/eslint.js .
 
 # What was fetched or computed stays in the user's cache folder: it belongs to no checkout.
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
@@ -123,4 +124,9 @@ $(STAMPS)/lab: $(STAMPS)/run
 
 $(STAMPS)/test: $(STAMPS)/run
 	$(INSTALL_PACKAGE) '.[lyra,transformers,diffusers,export,dask,datasets,test]'
+	@touch $@
+
+# eslint, from the registry that npm is set to; node is the one on the path, or comes with the test extra.
+$(STAMPS)/node: $(STAMPS)/test package-lock.json
+	$(PY) -m tools.node npm ci --no-audit --no-fund
 	@touch $@

@@ -34,7 +34,7 @@ OURS = "import latentfx_nb as lfx\npanel = lfx.pages.Trajectories()\npanel"
 NAIVE = """import latentfx_nb as lfx
 import numpy as np
 panel = lfx.pages.Trajectories()
-panel.player._track = {}
+panel.bridge._track = {}
 points, times = panel._drawn.points(3), panel._drawn.latents[0]["time_s"].values
 def move(change):
     frame = int(np.abs(times - change["new"]).argmin())

@@ -8,9 +8,10 @@ import urllib.request
 import nbformat
 import plotly.graph_objects as go
 import pytest
+import voila
 
-from latentfx_nb.pages.base import _Figure
-from latentfx_nb.serving import dashboard, kernels, server
+from latentfx_nb.serving import bridge, dashboard, kernels, server
+from latentfx_nb.widgets.bridge import FigureWidget
 from tests.speed import PATIENCE_S
 
 SAYS = """
@@ -35,7 +36,7 @@ def page(tmp_path_factory):
             yield address, answer.read().decode()
 
 
-@pytest.mark.skipif(not kernels.CAN_FORK, reason="kernels are forked on Linux only")
+@pytest.mark.skipif(not kernels.can_fork(), reason="kernels are forked on Linux only")
 def test_kernels_are_forked_with_everything_imported(page):
     _, html = page
     assert "multiprocessing.forkserver" in html
@@ -52,14 +53,33 @@ def test_plotlys_javascript_is_served_and_asked_for_first(page):
         assert int(re.search(r"max-age=(\d+)", answer.headers["Cache-Control"])[1]) > 86_400
 
 
+def templates(tmp_path, text):
+    """Return a folder of templates as Voila finds them, in which "lab" says `text`."""
+    folder = tmp_path / "voila" / "templates" / "lab"
+    folder.mkdir(parents=True)
+    (folder / "index.html.j2").write_text(text)
+    return [str(tmp_path / "elsewhere"), str(folder)]
+
+
+def test_the_server_does_not_start_where_voila_links_other_icons(tmp_path):
+    links = "".join(f'<link href="{address}">' for address in bridge.ICONS)
+    bridge.check_links(templates(tmp_path / "as it was", links))
+    moved = links.replace("@^5", "@^6")
+    with pytest.raises(RuntimeError, match=rf"Voila {re.escape(voila.__version__)} .*all.min.css is not in its lab"):
+        bridge.check_links(templates(tmp_path / "moved", moved))
+    with pytest.raises(RuntimeError, match="none of nowhere"):
+        bridge.check_links(["nowhere"])
+
+
 def test_a_page_names_no_other_host(page):
     _, html = page
     linked = re.findall(r"""(?:src|href)\s*=\s*["'](\w+://[^"']+)""", html)
     assert linked == []
+    assert html.count('href="data:text/css,"') == len(bridge.ICONS)
 
 
 def test_a_figures_javascript_is_plotlys_own_where_nothing_serves_it(monkeypatch):
     monkeypatch.delenv("LATENTFX_PLOTLY_JS", raising=False)
-    assert _Figure(go.Figure())._esm == dashboard.BUNDLE.read_text(encoding="utf-8")
+    assert FigureWidget(go.Figure())._esm == dashboard.BUNDLE.read_text(encoding="utf-8")
     monkeypatch.setenv("LATENTFX_PLOTLY_JS", "/pages/voila/static/x.js?v=1")
-    assert "new URL('/pages/voila/static/x.js?v=1', location.href)" in _Figure(go.Figure())._esm
+    assert "new URL('/pages/voila/static/x.js?v=1', location.href)" in FigureWidget(go.Figure())._esm

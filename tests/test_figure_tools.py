@@ -155,14 +155,14 @@ def test_a_saved_page_holds_some_of_many_sounds(monkeypatch):
     assert traces[0] == [0, None, None, None, 1, None, None, None, 2]
 
 
-def test_pictures_are_asked_of_the_page_by_the_figures_name():
+def test_pictures_are_asked_of_the_page_by_the_figures_address():
     panel = pages.CompareEncoders()
     sent = []
-    panel.player.send = lambda content, buffers=None: sent.append(content)
+    panel.bridge.send = lambda content, buffers=None: sent.append(content)
     png, svg, _ = tools_of(panel).children[0].children[1:4]
     png.click()
     svg.click()
-    figure = panel.figure.layout.meta["figure"]
+    figure = panel.figure.model_id
     assert sent == [
         {"kind": "picture", "figure": figure, "format": kind, "name": "compare_encoders"} for kind in ("png", "svg")
     ]

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from functools import partial
 
 import psutil
 import pytest
@@ -19,7 +20,7 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 from latentfx_nb.serving import kernels
 from tests.speed import PATIENCE_S
 
-forks = pytest.mark.skipif(not kernels.CAN_FORK, reason="kernels are forked on Linux only")
+forks = pytest.mark.skipif(not kernels.can_fork(), reason="kernels are forked on Linux only")
 
 
 @contextlib.asynccontextmanager
@@ -55,6 +56,7 @@ def forked(monkeypatch):
     def forget():
         KernelProvisionerFactory.clear_instance()  # it has read the variable, once
         multiprocessing.forkserver._forkserver._stop()
+        kernels._given_up.clear()
 
     monkeypatch.setenv("JUPYTER_DEFAULT_PROVISIONER_NAME", kernels.PROVISIONER)
     forget()
@@ -144,18 +146,86 @@ def test_kernels_end_when_their_server_does(how, tmp_path):
     assert left == []
 
 
-def test_other_commands_start_as_they_always_do(monkeypatch, run_async):
-    asked = []
+COMMAND = [*kernels.LAUNCHER, "-f", "x"]
 
-    async def launch(self, cmd, **options):
-        asked.append(cmd)
+
+@pytest.fixture
+def launch(monkeypatch, run_async, forked):
+    """Return a function that launches a command, and the list of commands that ordinary kernels are started for."""
+    ordinary = []
+
+    async def launch_ordinary(self, cmd, **options):
+        ordinary.append(cmd)
         return {}
 
-    monkeypatch.setattr(LocalProvisioner, "launch_kernel", launch)
+    monkeypatch.setattr(LocalProvisioner, "launch_kernel", launch_ordinary)
     provisioner = kernels.ForkedProvisioner(kernel_id="one", kernel_spec=None)
+    return lambda command: run_async(provisioner.launch_kernel(command, env={})), ordinary
+
+
+def test_other_commands_start_as_they_always_do(launch):
+    start, ordinary = launch
     for command in (["R", "--slave"], ["python-of-another-environment", "-m", "ipykernel_launcher"]):
-        run_async(provisioner.launch_kernel(command, env={}))
-        assert asked.pop() == command
-    monkeypatch.setattr(kernels, "CAN_FORK", False)
-    run_async(provisioner.launch_kernel([*kernels.LAUNCHER, "-f", "x"], env={}))
-    assert asked == [[*kernels.LAUNCHER, "-f", "x"]]
+        start(command)
+        assert ordinary.pop() == command
+
+
+@pytest.mark.parametrize(("switch", "platform"), [("0", "linux"), (None, "darwin"), (None, "win32")])
+def test_kernels_are_not_forked_where_that_is_switched_off_or_not_safe(launch, monkeypatch, switch, platform):
+    monkeypatch.setattr(kernels.sys, "platform", platform)
+    if switch is not None:
+        monkeypatch.setenv("LATENTFX_FORK", switch)
+    monkeypatch.setattr(kernels, "_fork", lambda *_: pytest.fail("it was forked"))
+    start, ordinary = launch
+    kernels.prepare()
+    start(COMMAND)
+    assert ordinary == [COMMAND]
+
+
+def warnings_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == kernels.__name__]
+
+
+@forks
+def test_a_fork_that_fails_is_one_warning_and_an_ordinary_kernel_from_then_on(launch, monkeypatch, caplog):
+    tried = []
+
+    def refused(*_):
+        tried.append(1)
+        raise OSError("no process can be had")
+
+    monkeypatch.setattr(kernels, "_fork", refused)
+    start, ordinary = launch
+    start(COMMAND)
+    start(COMMAND)
+    kernels.prepare()
+    assert ordinary == [COMMAND, COMMAND]
+    assert len(tried) == 1
+    (said,) = warnings_of(caplog)
+    assert "OSError: no process can be had" in said and "LATENTFX_FORK=0" in said
+
+
+@forks
+def test_a_first_fork_that_ends_badly_is_noticed_before_any_kernel(launch, monkeypatch, caplog):
+    monkeypatch.setattr(kernels, "IMPORTED", ["json"])
+    monkeypatch.setattr(kernels, "_try_out", partial(sys.exit, 3))
+    kernels.prepare()
+    start, ordinary = launch
+    start(COMMAND)
+    assert ordinary == [COMMAND]
+    assert "exit status 3" in warnings_of(caplog)[0]
+
+
+def test_the_first_fork_imports_what_multiprocessing_may_have_failed_to(monkeypatch):
+    monkeypatch.setattr(kernels, "IMPORTED", ["json", "latentfx_nb.no_such_module"])
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        kernels._try_out()
+
+
+def test_what_is_imported_for_all_kernels_leaves_out_grammars_of_addresses():
+    code = (
+        "import sys; import latentfx_nb.serving.preload; assert 'jsonschema' in sys.modules; "
+        "assert 'rfc3987_syntax.syntax_helpers' not in sys.modules, 'they were compiled'; "
+        "import rfc3987_syntax; assert rfc3987_syntax.is_valid_syntax('iri', 'a:b')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

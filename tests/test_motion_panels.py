@@ -46,8 +46,8 @@ def cells(table):
     return [re.findall(r"<t[dh]>(.*?)</t[dh]>", row) for row in rows]
 
 
-def places(player):
-    track = player._track
+def places(bridge):
+    track = bridge._track
     return np.frombuffer(track["points"], "<f4").reshape(track["shape"]), track
 
 
@@ -72,7 +72,7 @@ def test_trajectories_open_on_a_clip_clean_and_distorted(bundled):
 
 def test_the_player_gets_the_places_of_every_marker():
     panel = ready(Trajectories())
-    points, track = places(panel.player)
+    points, track = places(panel.bridge)
     assert track["figure"] == panel.figure.model_id
     assert panel.figure.data[track["trace"]].name == "now"
     assert points.shape == (2, 512, 3)
@@ -88,7 +88,7 @@ def test_clips_effects_and_window_can_be_chosen(bundled):
     names = [trace.name for trace in panel.figure.data if trace.showlegend]
     assert names == [f"{clip}, {e}" for clip in ("gtr_00_a", bundled.table["clip"].iat[40])
                      for e in ("clean", "high-pass filter")]  # fmt: skip
-    assert places(panel.player)[0].shape[0] == 4
+    assert places(panel.bridge)[0].shape[0] == 4
     assert panel.heard.label == "gtr_00_a, high-pass filter"
     panel.heard.value = (40, "HPF")
     ready(panel)
@@ -133,11 +133,11 @@ def test_trajectories_of_other_clips_and_in_two_dimensions(few):
     panel = ready(Trajectories(few, dimensions=2))
     assert said(panel) == ""
     assert panel.figure.data[1].type == "scatter"
-    assert places(panel.player)[0].shape == (2, 512, 2)
+    assert places(panel.bridge)[0].shape == (2, 512, 2)
     panel.encoder.value = "diffae-mini"
     ready(panel)
     assert said(panel) == ""
-    assert places(panel.player)[0].shape == (2, 2048, 2)
+    assert places(panel.bridge)[0].shape == (2, 2048, 2)
 
 
 # ------------------------------------------------------------------------------------------------------ latent algebra

@@ -39,17 +39,10 @@ def test_a_name_loads_only_what_stands_behind_it():
     assert loaded.isdisjoint({"torch", "umap", "plotly", "numba", "zarr", "ipywidgets", "anywidget"})
 
 
-def test_a_page_loads_its_own_panel_and_no_grammars_of_urls():
-    loaded = in_a_new_process(
-        "import latentfx_nb as lfx, plotly.graph_objects as go; lfx.pages.KnobPaths, go.FigureWidget"
-    )
-    assert {"jsonschema", "latentfx_nb.pages.knob_paths"} <= loaded
-    assert "rfc3987_syntax.syntax_helpers" not in loaded
+def test_a_page_loads_its_own_panel():
+    loaded = in_a_new_process("import latentfx_nb as lfx; lfx.pages.KnobPaths")
+    assert "latentfx_nb.pages.knob_paths" in loaded
     assert loaded.isdisjoint({"latentfx_nb.pages.latent_algebra", "scipy.signal", "sklearn", "umap"})
-    later = in_a_new_process(
-        "import latentfx_nb.figures, rfc3987_syntax; assert rfc3987_syntax.is_valid_syntax('iri', 'a:b')"
-    )
-    assert "rfc3987_syntax.syntax_helpers" in later  # who wants them has them
 
 
 def test_promised_names_are_public():

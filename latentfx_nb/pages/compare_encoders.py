@@ -53,8 +53,7 @@ class CompareEncoders(Panel):
         row = {"flex_flow": "row wrap", "align_items": "center"}
         choices = widgets.HBox([self.clip_set, self.own_files, self.sort, self.measure_button], layout=row)
         tools = FigureTools(self, "compare_encoders")
-        self.player.layout.display = "none"  # there is nothing to hear, but it keeps the figure listening
-        self.children = [choices, self.status, self.table, self.figure, tools, self.player]
+        self.children = [choices, self.status, self.table, self.figure, tools]
         self._show()
         self.on_clips(self._clips_changed)
         self.sort.observe(lambda _: self.worker.submit("draw", self._draw), "value")

@@ -65,7 +65,7 @@ class FigureTools(widgets.VBox):
         ]
         row = [widgets.Label("Save the figure as"), *buttons, self.link, self.code]
         buttons = widgets.HBox(row, layout={"align_items": "center", "flex_flow": "row wrap"})
-        super().__init__([buttons, self.lines, page.made])
+        super().__init__([buttons, self.lines, page.made, page.bridge])
 
     def _button(self, words: str, tooltip: str, clicked: Callable[[], None]) -> widgets.Button:
         button = widgets.Button(description=words, tooltip=tooltip, layout={"width": "70px"})
@@ -73,7 +73,7 @@ class FigureTools(widgets.VBox):
         return button
 
     def _picture(self, kind: str) -> None:
-        self._page.player.picture(self._page.figure, kind, self._name)
+        self._page.bridge.picture(self._page.figure, kind, self._name)
 
     def _submit(self, job: Callable[[], None]) -> None:
         self._page.worker.submit("save", job)

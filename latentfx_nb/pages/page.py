@@ -32,6 +32,7 @@ from latentfx_nb.pages.status import Status
 from latentfx_nb.pages.worker import Worker, main, wait_for
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.figure import ShownFigure
 
 
@@ -44,7 +45,7 @@ class Page(Described):
         self.stands, self._reading = False, 1  # until all stands, nothing is read or drawn
         self.status = Status()
         self.hearing = Hearing(self.status)
-        self.player, self.voice = self.hearing.player, self.hearing.voice
+        self.player, self.voice, self.bridge = self.hearing.player, self.hearing.voice, Bridge()
         self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status.stopped = self.worker.cancel
         self.made, self.html = widgets.HTML(), _Texts()
@@ -123,8 +124,8 @@ class Page(Described):
             self.status.fail(ValueError(f"{error}. These are the bundled clips instead."))
         self.shown, self._asked_clips = shown, self.clips
         self.figure = ShownFigure(self.figure_of(shown), self.words, self.spare, self.click)
-        self.player.watch_over(self.figure, self.own_files.zone)
-        self.player.observe(lambda change: self.figure.update_layout(template=TEMPLATES[change["new"]]), "dark")
+        self.bridge.watch_over(self.player, self.figure, self.own_files.zone)
+        self.bridge.observe(lambda change: self.figure.update_layout(template=TEMPLATES[change["new"]]), "dark")
         self._write(self.texts(shown), self._made(shown.choice))
         self.settle(shown)
 

@@ -197,9 +197,10 @@ class Trajectories(Panel):
         self._show_numbers()
 
     def _follow(self, points: list[xr.DataArray]) -> None:
-        """Hand the places to the player, which moves the markers."""
+        """Hand the places to the bridge, which moves the markers with the sound."""
         places = np.stack([one.values for one in points])
-        self.player.follow(self.figure, len(self.figure.data) - 1, places, points[0]["time_s"].values)
+        times_s = points[0]["time_s"].values
+        self.bridge.follow(self.figure, len(self.figure.data) - 1, places, times_s, self.player)
 
     def _clicked(self, number: int, points) -> None:
         """A point is a trajectory and a time: listen to the one, from the other on."""

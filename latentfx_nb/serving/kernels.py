@@ -1,15 +1,18 @@
 """Kernels that start at once: forked from a process that has imported what the pages import.
 
-A kernel of its own spends most of a page's first seconds on imports, and holds all that they load; a forked one has
+An ordinary kernel spends most of a page's first seconds on imports, and holds all that they load; a forked one has
 them, and shares their memory with its siblings until it changes something. `dashboard` has them; so has any Jupyter
 server with the option `--KernelProvisionerFactory.default_provisioner_name=latentfx-fork`.
 
-Only on Linux: forking a process with Apple's frameworks in it is not safe, and Windows cannot. There, and where a
-notebook asks for another kind of kernel, they start as they always do.
+Kernels are forked on Linux only: forking a process with Apple's frameworks in it is not safe, and Windows cannot.
+There, with `LATENTFX_FORK=0`, after forking has failed once, and where a notebook asks for another kind of kernel,
+ordinary kernels start, and pages work the same.
 """
 
 from __future__ import annotations
 
+import importlib
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -18,6 +21,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -27,29 +31,71 @@ import psutil
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
+from latentfx_nb.serving.bridge import FORKING, adopt, parent_option
 from latentfx_nb.temporary import process_folder
+
+log = logging.getLogger(__name__)
 
 PROVISIONER = "latentfx-fork"
 """The name under which pyproject.toml offers the provisioner to Jupyter."""
 
-CAN_FORK = sys.platform == "linux"
-
 IMPORTED = ["ipykernel.kernelapp", "latentfx_nb.serving.preload"]
+"""The modules that the process which kernels are forked from has imported."""
 
 LAUNCHER = [sys.executable, "-m", "ipykernel_launcher"]
-"""How the command of the kernel begins that a forked one stands for."""
+"""Start of the command line that a forked kernel replaces."""
+
+_given_up = threading.Event()
+"""Set once forking has failed."""
 
 
-def _forks() -> multiprocessing.context.ForkServerContext:
-    """Return the way to processes that are forked from one which has imported the above; it starts with the first."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(IMPORTED)
-    return context
+def can_fork() -> bool:
+    """Say whether kernels are forked: on Linux, unless `LATENTFX_FORK=0` is set or forking has failed before."""
+    return sys.platform == "linux" and os.environ.get("LATENTFX_FORK") != "0" and not _given_up.is_set()
 
 
 def prepare() -> None:
-    """Start the process that kernels are forked from, so that the first of them finds everything imported."""
-    _forks().Process(target=len, args=([],)).start()
+    """Start the process that kernels are forked from, so that the first of them finds everything imported.
+
+    A first fork tries it out; if that fails, a warning says so and ordinary kernels start from then on.
+    """
+    if not can_fork():
+        return
+    try:
+        process = _fork(_try_out)
+        process.join()
+        if process.exitcode:
+            raise RuntimeError(f"the fork that tries it out ended with exit status {process.exitcode}")
+    except Exception as error:  # noqa: BLE001  whatever it was, the pages must open
+        _give_up(error)
+
+
+def _fork(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:
+    """Return a running process, forked from one that has imported `IMPORTED`, which starts with the first of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    process = context.Process(target=target, args=arguments)
+    process.start()
+    return process
+
+
+def _try_out() -> None:
+    """Import what is imported already, or else fail: multiprocessing says nothing if it could not be."""
+    for name in IMPORTED:
+        importlib.import_module(name)
+
+
+def _give_up(error: Exception) -> None:
+    """Let ordinary kernels start from now on, and say so once."""
+    if not _given_up.is_set():
+        _given_up.set()
+        log.warning(
+            "Kernels cannot be forked (%s: %s). Ordinary ones start from now on: pages work the same and open some "
+            "seconds later. LATENTFX_FORK=0 switches forking off.",
+            type(error).__name__,
+            error,
+            exc_info=True,
+        )
 
 
 def kernels_of(server: int) -> list[psutil.Process]:
@@ -58,7 +104,7 @@ def kernels_of(server: int) -> list[psutil.Process]:
     for one in psutil.Process(server).children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # it has just ended
             found[one] = " ".join(one.cmdline()), one.ppid()
-    forking = {one.pid for one, (command, _) in found.items() if "multiprocessing.forkserver" in command}
+    forking = {one.pid for one, (command, _) in found.items() if FORKING in command}
     return [one for one, (command, parent) in found.items() if "ipykernel_launcher" in command or parent in forking]
 
 
@@ -72,13 +118,15 @@ def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str |
     os.environ.update(environment)
     tempfile.tempdir = None  # of the process this was forked from
     os.chdir(folder or ".")
-    sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
+    sys.argv = ["ipykernel_launcher", *arguments, parent_option(os.getppid())]
     launch_new_instance()
 
 
 def _end_with_server() -> None:
     """End this process when the server is gone, however it went."""
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    if parent is not None:  # it is where multiprocessing started this process
+        multiprocessing.connection.wait([parent.sentinel])
     os._exit(1)
 
 
@@ -99,7 +147,7 @@ class _Forked:
         return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
-        if self.poll() is None:
+        if self.pid is not None and self.poll() is None:
             os.kill(self.pid, number)
 
     def terminate(self) -> None:
@@ -131,12 +179,14 @@ class ForkedProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Return how to reach a kernel that was started for the command `cmd`, on the environment of `kwargs`."""
-        if not CAN_FORK or cmd[: len(LAUNCHER)] != LAUNCHER:
+        if not can_fork() or cmd[: len(LAUNCHER)] != LAUNCHER:
             return await super().launch_kernel(cmd, **kwargs)
-        arguments = cmd[len(LAUNCHER) :], dict(kwargs["env"]), kwargs.get("cwd")
-        process = _forks().Process(target=_run_kernel, args=arguments, name="kernel")
-        process.start()
-        self.process, self.pid, self.pgid = _Forked(process), process.pid, process.pid
+        try:
+            forked = _fork(_run_kernel, cmd[len(LAUNCHER) :], dict(kwargs["env"]), kwargs.get("cwd"))
+        except Exception as error:  # noqa: BLE001  as above
+            _give_up(error)
+            return await super().launch_kernel(cmd, **kwargs)
+        adopt(self, _Forked(forked))
         return self.connection_info
 
     async def poll(self) -> int | None:

@@ -1,22 +1,33 @@
 """All that pages import and read first, for the process that kernels are forked from (`kernels`)."""
 
+# ruff: noqa: E402
 import gc
+import sys
+
+# Kernels are ready a second sooner: plotly's renderers import nbformat, which imports jsonschema, which compiles 39
+# grammars of international addresses if it finds this module. With None in its place it does not, and schemas of
+# notebooks ask for none of them. Afterwards it can be imported as ever.
+_GRAMMARS = "rfc3987_syntax"
+_looked_for = sys.modules.setdefault(_GRAMMARS, None)  # type: ignore[arg-type]  # Python takes None for "cannot be"
 
 import ipykernel.ipkernel  # noqa: F401  whose comms ipywidgets then takes
-import ipywidgets
-import plotly.io
 import sklearn.model_selection  # noqa: F401  as probes do when the first is trained
+from plotly.io import renderers
+
+if _looked_for is None:
+    del sys.modules[_GRAMMARS]
 
 from latentfx_nb import pages
 from latentfx_nb.analysis.pca import fit_pca
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders
+from latentfx_nb.serving.bridge import take_widgets
 from latentfx_nb.sound.clips import load_clips
 
-# What these two do by themselves where a kernel runs already when they are imported.
-ipywidgets.register_comm_target()
-plotly.io.renderers.default = "plotly_mimetype"
+# What ipywidgets and plotly do by themselves where a kernel runs already when they are imported.
+take_widgets()
+renderers.default = "plotly_mimetype"
 
 for page in pages.__all__:
     getattr(pages, page)

@@ -107,9 +107,12 @@ def _preheating(pages: Sequence[str], folder: Path) -> list[str]:
     if not pages:
         return []
     others = rf"^(?!.*[\\/]({'|'.join(map(re.escape, pages))})\.ipynb$)"  # of absolute paths
-    chosen = {"VoilaConfiguration.preheat_kernel": True, "VoilaConfiguration.default_pool_size": 1}
-    chosen["VoilaKernelManager.fill_delay"] = REFILL_S
-    chosen |= {"VoilaKernelManager.preheat_denylist": json.dumps([others])}
+    chosen = {
+        "VoilaConfiguration.preheat_kernel": "True",
+        "VoilaConfiguration.default_pool_size": "1",
+        "VoilaKernelManager.fill_delay": str(REFILL_S),
+        "VoilaKernelManager.preheat_denylist": json.dumps([others]),
+    }
     return [f"--{name}={value}" for name, value in chosen.items()]
 
 
@@ -135,7 +138,7 @@ def running(
         [
             sys.executable,
             "-m",
-            "latentfx_nb.serving.dashboard",
+            "latentfx_nb.serving",
             str(folder),  # absolute: Voila answers 500 to a relative folder
             f"--port={chosen}",
             "--Voila.port_retries=0",  # or it would silently move to a port that nobody was told of

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anywidget
 import traitlets
+
+from latentfx_nb.widgets.modules import module_text
 
 CSS = """
 .latentfx-drop { position: relative; display: inline-flex; align-items: center; box-sizing: border-box;
@@ -40,19 +41,19 @@ class DropZone(anywidget.AnyWidget):
     browser keeps back what is more, so that it never fills the kernel's memory.
     """
 
-    _esm = pathlib.Path(__file__).with_suffix(".js")
+    _esm = module_text("dropzone")
     _css = CSS
 
     label = traitlets.Unicode("Choose files, or drop them here").tag(sync=True)
     accept = traitlets.List(traitlets.Unicode()).tag(sync=True)
     most_bytes = traitlets.Int(200_000_000).tag(sync=True)
 
-    def __init__(self, taken: Callable[[HandedIn], None], **traits) -> None:
+    def __init__(self, taken: Callable[[HandedIn], None], **traits: Any) -> None:
         super().__init__(**traits)
         self._taken = taken
         self.on_msg(self._answer)
 
-    def _answer(self, _widget, message, buffers) -> None:
+    def _answer(self, _widget: Any, message: dict[str, Any], buffers: list[memoryview]) -> None:
         if message.get("kind") == "file":
             content = bytes(buffers[0]) if buffers else None
             self._taken(HandedIn(str(message["name"]), int(message["size"]), content, int(message["left"])))

@@ -1,16 +1,13 @@
-"""The one house widget: a clip dry, wet and decoded, switched without a gap, and where the play position is.
-
-A marker on a figure can follow the sound. The page moves it by itself: a kernel far away would answer too late.
-"""
+"""The audio player: dry, wet, decoded and edited sound on one clock, switched without a gap."""
 
 from __future__ import annotations
 
 import hashlib
 import html
 import io
-import pathlib
 import uuid
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import anywidget
 import ipywidgets
@@ -18,11 +15,12 @@ import numpy as np
 import soundfile
 import traitlets
 from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from latentfx_nb.widgets.modules import module_text
 
 SIDES = {"dry": "Dry", "wet": "Wet", "decoded": "Decoded", "algebra": "Algebra"}
 """The sounds that are loaded together, and what their buttons say; the last two are there if they are given."""
-
-REQUIRED = ("dry", "wet")
 
 CSS = """
 .latentfx-player { box-sizing: border-box; max-width: 100%; min-width: 440px; padding: 7px 12px 9px;
@@ -59,15 +57,6 @@ CSS = """
 .latentfx-player .lfx-volume { display: flex; flex: none; align-items: center; gap: 5px;
   color: var(--jp-ui-font-color2, #5f6368); }
 .latentfx-player .lfx-volume input { width: 64px; }
-"""
-
-ARROW = (
-    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E"
-    "%3Cpath fill='%23ddd' d='M4.5 7 9 11.5 13.5 7z'/%3E%3C/svg%3E"
-)
-# ipywidgets draws its choosers' arrow dark on dark.
-CSS += f"""[data-jp-theme-light="false"] .widget-dropdown > select {{
-  --jp-widgets-dropdown-arrow: url("data:image/svg+xml,{ARROW}"); }}
 """
 
 
@@ -114,12 +103,11 @@ class Player(anywidget.AnyWidget):
 
     `listening` ("dry", "wet" or, where they are loaded, "decoded" and "algebra"), `labels` (what their buttons say),
     `playing`, `volume` (0 to 1) and `loop` can be read and set; `time_s` is the play position, written by the browser
-    about 15 times a second while it plays; `ready` turns true when a page shows the player, and `dark` says whether
-    that page's theme is. Loading a sound never starts it, unless play was pressed for it; while one plays, the new one
-    goes on from the same position.
+    about 15 times a second while it plays; `ready` turns true when a page shows the player. Loading a sound never
+    starts it, unless play was pressed for it; while one plays, the new one goes on from the same position.
     """
 
-    _esm = pathlib.Path(__file__).with_suffix(".js")
+    _esm = module_text("player")
     _css = CSS
 
     dry = traitlets.Bytes().tag(sync=True)
@@ -134,16 +122,14 @@ class Player(anywidget.AnyWidget):
     volume = traitlets.Float(0.8, min=0.0, max=1.0).tag(sync=True)
     loop = traitlets.Bool(True).tag(sync=True)
     ready = traitlets.Bool().tag(sync=True)
-    dark = traitlets.Bool().tag(sync=True)
-    _hearers = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    _track = traitlets.Dict().tag(sync=True)
+    _address = traitlets.Unicode().tag(sync=True)
     _offered_s = traitlets.Float().tag(sync=True)
 
-    def __init__(self, **traits) -> None:
+    def __init__(self, **traits: Any) -> None:
         # The page needs the player's own address in its first state: a later message is what may get lost.
         address = uuid.uuid4().hex
-        super().__init__(model_id=address, _hearers=[address], **traits)
-        self._sent = {}
+        super().__init__(model_id=address, _address=address, **traits)
+        self._sent: dict[str, bytes] = {}
         self._make: Callable[[], None] | None = None
         self.on_msg(self._answer)
 
@@ -196,65 +182,30 @@ class Player(anywidget.AnyWidget):
             self.set_trait(side, b"")
             self._sent.pop(side, None)
 
-    def follow(
-        self,
-        figure: anywidget.AnyWidget,
-        trace: int,
-        points: Float[np.ndarray, "marker frame axis"],
-        times_s: Float[np.ndarray, " frame"],
-    ) -> None:
-        """Keep the markers of a `trace` of a figure widget where the sound is: at the frame that is heard.
-
-        `points` are the places of each marker at `times_s`, evenly spaced; with two axes the trace is flat. The page
-        moves them without asking the kernel, so the figure's own Python side does not see them move.
-
-        Raises ValueError if times and points do not go together.
-        """
-        points = np.ascontiguousarray(points, "<f4")
-        if points.ndim != 3 or points.shape[1] != len(times_s) or not len(times_s):
-            raise ValueError(f"points [marker frame axis] of shape {points.shape} need a time for each frame")
-        step_s = float(times_s[1] - times_s[0]) if len(times_s) > 1 else 1.0
-        self._track = {
-            "figure": figure.model_id, "trace": trace, "shape": list(points.shape), "points": points.tobytes(),
-            "first_s": float(times_s[0]), "step_s": step_s,
-        }  # fmt: skip
-
     def seek(self, time_s: float) -> None:
         """Go to a position, playing or not."""
         self.send({"kind": "seek", "time_s": float(time_s)})
 
-    def picture(self, figure: anywidget.AnyWidget, kind: str, name: str) -> None:
-        """Have the browser save a figure of the page as it stands: `kind` is "png" or "svg".
-
-        The figure is found by the name in its `layout.meta["figure"]`.
-        """
-        self.send({"kind": "picture", "figure": figure.layout.meta["figure"], "format": kind, "name": name})
-
-    def watch_over(self, *widgets: anywidget.AnyWidget) -> None:
-        """Keep other widgets of the page (the figure) updating if they start slowly, as the player does for itself.
-
-        anywidget drops every message to a widget whose JavaScript took more than 2 s to start: it is drawn and then
-        never changes.
-        """
-        self._hearers = [*self._hearers, *(widget.model_id for widget in widgets)]
-
     @traitlets.observe("decoded", "algebra", "listening")
-    def _hear_something(self, _change) -> None:
+    def _hear_something(self, _change: Any) -> None:
         if self.listening in ("decoded", "algebra") and not getattr(self, self.listening):
             self.listening = "wet"
 
-    def _answer(self, _widget, content, _buffers) -> None:
+    def _answer(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         # Only what Python writes is sent again: a late answer must not undo what has been clicked meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
-            self.send_state([*SIDES, "labels", "title", "ready", "_hearers", "_track", "_offered_s"])
+            self.send_state([*SIDES, "labels", "title", "ready", "_offered_s"])
         elif content.get("kind") == "wanted" and self._make is not None:
             self._make()
 
 
-def _matched(**given: np.ndarray | None) -> tuple[dict[str, np.ndarray], float]:
+def _matched(
+    dry: np.ndarray, wet: np.ndarray, **more: np.ndarray | None
+) -> tuple[dict[str, Float[np.ndarray, "channel sample"]], float]:
     """Return the sounds that are given, by side, and their common gain."""
-    sounds = {side: _checked(sound, side) for side, sound in given.items() if sound is not None or side in REQUIRED}
+    given = {"dry": dry, "wet": wet, **{side: sound for side, sound in more.items() if sound is not None}}
+    sounds = {side: _checked(sound, side) for side, sound in given.items()}
     length = sounds["dry"].shape[1]
     for side, sound in sounds.items():
         if sound.shape[1] != length:
@@ -265,7 +216,7 @@ def _matched(**given: np.ndarray | None) -> tuple[dict[str, np.ndarray], float]:
     return sounds, 1.0 / max(1.0, *(float(np.abs(sound).max()) for sound in sounds.values()))
 
 
-def _checked(sound, name: str) -> np.ndarray:
+def _checked(sound: ArrayLike, name: str) -> np.ndarray:
     sound = np.asarray(sound, dtype=np.float32)
     if sound.ndim != 2 or sound.shape[0] not in (1, 2):
         raise ValueError(

@@ -283,7 +283,7 @@ def _server(folder: pathlib.Path, log: pathlib.Path):
         port = probe.getsockname()[1]
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = process_environment({**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
-    command = [sys.executable, "-m", "latentfx_nb.serving.dashboard", str(folder), "--no-browser", f"--port={port}"]
+    command = [sys.executable, "-m", "latentfx_nb.serving", str(folder), "--no-browser", f"--port={port}"]
     command += [*KERNEL_SOCKETS, "--Voila.ip=127.0.0.1", "--VoilaConfiguration.show_tracebacks=True"]
     # Playwright closes a page without its farewell, with which it would end its kernel. A page that still opens has not
     # yet reached its own.

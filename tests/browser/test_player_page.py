@@ -18,6 +18,7 @@ import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
 from IPython.display import display
+from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.player import Player
 
 time_s = np.arange(3 * 48000) / 48000
@@ -25,7 +26,7 @@ def tone(frequency_hz):
     return np.tile(0.2 * np.sin(2 * np.pi * frequency_hz * time_s), (2, 1)).astype(np.float32)
 
 points = np.random.default_rng(0).uniform(-1, 1, (3, 60))
-player, heard = Player(), ipywidgets.Label("nothing")
+bridge, player, heard = Bridge(), Player(), ipywidgets.Label("nothing")
 player.observe(lambda change: setattr(heard, "value", f"{player.time_s:.3f}"), "time_s")
 heard.add_class("heard")
 marker = dict(size=6, color=points[2], colorscale="Turbo")
@@ -33,7 +34,7 @@ figure = go.Figure(go.Scatter3d(x=points[0], y=points[1], z=points[2], mode="mar
 figure.add_trace(go.Scatter3d(x=[0.0], y=[0.0], z=[1.3], mode="markers", marker=dict(size=9, color="red")))
 figure.update_layout(width=640, height=420, margin=dict(l=0, r=0, t=0, b=0), showlegend=False)
 figure = go.FigureWidget(figure)
-player.watch_over(figure)
+bridge.watch_over(figure, player)
 slider = ipywidgets.FloatSlider(value=0, min=-1, max=1, step=0.1, description="Knob")
 clicked = ipywidgets.Label("nothing")
 clicked.add_class("clicked")
@@ -68,7 +69,7 @@ def start(_):
 again.on_click(start)
 start(None)
 buttons = ipywidgets.HBox([swap, decode, offer, refuse, busy, again, heard, clicked])
-display(ipywidgets.VBox([figure, slider, player, buttons]))
+display(ipywidgets.VBox([figure, slider, player, buttons, bridge]))
 """
 
 SLOW_PAGE = """
@@ -76,11 +77,15 @@ import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
 from IPython.display import display
+from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.player import Player
 
 WAIT = "await new Promise((done) => setTimeout(done, 3000));"
 class SlowPlayer(Player):
     _esm = WAIT + str(Player._esm)
+
+class SlowBridge(Bridge):
+    _esm = WAIT + str(Bridge._esm)
 
 class SlowFigure(go.FigureWidget):
     _esm = WAIT + str(go.FigureWidget._esm)
@@ -88,7 +93,8 @@ class SlowFigure(go.FigureWidget):
 noise = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 4800)).astype(np.float32)
 player, figure = SlowPlayer(), SlowFigure(go.Figure(go.Scatter(x=[0, 1], y=[0, 1])))
 player.offer(lambda: player.load(noise, noise, title="Made"), 0.1, title="Offered")
-player.watch_over(figure)
+bridge = SlowBridge()
+bridge.watch_over(figure)
 button = ipywidgets.Button(description="Louder")
 
 def louder(_):
@@ -96,7 +102,7 @@ def louder(_):
     figure.data[0].y = [0, 2]
 
 button.on_click(louder)
-display(ipywidgets.VBox([figure, player, button]))
+display(ipywidgets.VBox([figure, player, button, bridge]))
 """
 
 SOUNDS_AT = """(frequency_hz) => {

@@ -1,0 +1,110 @@
+// Every private name of plotly.js, anywidget and ipywidgets that the page's JavaScript relies on.
+// tests/test_bridge.py looks up each of them in the installed library, and names the one that has moved.
+
+const privateName = (library, seen, name, use) => ({ library, seen, name, use });
+
+/** Each name with its library, the version it was last seen in, and what it does. */
+export const PRIVATE = [
+  privateName("anywidget", "0.11.0", "_handle_comm_msg", "waits 2 s for a widget, then drops all"),
+  privateName("ipywidgets", "8.1.9", "_handle_comm_msg", "takes a message without that wait"),
+  privateName("plotly", "7.1.0", "_js2py_pointsCallback", "tells the kernel of clicks and hovers"),
+  privateName("plotly", "7.1.0", "event_type", "which of the two it is"),
+  privateName("plotly", "7.1.0", "_py2js_restyle", "changes a trace as the kernel would"),
+  privateName("plotly", "7.1.0", "restyle_data", "what to change"),
+  privateName("plotly", "7.1.0", "restyle_traces", "of which traces"),
+  privateName("plotly", "7.1.0", "trace_edit_id", "answers to the kernel's last edit"),
+  privateName("plotly", "7.1.0", "layout_edit_id", "answers to the kernel's last edit"),
+  privateName("plotly", "7.1.0", "_last_trace_edit_id", "the kernel's last edit"),
+  privateName("plotly", "7.1.0", "_last_layout_edit_id", "the kernel's last edit"),
+  privateName("plotly", "7.1.0", "js-plotly-plot", "the class of a drawn figure's element"),
+  privateName("plotly", "7.1.0", "_fullLayout", "how wide a figure is drawn"),
+  privateName("plotly", "7.1.0", "_context", "the options of the camera button"),
+  privateName("plotly", "7.1.0", "modebar-btn", "the class of the camera button"),
+  privateName("plotly", "7.1.0", "Download plot", "how the camera button's hint begins"),
+];
+
+const PLOT = ".js-plotly-plot";
+const CAMERA = '.modebar-btn[data-title^="Download plot"]';
+
+/**
+ * Let a widget hear again whose module took over 2 s to start: anywidget drops every message to it, so it is
+ * drawn and then never changes. `manager` is the page's widget manager, `id` the widget's address.
+ */
+export async function keepListening(manager, id) {
+  const model = await manager?.get_model(id);
+  const core = Object.getPrototypeOf(model?.constructor.prototype ?? {});
+  if (!core._handle_comm_msg || !model.comm?.on_msg || model.latentfxHears) return;
+  model.latentfxHears = true;
+  const late = (message) => core._handle_comm_msg.call(model, message);
+  model.comm.on_msg((message) => model._handle_comm_msg(message).catch(() => late(message)));
+  keepClicks(model);
+}
+
+// Changes that wait for a busy kernel are merged: a hover would take the place of a click before it.
+function keepClicks(model) {
+  const { save } = model;
+  model.save = (changes, options) => {
+    if (/hover$/.test(changes?._js2py_pointsCallback?.event_type)) delete changes._js2py_pointsCallback;
+    return save.call(model, changes, options);
+  };
+}
+
+/** Set the coordinates `{ x, y, z }` of a figure's trace in the page alone, unknown to the kernel. */
+export function restyle(figure, trace, coordinates) {
+  const data = Object.fromEntries(Object.entries(coordinates).map(([axis, values]) => [axis, [values]]));
+  figure.set_state({
+    _py2js_restyle: {
+      restyle_data: data,
+      restyle_traces: [trace],
+      trace_edit_id: figure.get("_last_trace_edit_id"),
+      layout_edit_id: figure.get("_last_layout_edit_id"),
+    },
+  });
+}
+
+/** Return the elements in which the figures of the page are drawn. */
+export const plots = () => [...document.querySelectorAll(PLOT)];
+
+/** Return the element in which a figure widget, whose model this is, is drawn; undefined while it is not. */
+export async function plotOf(figure) {
+  const views = await Promise.all(Object.values(figure.views ?? {}));
+  return plots().find((plot) => views.some((view) => view.el.contains(plot)));
+}
+
+/** Have plotly's camera button save a drawn figure, this once in another `format` and as `name`. */
+export function savePicture(plot, format, name) {
+  const camera = plot.querySelector(CAMERA);
+  const options = plot._context?.toImageButtonOptions;
+  if (!camera || !options) return;
+  plot._context.toImageButtonOptions = { ...options, format, filename: name };
+  camera.click();
+  plot._context.toImageButtonOptions = options;
+}
+
+/** Say whether a figure fills its place: one drawn in a hidden page looks at the window's size only. */
+export function fills(plot) {
+  return !plot._fullLayout || Math.abs(plot._fullLayout.width - plot.clientWidth) <= 1;
+}
+
+/** Tell screen readers what the figures of the page are, which is what `layout.meta.words` says. */
+export function nameFigures() {
+  for (const plot of document.querySelectorAll(`${PLOT}:not([aria-label])`)) {
+    const words = plot.layout?.meta?.words;
+    if (words) Object.assign(plot, { role: "group", ariaLabel: words });
+  }
+}
+
+const THEME = { attributes: true, attributeFilter: ["data-jp-theme-light", "theme"] };
+
+/** Say whether the page is dark: JupyterLab and Voila name their theme on the body, Colab on the document. */
+export function isDark() {
+  const { body, documentElement } = document;
+  return body.dataset.jpThemeLight === "false" || documentElement.getAttribute("theme") === "dark";
+}
+
+/** Call `callback` whenever the page may have changed its theme; return how to stop that. */
+export function onTheme(callback) {
+  const observer = new MutationObserver(callback);
+  for (const part of [document.body, document.documentElement]) observer.observe(part, THEME);
+  return () => observer.disconnect();
+}

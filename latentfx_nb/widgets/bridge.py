@@ -1,0 +1,137 @@
+"""What a page does beside sound, and every private name of plotly and anywidget that its Python side relies on.
+
+`bridge.js` is the same for JavaScript, and `serving.bridge` for the server: that one stands apart, as a server that
+forks kernels must not import the widgets. tests/test_bridge.py looks up each name of `PRIVATE` in what is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import Any
+
+import anywidget
+import ipywidgets
+import numpy as np
+import plotly.graph_objects as go
+import traitlets
+from jaxtyping import Float
+
+from latentfx_nb.figures import CONFIG
+from latentfx_nb.widgets.modules import module_text
+from latentfx_nb.widgets.private import Private
+
+PRIVATE = (
+    Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._esm", "plotly's own JavaScript, 5 MB"),
+    Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._config", "the options that plotly.js draws with"),
+    Private("voila", "0.5.13", "voila.utils:ENV_VARIABLE.VOILA_PREHEAT", "tells `host` that a kernel is Voila's"),
+)
+"""The private names that this module uses."""
+
+_ARROW = (
+    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E"
+    "%3Cpath fill='%23ddd' d='M4.5 7 9 11.5 13.5 7z'/%3E%3C/svg%3E"
+)
+
+CSS = f"""
+.latentfx-bridge {{ height: 0; }}
+[data-jp-theme-light="false"] .widget-dropdown > select {{
+  --jp-widgets-dropdown-arrow: url("data:image/svg+xml,{_ARROW}"); }}
+"""
+"""ipywidgets draws the arrow of its choosers dark on dark."""
+
+
+class FigureWidget(go.FigureWidget):
+    """A figure widget with the house's options, whose JavaScript comes from the server where that offers it.
+
+    `words` tell people who cannot see the figure what it is.
+    """
+
+    def __init__(self, figure: go.Figure, words: str = "") -> None:
+        figure.layout.meta = {"words": words}  # before it is wrapped: the page reads it there
+        super().__init__(figure)
+        self._config: dict[str, Any] = {**self._config, **CONFIG}
+
+    @property
+    def _esm(self) -> str:
+        served = os.environ.get("LATENTFX_PLOTLY_JS")
+        if not served:
+            return str(go.FigureWidget._esm)
+        return f"export default (await import(new URL({served!r}, location.href))).default;"
+
+
+class Bridge(anywidget.AnyWidget):
+    """The part of a page that is neither sound nor figure: one a page, shown anywhere on it, as an empty line.
+
+    `ready` turns true when a page has it, and `dark` says whether that page's theme is. Figures of the page are named
+    for screen readers after the words of their `FigureWidget`, and fill the width they have.
+    """
+
+    _esm = module_text("bridge_widget")
+    _css = CSS
+
+    ready = traitlets.Bool().tag(sync=True)
+    dark = traitlets.Bool().tag(sync=True)
+    _watched = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    _track = traitlets.Dict().tag(sync=True)
+
+    def __init__(self) -> None:
+        # The page needs the bridge's own address in its first state: a later message is what may get lost.
+        address = uuid.uuid4().hex
+        layout = {"height": "0", "margin": "0"}
+        super().__init__(model_id=address, _watched=[address], layout=layout)
+        self.on_msg(self._answer)
+
+    def watch_over(self, *widgets: ipywidgets.Widget) -> None:
+        """Keep widgets of the page (figures, players, drop zones) updating even if they start slowly.
+
+        anywidget drops every message to a widget whose JavaScript took more than 2 s to start: it is drawn and then
+        never changes.
+        """
+        self._watched = [*self._watched, *(widget.model_id for widget in widgets)]
+
+    def picture(self, figure: go.FigureWidget, kind: str, name: str) -> None:
+        """Have the browser save a figure of the page as it stands, as `name`; `kind` is "png" or "svg"."""
+        self.send({"kind": "picture", "figure": figure.model_id, "format": kind, "name": name})
+
+    def follow(
+        self,
+        figure: go.FigureWidget,
+        trace: str | int,
+        points: Float[np.ndarray, "marker frame axis"],
+        times_s: Float[np.ndarray, " frame"],
+        player: ipywidgets.Widget,
+    ) -> None:
+        """Keep the markers of a trace of a figure where the sound of a player is: at the frame that is heard.
+
+        `trace` is its number, its `meta` or its `name`. `points` are the places of each marker at `times_s`, evenly
+        spaced; with two axes the trace is flat. The page moves them without asking the kernel, which may be far away,
+        so the figure's own Python side does not see them move.
+
+        Raises ValueError if times and points do not go together, or if no trace is called so.
+        """
+        points = np.ascontiguousarray(points, "<f4")
+        if points.ndim != 3 or points.shape[1] != len(times_s) or not len(times_s):
+            raise ValueError(f"points [marker frame axis] of shape {points.shape} need a time for each frame")
+        step_s = float(times_s[1] - times_s[0]) if len(times_s) > 1 else 1.0
+        self._track = {
+            "figure": figure.model_id, "trace": _number(figure, trace), "player": player.model_id,
+            "shape": list(points.shape), "points": points.tobytes(), "first_s": float(times_s[0]), "step_s": step_s,
+        }  # fmt: skip
+
+    def _answer(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
+        # Only what Python writes is sent again: a late answer must not undo what the page has said meanwhile.
+        if content.get("kind") == "ready":
+            self.ready = True
+            self.send_state(["ready", "_watched", "_track"])
+
+
+def _number(figure: go.FigureWidget, trace: str | int) -> int:
+    """Return the number of the trace that is called so, by its `meta` or else by its `name`."""
+    if isinstance(trace, int):
+        return trace
+    for called in ([one.meta for one in figure.data], [one.name for one in figure.data]):
+        if trace in called:
+            return called.index(trace)
+    names = ", ".join(str(one.meta or one.name) for one in figure.data)
+    raise ValueError(f"the figure has no trace called {trace!r}; its traces are called {names}")

@@ -1,0 +1,35 @@
+// Where the sound is, and the clocks of the page's players for whatever moves with a sound.
+
+/** Return a position in a sound of `length_s`: beyond its end, it begins anew if it loops, else it stays. */
+export function wrap(at_s, length_s, loop) {
+  return loop && length_s ? at_s % length_s : Math.min(at_s, length_s);
+}
+
+/** Return where a sound is at `now_s` that started from `offset_s` at `started_s`, which may be to come. */
+export function elapsed(offset_s, started_s, now_s) {
+  return Math.max(offset_s, offset_s + now_s - started_s);
+}
+
+const REGISTERED = "latentfx-clock";
+
+// Each widget has modules of its own, so the clocks stand where all widgets of a page see them.
+const clocks = () => (globalThis.latentfxClocks ??= new Map());
+
+/**
+ * Offer a player's clock to the page under the player's address; return how to take it back.
+ * A clock has `heard(ahead_s)` and `playing()`, and `events` that fire "change" whenever either may have.
+ */
+export function registerClock(address, clock) {
+  clocks().set(address, clock);
+  globalThis.dispatchEvent(new Event(REGISTERED));
+  return () => clocks().get(address) === clock && clocks().delete(address);
+}
+
+/** Return the clock of the player with this address, or undefined while the page has none. */
+export const clockOf = (address) => clocks().get(address);
+
+/** Call `callback` whenever a player has started; return how to stop that. */
+export function onNewClock(callback) {
+  globalThis.addEventListener(REGISTERED, callback);
+  return () => globalThis.removeEventListener(REGISTERED, callback);
+}

@@ -1,0 +1,108 @@
+// What a player shows: its title, play, the sides, the position, loop and volume.
+import { SIDES } from "./sounds.js";
+
+const HINTS = {
+  decoded: "What the model's decoder makes of the latents",
+  algebra: "What it makes of latents that were moved",
+};
+const ALWAYS_SHOWN = ["dry", "wet"];
+
+const icon = (path) => `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg>`;
+const PLAY = icon("M4 2.5v11l9-5.5z");
+const PAUSE = icon("M4 3h3v10H4zM9 3h3v10H9z");
+const LOOP = icon("M4 4h7V2l3.5 3L11 8V6H5v3H3V5zM12 12H5v2l-3.5-3L5 8v2h6V7h2v4z");
+const VOLUME = icon("M2 6h3l4-3.5v11L5 10H2zM11 5.5a3.5 3.5 0 0 1 0 5z");
+
+const hint = (side) => HINTS[side] ?? "";
+const sideButton = (side) => `<button type="button" data-side="${side}" title="${hint(side)}"></button>`;
+const MARKUP = `
+  <div class="lfx-title"></div>
+  <div class="lfx-row">
+    <button type="button" class="lfx-play"></button>
+    <span class="lfx-sides" role="group" aria-label="Which sound is heard">
+      ${SIDES.map(sideButton).join("")}</span>
+    <input type="range" class="lfx-bar" min="0" step="0.01" aria-label="Position in seconds">
+    <span class="lfx-clock"></span>
+    <button type="button" class="lfx-loop" aria-label="Loop" title="Loop">${LOOP}</button>
+    <label class="lfx-volume" title="Volume">${VOLUME}
+      <input type="range" max="1" step="0.01" aria-label="Volume">
+    </label>
+  </div>`;
+
+/** Return the root element of the controls and its parts, by name. */
+function build() {
+  const root = document.createElement("div");
+  root.className = "latentfx-player";
+  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's single-key commands stay out of the controls
+  root.innerHTML = MARKUP;
+  const find = (name) => root.querySelector(`.lfx-${name}`);
+  const parts = { title: find("title"), play: find("play"), bar: find("bar"), clock: find("clock") };
+  Object.assign(parts, { loop: find("loop"), volume: find("volume input") });
+  return { root, ...parts, sides: [...root.querySelectorAll("[data-side]")] };
+}
+
+function connect(parts, model, engine) {
+  const set = (name, value) => {
+    model.set(name, value);
+    model.save_changes();
+  };
+  parts.play.onclick = () => set("playing", !model.get("playing"));
+  parts.loop.onclick = () => set("loop", !model.get("loop"));
+  for (const button of parts.sides) {
+    button.onclick = () => {
+      set("listening", button.dataset.side);
+      engine.want();
+    };
+  }
+  parts.bar.oninput = () => engine.seek(Number(parts.bar.value));
+  parts.bar.onchange = () => engine.want();
+  parts.volume.oninput = () => set("volume", Number(parts.volume.value));
+}
+
+function paintButtons({ root, play, bar, loop, sides }, model, engine) {
+  const playing = model.get("playing");
+  if (root.dataset.playing !== `${playing}`) play.innerHTML = playing ? PAUSE : PLAY;
+  play.ariaLabel = playing ? "Pause" : "Play";
+  play.disabled = bar.disabled = !engine.length();
+  loop.ariaPressed = model.get("loop");
+  for (const button of sides) {
+    const { side } = button.dataset;
+    button.textContent = model.get("labels")[side];
+    button.ariaPressed = side === model.get("listening");
+    button.hidden = !engine.sounds[side]?.buffer && !ALWAYS_SHOWN.includes(side);
+  }
+}
+
+function paintPosition({ title, bar, clock, volume }, model, engine) {
+  const at_s = engine.position();
+  const length_s = engine.length();
+  [bar.max, bar.value, volume.value] = [length_s, at_s, model.get("volume")];
+  clock.textContent = `${at_s.toFixed(1)} / ${length_s.toFixed(1)} s`;
+  const nothing = length_s || engine.pending ? "" : "No sound loaded yet";
+  title.textContent = engine.problem || model.get("title") || nothing;
+}
+
+/** Say how the player stands in attributes of its element, for style sheets and tests. */
+function paintState({ root }, model, engine) {
+  for (const side of SIDES) root.dataset[side] = engine.sounds[side]?.buffer ? engine.sounds[side].code : "";
+  root.dataset.ready = !engine.pending && model.get("ready");
+  root.dataset.playing = model.get("playing");
+  root.dataset.listening = model.get("listening");
+  root.dataset.duration = engine.duration().toFixed(3);
+  root.dataset.time = engine.position().toFixed(3);
+}
+
+/** Show the controls of `engine` in `el`; return how to take them away. */
+export function drawControls(model, el, engine) {
+  const parts = build();
+  connect(parts, model, engine);
+  const paint = () => {
+    paintButtons(parts, model, engine);
+    paintPosition(parts, model, engine);
+    paintState(parts, model, engine);
+  };
+  engine.events.addEventListener("change", paint);
+  paint();
+  el.append(parts.root);
+  return () => engine.events.removeEventListener("change", paint);
+}
