@@ -22,7 +22,7 @@ def test_every_knob_starts_at_table_1_and_stays_in_its_range(label):
         for value in (knob.low, knob.high):
             control.value = value
             assert control.value == pytest.approx(value)
-            assert control.text() == f"{EFFECTS[label].name}, {knob.text(control.value)}"
+            assert control.read() == {"effect": label, "knob": knob.name, "value": control.value}
             knob.check(control.value)
         slider = control.slider.children[0]
         assert slider.description.startswith(knob.words)
@@ -31,9 +31,9 @@ def test_every_knob_starts_at_table_1_and_stays_in_its_range(label):
 def test_an_effect_without_a_knob_says_so():
     control = KnobControl("HPF", LABELS)
     told = []
-    control.on_turn(lambda: told.append(control.value))
+    control.on_change(lambda: told.append(control.value))
     control.effect = "TRV"
-    assert (control.spec, control.name, control.value, control.text()) == (None, None, None, "Time reverse")
+    assert (control.spec, control.name, control.value) == (None, None, None)
     assert control.slider.children[0].value == "Time reverse has no knob."
     control.effect = "DIS"
     assert told == [None, 25.0]
@@ -42,7 +42,7 @@ def test_an_effect_without_a_knob_says_so():
 def test_a_setting_is_what_one_would_type_and_last_bits_are_no_turn():
     control = KnobControl("HPF", LABELS)
     told = []
-    control.on_turn(lambda: told.append(control.value))
+    control.on_change(lambda: told.append(control.value))
     for value in (np.nextafter(2000.0, 0), 2000.0001, 10 ** np.log10(2000.0)):
         control.value = value
         assert control.value == 2000.0
@@ -56,7 +56,7 @@ def test_a_setting_is_what_one_would_type_and_last_bits_are_no_turn():
 def test_choosing_another_knob_of_an_effect_is_heard_once():
     control = KnobControl("RVB", LABELS)
     told = []
-    control.on_choose(lambda: told.append(control.name))
+    control.on_change(lambda: told.append(control.name))
     control._parameter.value = "damping"
     control.effect = "DLY"
     assert told == ["damping", "delay_seconds"]

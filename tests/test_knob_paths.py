@@ -212,7 +212,7 @@ def test_a_figure_follows_the_theme_of_its_page(few):
     panel = ready(KnobPaths(few))
     grounds = []
     for dark in (True, False):
-        panel.player.dark = dark
+        panel.bridge.dark = dark
         grounds.append(panel.figure.layout.template.layout.paper_bgcolor)
     assert grounds == [figures.TEMPLATES[dark].layout.paper_bgcolor for dark in (True, False)]
     assert panel.figure.layout.scene.camera.eye.x == 1.45  # all else stays

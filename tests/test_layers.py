@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "latentfx_nb"
 
 # Bottom up; on one floor a module may import those to its left.
 FLOORS = (
-    ("paper", "cache", "nearness", "temporary"),
+    ("paper", "cache", "nearness", "temporary", "plugins"),
     ("sound",),
     ("effects",),
     ("encoders",),

@@ -183,13 +183,13 @@ def test_it_opens_with_a_title_and_the_guarded_colab_cell(name):
 
 
 def test_the_front_page_links_every_notebook_and_nothing_else():
-    assert set(PAGES) == set(NAMES) - {"00_start_here"}
-    assert list(PAGES) == sorted(PAGES)
-    for title, text in PAGES.values():
-        assert title
-        assert text.endswith((".", "?"))
+    assert set(all_pages()) == set(NAMES) - {"00_start_here"}
+    assert list(all_pages()) == sorted(all_pages())
+    for page in all_pages().values():
+        assert page.title
+        assert page.blurb.endswith((".", "?"))
 
 
 def test_a_card_has_the_title_of_its_page():
-    for name, (title, _) in PAGES.items():
-        assert read(name).cells[0].source.startswith(f"# {title}")
+    for name, page in all_pages().items():
+        assert read(name).cells[0].source.startswith(f"# {page.title}")

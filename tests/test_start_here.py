@@ -8,9 +8,7 @@ import re
 import pytest
 
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.pages import (
-    StartHere,
-)
+from latentfx_nb.pages import StartHere, all_pages
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
@@ -18,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the 
 def test_the_front_page_has_a_card_for_every_page_and_a_row_for_every_encoder():
     page = StartHere().value
     links = re.findall(r'<a href="([^"]+)"><b>([^<]+)</b>', page)
-    assert links == [(f"{name}.ipynb", html.escape(title)) for name, (title, _) in PAGES.items()]
+    assert links == [(f"{name}.ipynb", html.escape(page.title)) for name, page in all_pages().items()]
     for name in list_encoders().index:
         assert f"<td>{name}</td>" in page
 

@@ -1,4 +1,4 @@
-"""`pages.worker` and `pages.status`: jobs run one at a time, the newest of a kind wins, and what goes wrong is a sentence."""
+"""`pages.worker` and `pages.status`: the newest job of a kind wins, and what goes wrong is a sentence."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_status_tells_errors_as_text_and_not_as_html():
 
 def test_long_work_says_what_is_left(monkeypatch):
     status, now = Status(), [100.0]
-    monkeypatch.setattr("latentfx_nb.pages.base.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("latentfx_nb.pages.status.time.monotonic", lambda: now[0])
     said = []
     with status.progress(total=40, initial=10, desc="Encoding", check=lambda: None) as progress:
         progress.set_postfix_str("render 60%")

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from latentfx_nb.analysis.claims import VERDICTS
+from latentfx_nb.analysis.measures import glossary
 from latentfx_nb.analysis.umap import UMAP_METRIC, UMAP_MIN_DIST, UMAP_SEED
 from latentfx_nb.cache import cache_dir
 from latentfx_nb.widgets.host import is_dashboard
@@ -66,6 +67,12 @@ def claims_table(claims: pd.DataFrame, number: str = "number here") -> str:
 def note(text: str) -> str:
     """Return a caption in small print, HTML."""
     return f'<p style="font-size: 0.85em; line-height: 1.45; max-width: 60em">{html.escape(text)}</p>'
+
+
+def measure_words(of: str | None = None) -> str:
+    """Return what the measures of a kind mean, or of all, for a caption: heading, meaning, what is better."""
+    said = [f"{one.heading}: {one.meaning} ({one.better} is better)" for one in glossary(of).itertuples()]
+    return f"{'; '.join(said)}."
 
 
 def pca_words(samples: str, features: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from latentfx_nb.figures import CONFIG, STALE
+from latentfx_nb.figures import STALE
+from latentfx_nb.widgets.bridge import FigureWidget
 
 Json = dict[str, Any]
 
@@ -21,7 +21,7 @@ Clicked = Callable[[str, Any], None]
 """Is told the name of a trace, and plotly's points of it."""
 
 
-class ShownFigure(go.FigureWidget):
+class ShownFigure(FigureWidget):
     """A figure widget that `bring` makes look like another figure, trace by trace.
 
     Traces are addressed by their names, which stand in `trace.meta`. A figure that comes later may have up to `spare`
@@ -38,10 +38,7 @@ class ShownFigure(go.FigureWidget):
             empty = _empty(kind)
             roomy.add_traces([empty] * spare)
             self._shown_traces += [dict(empty) for _ in range(spare)]
-        # By the first of these the page finds the figure; the words are for people who cannot see it.
-        roomy.layout.meta = {"figure": uuid.uuid4().hex, "words": words}
-        super().__init__(roomy)
-        self._config = self._config | CONFIG
+        super().__init__(roomy, words)
         for trace in self.data:
             trace.on_click(lambda trace, points, _: points.point_inds and clicked(str(trace.meta), points))
 

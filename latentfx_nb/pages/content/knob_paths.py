@@ -14,8 +14,9 @@ import xarray as xr
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.claims import path_claims
-from latentfx_nb.analysis.comparison import PATH_MEASURES, path_measures, path_table
+from latentfx_nb.analysis.comparison import path_measures, path_table
 from latentfx_nb.analysis.geometry import straightness
+from latentfx_nb.analysis.measures import measures_of
 from latentfx_nb.analysis.pca import PCA, fit_pca
 from latentfx_nb.analysis.prepared import NotShipped, effect_means, knob_paths, sweep_means
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
@@ -24,7 +25,7 @@ from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages.content.choice import Choice, Shown
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet, setting_words
-from latentfx_nb.pages.markup import averages_pca_words, claims_table, note, table, table_downloads
+from latentfx_nb.pages.markup import averages_pca_words, claims_table, measure_words, note, table, table_downloads
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encoded_clips
 
@@ -33,11 +34,8 @@ MOST_PATHS = 8
 
 BEHAVIOUR = (
     "Measured in all dimensions of the time averages, not in the picture: three components show a shadow of a path, in "
-    "which lengths shrink and bends towards the wall vanish; the straightness of that shadow stands beside its own. A "
-    "straight line has straightness 1, turns by 0 and has one dimension; a circle turns by 6.28. One direction tells "
-    "the knob: fitted on the other clips' paths, how well the place along it goes with the knob on this one. "
-    "Agreement: the mean cosine between clips, from the knob's first value to its last. In brackets the 95 % interval "
-    "over the clips that are drawn, n = {n}."
+    "which lengths shrink and bends towards the wall vanish; the straightness of that shadow stands beside its own. "
+    "{measures} In brackets the 95 % interval over the clips that are drawn, n = {n}."
 )
 
 CLAIMS_TITLE = "<h3>The paper's claims, tested here</h3>"
@@ -238,10 +236,13 @@ def _numbers(shown: KnobShown) -> str:
 def _behaviour(shown: KnobShown) -> str:
     paths = {knob_words(*_knob_of(sweep)): sweep for sweep in shown.sweeps}
     measured = path_table(paths)
-    lines = [(knob, *(_with_interval(measured.loc[knob, name]) for name in PATH_MEASURES)) for knob in paths]
+    measures = measures_of("paths")
+    lines = [(knob, *(_with_interval(measured.loc[knob, name]) for name in measures)) for knob in paths]
     saved = table_downloads(measured.unstack("measure").swaplevel(axis=1), "knob_paths")
-    title, head = "<h3>How the drawn paths behave</h3>", ("knob", *PATH_MEASURES.values())
-    return title + table(head, lines) + note(BEHAVIOUR.format(n=len(shown.rows))) + saved
+    title, head = "<h3>How the drawn paths behave</h3>", ("knob", *(one.heading for one in measures.values()))
+    return (
+        title + table(head, lines) + note(BEHAVIOUR.format(n=len(shown.rows), measures=measure_words("paths"))) + saved
+    )
 
 
 def _claims_text(claims: pd.DataFrame | None) -> str:
