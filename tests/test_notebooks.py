@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 import latentfx_nb as lfx
+from latentfx_nb.pages import all_pages
 from tests.speed import NOTEBOOK_LIMITS
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"

@@ -29,8 +29,7 @@ from latentfx_nb.sound.clips import load_clips
 take_widgets()
 renderers.default = "plotly_mimetype"
 
-for page in pages.__all__:
-    getattr(pages, page)
+pages.all_pages()
 clips = load_clips("bundled")
 for encoder in DEFAULT_ENCODERS:
     fit_pca(effect_means(clips, encoder))
