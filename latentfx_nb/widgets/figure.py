@@ -109,16 +109,22 @@ class ShownFigure(FigureWidget):
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
     """Return what has to be set in `old` to make it `new`: path -> value, with dots; None for what is no longer there.
 
-    Arrays are the same if their values are, NaN as NaN.
+    Arrays are the same if their values are, NaN as NaN. No path leads to a part that has parts of its own: plotly.js
+    refuses one message that sets "marker" in one trace and "marker.color" in another.
     """
     found: Json = {}
     for key in dict.fromkeys([*old, *new]):
         before, after = old.get(key), new.get(key)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            found |= {f"{key}.{path}": value for path, value in differences(before, after).items()}
+        if isinstance(before, Mapping) or isinstance(after, Mapping):
+            inner = differences(_parts(before), _parts(after))
+            found |= {f"{key}.{path}": value for path, value in inner.items()}
         elif not _same(before, after):
             found[key] = after
     return found
+
+
+def _parts(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _same(one: Any, other: Any) -> bool:
