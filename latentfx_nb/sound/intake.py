@@ -119,7 +119,7 @@ def inspect(paths: Sequence[str | Path], command: Sequence[str] | None = None) -
     file brings it down, that file is unusable, and a new child goes on with the next. `command` stands in for the
     child's, in tests.
     """
-    return _judged(paths, command or _command())
+    return _judged(paths, command or child_command())
 
 
 def forms(paths: Sequence[str | Path]) -> list[Form | Unusable]:
@@ -141,7 +141,7 @@ def forms(paths: Sequence[str | Path]) -> list[Form | Unusable]:
                 unknown.append(path)
             else:
                 found[path] = form
-    for path, (usable, answer) in zip(unknown, _judged(unknown, _command("readers.measured_form"))):
+    for path, (usable, answer) in zip(unknown, _judged(unknown, child_command("readers.measured_form"))):
         found[path] = readers.remember_form(path, Form(*answer)) if usable else Unusable(answer)
     return [found[os.fspath(path)] for path in paths]
 
@@ -154,8 +154,9 @@ def _judged(paths: Sequence[str | Path], command: Sequence[str]) -> list[tuple[b
     return verdicts
 
 
-def _command(judge: str = "describe") -> list[str]:
-    # -P: or the folder that one is in would come first on the path, with what lies there.
+def child_command(judge: str = "describe") -> list[str]:
+    """Return the command of a child that answers for each file with the function `judge` of this module."""
+    # -P: without it the current folder, with whatever lies there, would come first on the path.
     root = str(Path(__file__).resolve().parents[2])
     script = (
         f"import sys; sys.path.insert(0, {root!r}); from latentfx_nb.sound import intake; "

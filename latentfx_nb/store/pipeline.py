@@ -51,7 +51,13 @@ def timed(stages: StageSeconds, stage: str) -> Iterator[None]:
     """Add the seconds that the block inside takes to `stages[stage]`."""
     start = time.perf_counter()
     yield
-    stages[stage] = stages.get(stage, 0.0) + time.perf_counter() - start
+    add_seconds(stages, {stage: time.perf_counter() - start})
+
+
+def add_seconds(stages: StageSeconds, spent: StageSeconds) -> None:
+    """Add the seconds in `spent` to those in `stages`."""
+    for stage, seconds in spent.items():
+        stages[stage] = stages.get(stage, 0.0) + seconds
 
 
 Outcome = NDArray[np.float32] | Exception
