@@ -1,13 +1,11 @@
-"""The networks under the shipped autoencoders: a diffusion autoencoder of any framed signal, and a feed-forward one.
+"""The diffusion autoencoder under the shipped encoders: it works on lapped-transform coefficients of any signal.
 
-Both work on lapped-transform coefficients. The diffusion autoencoder splits its latents in two: *fast* dims carry the
-waveform and so swing around zero; *slow* dims hear band levels alone, so they carry level, spectrum and texture, which
-is what a time average can keep.
+It splits its latents in two: *fast* dims carry the waveform and so swing around zero; *slow* dims hear band levels
+alone, so they carry level, spectrum and texture, which is what a time average can keep.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,95 +14,12 @@ from torch import nn
 from torch.nn import functional
 
 from latentfx_nb.encoders.nets.mdct import MDCT
+from latentfx_nb.encoders.nets.parts import Layout, Spectrum, blocks, mid_side
 
-DILATIONS = (1, 2, 4)
-POWER = 0.6  # of a coefficient's size: companding, so that quiet partials count
 FLOOR = 1e-5  # amplitude (-100 dB) under which a coefficient's logarithm is flat
-HEADROOM = 4.0  # by which a loud bass is turned down at first, so that tanh does not clip it
-FAINT_SIDE = 1e-3  # power of the side over the mid's (-30 dB) under which a drawn side is taken for none
 FAINT = 0.03  # level of companded coefficients under which their mean is faded out
 MARGIN = 32  # frames by which a signal is continued at both ends, in the encoder and in the decoder
 QUIETEST = 1e-4  # level that the decoder can still predict, of companded coefficients
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the shapes of a network follow from; saved beside its weights."""
-
-    channels: int  # of the signal
-    hop: int  # samples a frame
-    fast: int  # latent dims at the frame rate
-    slow: int = 0  # latent dims that are made once in `slow_stride` frames
-    slow_stride: int = 4
-    slow_blocks: int = 6
-    slow_width: int = 192
-    bands: int = 64  # of each channel, whose levels the slow dims hear
-    side: int = 0  # how many of the fast dims are the side channel's, where they are apart
-    width: int = 128
-    blocks: int = 6
-    decoder_width: int = 192
-    decoder_blocks: int = 6
-    residual: bool = True  # diffusion adds what a predicted mean lacks; else it makes everything from noise
-
-    @property
-    def coefficients(self) -> int:
-        return self.channels * self.hop
-
-    @property
-    def dim(self) -> int:
-        return self.fast + self.slow
-
-
-class Block(nn.Module):
-    """Normalise each frame, look at its dilated neighbours, add; `[batch width frame]` in and out."""
-
-    def __init__(self, width: int, dilation: int, bias: bool = True) -> None:
-        super().__init__()
-        self.gain = nn.Parameter(torch.ones(width, 1))
-        self.near = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation, bias=bias)
-        self.mix = nn.Conv1d(width, width, 1, bias=bias)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        normal = x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-4) * self.gain
-        return x + self.mix(functional.silu(self.near(normal)))
-
-
-def blocks(width: int, count: int, bias: bool = True) -> nn.Sequential:
-    """Return `count` blocks that go through the dilations again and again."""
-    return nn.Sequential(*(Block(width, DILATIONS[i % len(DILATIONS)], bias) for i in range(count)))
-
-
-class Spectrum(nn.Module):
-    """A signal as companded coefficients `[batch channel*bin frame]`, and back; two channels become mid and side."""
-
-    scale: torch.Tensor
-
-    def __init__(self, layout: Layout) -> None:
-        super().__init__()
-        self.layout = layout
-        self.transform = MDCT(layout.hop)
-        self.register_buffer("scale", torch.ones(layout.coefficients, 1))  # set by the training data
-
-    def forward(self, signal: torch.Tensor) -> torch.Tensor:
-        """Return raw coefficients of `signal [batch channel sample]`, whole frames of it."""
-        return self.transform(mid_side(signal)).flatten(1, 2)
-
-    def inverse(self, coefficients: torch.Tensor) -> torch.Tensor:
-        return mid_side(self.transform.inverse(coefficients.unflatten(1, (self.layout.channels, -1))))
-
-    def compand(self, coefficients: torch.Tensor) -> torch.Tensor:
-        return coefficients.sign() * (coefficients.abs() / self.scale) ** POWER
-
-    def expand(self, companded: torch.Tensor) -> torch.Tensor:
-        return companded.sign() * companded.abs() ** (1 / POWER) * self.scale
-
-
-def mid_side(signal: torch.Tensor) -> torch.Tensor:
-    """Return left and right as mid and side, or back (the rotation is its own inverse); other signals as they are."""
-    if signal.shape[1] != 2:
-        return signal
-    left, right = signal.unbind(1)
-    return torch.stack([left + right, left - right], 1) * 0.5**0.5
 
 
 class Levels(nn.Module):
@@ -268,76 +183,3 @@ def turn(a: torch.Tensor, b: torch.Tensor, time: torch.Tensor) -> tuple[torch.Te
     """
     angle = time * (torch.pi / 2)
     return a * angle.cos() + b * angle.sin(), b * angle.cos() - a * angle.sin()
-
-
-class Subbands(nn.Module):
-    """One channel's coefficients to latent dims and back, the lowest straight through, the rest where it fits.
-
-    Without a bias anywhere silence gives zeros, and zeros give silence. Each dim begins as one coefficient: from a
-    random start every dim becomes a mixture of all, in which a partial is spread everywhere, and a second stage has
-    nothing sparse to compress.
-    """
-
-    def __init__(self, coefficients: int, dim: int, layout: Layout) -> None:
-        super().__init__()
-        width, up_width = layout.width, layout.decoder_width
-        self.straight_in = nn.Conv1d(coefficients, dim, 1, bias=False)
-        self.straight_out = nn.Conv1d(dim, coefficients, 1, bias=False)
-        self.down = nn.Sequential(
-            nn.Conv1d(coefficients, width, 1, bias=False),
-            blocks(width, layout.blocks, bias=False),
-            nn.Conv1d(width, dim, 1, bias=False),
-        )
-        self.up = nn.Sequential(
-            nn.Conv1d(dim, up_width, 1, bias=False),
-            blocks(up_width, layout.decoder_blocks, bias=False),
-            nn.Conv1d(up_width, coefficients, 1, bias=False),
-        )
-        with torch.no_grad():
-            nn.init.eye_(self.straight_in.weight[..., 0]).div_(HEADROOM)
-            nn.init.eye_(self.straight_out.weight[..., 0]).mul_(HEADROOM)
-            for network in (self.down, self.up):
-                network[-1].get_parameter("weight").mul_(0.1)
-
-    def encode(self, coefficients: torch.Tensor) -> torch.Tensor:
-        return torch.tanh(self.straight_in(coefficients) + self.down(coefficients))
-
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        return self.straight_out(latents) + self.up(latents)
-
-
-class FeedForwardAutoencoder(nn.Module):
-    """Deterministic (feed-forward) autoencoder: the first stage of the stacked model.
-
-    Mid and side share nothing, so that mono stays mono; the last `layout.side` dims are the side's.
-    """
-
-    def __init__(self, layout: Layout) -> None:
-        super().__init__()
-        self.layout = layout
-        self.spectrum = Spectrum(layout)
-        self.mid = Subbands(layout.hop, layout.fast - layout.side, layout)
-        self.side = Subbands(layout.hop, layout.side, layout)
-
-    def encode(self, signal: torch.Tensor) -> torch.Tensor:
-        """Return latents `[batch dim frame]` in -1..1 of `signal [batch 2 sample]`."""
-        signal = functional.pad(signal, (0, -signal.shape[-1] % self.layout.hop))
-        mid, side = (self.spectrum(signal) / self.spectrum.scale).chunk(2, 1)
-        return torch.cat([self.mid.encode(mid), self.side.encode(side)], 1)
-
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Return the signal `[batch 2 sample]` of `latents [batch dim frame]`."""
-        mid, side = self._parts(latents)
-        return self.spectrum.inverse(torch.cat([self.mid.decode(mid), self.side.decode(side)], 1) * self.spectrum.scale)
-
-    def without_faint_side(self, latents: torch.Tensor) -> torch.Tensor:
-        """Return drawn `latents` with the side faded out if, over the clip, it is far under the mid.
-
-        A mono sound has no side at all, and what a second stage guesses of one would be heard as width.
-        """
-        mid, side = self._parts(latents)
-        share = side.square().sum((1, 2), keepdim=True) / (mid.square().sum((1, 2), keepdim=True) + 1e-12)
-        return torch.cat([mid, side * share / (share + FAINT_SIDE)], 1)
-
-    def _parts(self, latents: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return latents.split([self.layout.fast - self.layout.side, self.layout.side], 1)
