@@ -146,7 +146,7 @@ def register_encoder(encoder: Encoder) -> None:
     It is tried first, on a second of noise (`check_encoder`). One without a `weights_hash` is given one, made from its
     latents of that noise. `ModuleEncoder` turns any torch module into an encoder.
 
-    Raises TypeError, with all that it fails of the protocol, and ValueError if its name is a built-in one.
+    Raises TypeError, with every point of the protocol that it fails, and ValueError if its name is a built-in one.
     """
     wrong = check_encoder(encoder)
     if wrong:

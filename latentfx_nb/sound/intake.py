@@ -126,8 +126,8 @@ def forms(paths: Sequence[str | Path]) -> list[Form | Unusable]:
     """Return each file's form, or the reason why it has none.
 
     Headers that can be believed are read in this process: of WAV, AIFF, FLAC and Ogg, with sound in a form whose
-    decoder takes no more time and memory than what it is asked for. All that has to be decoded to be known (MP3, what
-    FFmpeg reads, rare codecs, whatever is broken) is decoded by one child, as `inspect` has it.
+    decoder takes no more time and memory than it is asked for. All others (MP3, formats that FFmpeg reads, rare codecs,
+    broken files) are decoded in a child process, as by `inspect`.
     """
     found: dict[str, Form | Unusable] = {}
     unknown = []
@@ -232,7 +232,7 @@ def limit_memory(size: int) -> None:
 
 
 def _limit_time(seconds: int) -> None:
-    """End this process in `seconds`, whatever it hangs in: by a watch of its own, and by the system's for its CPU."""
+    """End this process in `seconds`, wherever it hangs: by a timer of its own and a limit on its CPU time."""
     faulthandler.dump_traceback_later(seconds, exit=True)
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource

@@ -41,7 +41,7 @@ class _Block:
 
 
 _Written = tuple[dict[int, NDArray[np.float32]], dict[int, Exception], StageSeconds]
-"""What a worker sends back of a block: time averages of the clips by row, what is wrong with others, and the time."""
+"""A worker's answer on a block: time averages of its clips by row, the errors of others, and the time it took."""
 
 
 def fill_on_cluster(

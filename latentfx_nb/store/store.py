@@ -48,7 +48,7 @@ UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 @dataclass(frozen=True)
 class StoreSpec:
-    """What a store is to hold: latents `(clip, *, dim, frame)`, their labels, and a hash of each thing they depend on.
+    """The contents of a store: shape of its latents `(clip, *, dim, frame)`, their labels, and hashes of their sources.
 
     `axis` names the second dim, "effect" or "value". `parts` maps clips, effects and encoder to their hashes, so that a
     refusal can say which differ. `versions` are those of the libraries that render, which the hash of effects covers.

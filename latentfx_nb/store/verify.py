@@ -19,7 +19,7 @@ from latentfx_nb.store.store import ARRAY, check_description, explaining_write_e
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `verify` found in a store: its sizes, and the rows that are good, bad (with the reason) and unfinished.
+    """The findings of `verify`: a store's sizes, and its rows that are good, bad (with the reason) and unfinished.
 
     `fault` says why the store cannot be read at all. `damaged_records` counts records of the ledgers whose checksum
     differs: nothing tells any more which clips they were of.

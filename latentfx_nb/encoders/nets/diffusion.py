@@ -55,9 +55,9 @@ def band_means(count: int, bins: int) -> torch.Tensor:
 
 
 class FastSlowEncoder(nn.Module):
-    """Coefficients and levels to what becomes latents under tanh, `[batch dim frame]`, the fast dims first.
+    """Coefficients and levels to latents before tanh, `[batch dim frame]`, the fast dims first.
 
-    The two halves share nothing: what the waveform needs costs the slow dims nothing, nor the other way round.
+    The two halves share no weights, so neither takes capacity from the other.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -81,7 +81,7 @@ class FastSlowEncoder(nn.Module):
 
 
 def _continued(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Return `network(x)`, for which both ends of `x` go on as they are: zeros there are no sound that it knows."""
+    """Return `network(x)` with both ends of `x` continued: zeros there would be unlike any sound it was trained on."""
     return network(functional.pad(x, (MARGIN, MARGIN), mode="replicate"))[..., MARGIN:-MARGIN]
 
 
@@ -107,7 +107,7 @@ class Denoiser(nn.Module):
 
 
 class Prediction(NamedTuple):
-    """Of each companded coefficient `[batch coefficient frame]`: local level, mean, and spread (standard deviation)."""
+    """Local level, mean and spread (standard deviation) of each companded coefficient `[batch coefficient frame]`."""
 
     level: torch.Tensor
     mean: torch.Tensor
@@ -171,7 +171,7 @@ class DiffusionAutoencoder(nn.Module):
 
 
 def gate(level: torch.Tensor) -> torch.Tensor:
-    """Return 1 where `level` is heard and 0 far below: what a network adds to silence would be heard."""
+    """Return 1 where `level` is audible and 0 far below: sound that a network adds to silence would be heard."""
     square = level.square()
     return square / (square + FAINT**2)
 

@@ -16,7 +16,7 @@ POWER = 0.6  # of a coefficient's size: companding, so that quiet partials count
 
 @dataclass(frozen=True)
 class Layout:
-    """What the shapes of a network follow from; saved beside its weights."""
+    """The sizes that all shapes of a network follow from; saved beside its weights."""
 
     channels: int  # of the signal
     hop: int  # samples a frame
