@@ -25,9 +25,9 @@ from latentfx_nb.encoders.devices import cpu_threads
 from latentfx_nb.encoders.running import batch_size
 from latentfx_nb.paper import CLIP_SAMPLES, KNOB_VALUES
 from latentfx_nb.sound.clips import ClipSet, SkippedFiles
+from latentfx_nb.store.blocks import fill_on_cluster
 from latentfx_nb.store.cluster import OncePerProcess, check_client
 from latentfx_nb.store.job import Job
-from latentfx_nb.store.many import fill_on_cluster
 from latentfx_nb.store.pipeline import (
     EncodingPlan,
     Outcome,
