@@ -17,7 +17,7 @@ import xarray as xr
 
 from latentfx_nb.encoders import load_encoder, registry, reloading
 from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.store import many, pipeline, verify
+from latentfx_nb.store import blocks, pipeline, verify
 from latentfx_nb.store.cluster import OncePerProcess, run_blocks
 from latentfx_nb.store.encode import SkippedClips, encode_effects, encode_sweep
 from tests.test_latents import LABELS, Quiet, Tiny, content_of, encode, finished_rows, listed_once
@@ -65,7 +65,7 @@ def whole(clips, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(many, "BLOCK", 2)
+    monkeypatch.setattr(blocks, "BLOCK", 2)
 
 
 def shards(store):
@@ -197,9 +197,9 @@ def test_without_dask_a_client_names_the_extra(clips, tmp_path, monkeypatch):
 def test_workers_refuse_other_libraries_and_weights(clips, monkeypatch):
     encoder = load_encoder("logmel", "cpu")
     way = pipeline.EncodingPlan([], 1, None)
-    block = many._Block([0], clips[:1], clips[:1].hashes(), way, "another", "")
+    block = blocks._Block([0], clips[:1], clips[:1].hashes(), way, "another", "")
     with pytest.raises(ValueError, match="another version of pedalboard or pyloudnorm: install the same"):
-        many._encode_block(OncePerProcess(lambda: encoder), block)
+        blocks._encode_block(OncePerProcess(lambda: encoder), block)
     again = reloading(encoder)
     assert again() is load_encoder("logmel", "cpu")
     monkeypatch.setattr(type(encoder), "weights_hash", "f" * 64)

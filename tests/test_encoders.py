@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -387,6 +388,12 @@ def test_list_encoders_tells_without_loading(monkeypatch, lyra_weights):
         64, 50.0, 16_000, True, True]  # fmt: skip
     assert "google/lyra" in table.loc["lyra-v2", "weights"] and table.loc["lyra-v2", "size_mb"] > 3
     assert (table["licence"] != "").all() and table["present"].dtype == bool
+
+
+def test_every_file_that_declares_entries_is_listed():
+    folder = Path(registry.__file__).parent
+    declaring = {path.stem for path in folder.glob("*.py") if "\nENTRIES = " in path.read_text(encoding="utf-8")}
+    assert declaring == set(registry.FAMILIES)
 
 
 def test_list_encoders_says_what_is_missing(monkeypatch):

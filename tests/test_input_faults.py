@@ -308,7 +308,7 @@ def test_the_child_judges_the_corpus_and_stays_small(corpus, soak):
         "        raise space['Unusable'](f'{error}|{peak()}')\n"
         "space['main'](sys.stdin, sys.stdout, judge)\n"
     )
-    command = [sys.executable, "-P", "-c", script] if sys.platform == "linux" else intake._command()
+    command = [sys.executable, "-P", "-c", script] if sys.platform == "linux" else intake.child_command()
     begun = time.perf_counter()
     verdicts = intake.inspect([folder / name for name in names], command)
     soak.highest("Input", "seconds of the decoding child for the whole corpus", time.perf_counter() - begun)

@@ -96,7 +96,7 @@ def test_the_longest_silence_is_no_lie(tmp_path):
 
 def test_the_child_imports_nothing_heavy(tmp_path, tone, write_audio):
     path = write_audio(tmp_path, {"a.wav": tone()}) / "a.wav"
-    command = intake._command()
+    command = intake.child_command()
     done = subprocess.run(
         [command[0], "-X", "importtime", *command[1:]], input=f'["{path}"]', capture_output=True, text=True, check=True
     )

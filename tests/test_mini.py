@@ -12,16 +12,9 @@ from safetensors import safe_open
 
 from latentfx_nb.encoders import list_encoders, load_encoder, registry
 from latentfx_nb.encoders.mini import DIFFAE, STACKED, DiffAEMini, StackedMini1, StackedMini2
+from latentfx_nb.encoders.nets.diffusion import MARGIN, DiffusionAutoencoder, Levels, band_means, turn
 from latentfx_nb.encoders.nets.mdct import MDCT
-from latentfx_nb.encoders.nets.networks import (
-    MARGIN,
-    DiffusionAutoencoder,
-    Layout,
-    Levels,
-    Spectrum,
-    band_means,
-    turn,
-)
+from latentfx_nb.encoders.nets.parts import Layout, Spectrum
 from latentfx_nb.encoders.running import decode_latents, encode_clips
 from latentfx_nb.encoders.sources.weights import SHIPPED
 from latentfx_nb.paper import CLIP_SAMPLES

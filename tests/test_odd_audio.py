@@ -310,9 +310,9 @@ def test_libmpg123_is_silent_and_nobody_else_is(tmp_path, capfd):
 def test_a_file_that_brings_its_decoder_down_is_skipped_and_the_good_ones_need_no_child(tmp_path, monkeypatch):
     (tmp_path / "good").write_bytes(written("WAV", "PCM_16"))
     monkeypatch.setattr("latentfx_nb.sound.clips.AUDIO_SUFFIXES", ("",))
-    monkeypatch.setattr("latentfx_nb.sound.intake._command", lambda _: ["/not/there"])
+    monkeypatch.setattr("latentfx_nb.sound.intake.child_command", lambda _: ["/not/there"])
     assert len(load_clips(tmp_path)) == 2
-    monkeypatch.setattr("latentfx_nb.sound.intake._command", lambda _: child())
+    monkeypatch.setattr("latentfx_nb.sound.intake.child_command", lambda _: child())
     for name in ("abort", "memory", "killed"):
         (tmp_path / name).write_bytes(b"no audio")
     with pytest.warns(SkippedFiles, match="3 of 4 files cannot be used"):

@@ -147,7 +147,7 @@ def test_files_that_bring_their_decoder_down_are_named_and_removed(monkeypatch, 
 
     if os.name != "posix":
         pytest.skip("Windows knows no such signals")
-    monkeypatch.setattr(uploads.intake, "_command", child)
+    monkeypatch.setattr(uploads.intake, "child_command", child)
     mine = Uploads()
     monkeypatch.setattr(uploads, "_safe", lambda name: name)
     monkeypatch.setattr(uploads, "AUDIO_SUFFIXES", ("",))
@@ -160,7 +160,7 @@ def test_files_that_bring_their_decoder_down_are_named_and_removed(monkeypatch, 
 
 
 def test_nothing_stays_if_no_child_can_be_started(monkeypatch):
-    monkeypatch.setattr(uploads.intake, "_command", lambda: ["/not/there"])
+    monkeypatch.setattr(uploads.intake, "child_command", lambda: ["/not/there"])
     mine = Uploads()
     with pytest.raises(OSError):
         mine.add("a.wav", sound())

@@ -32,7 +32,7 @@ from latentfx_nb.analysis.prepared import path_clips
 from latentfx_nb.effects import EFFECTS, Setting, render_many
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.mini import DiffAEMini
-from latentfx_nb.encoders.nets.networks import DiffusionAutoencoder
+from latentfx_nb.encoders.nets.diffusion import DiffusionAutoencoder
 from latentfx_nb.encoders.running import decode_latents, encode_clips
 from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES, SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import normalise

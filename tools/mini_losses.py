@@ -8,14 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from latentfx_nb.encoders.nets.diffusion import DiffusionAutoencoder, band_means, turn
+from latentfx_nb.encoders.nets.feedforward import FeedForwardAutoencoder
 from latentfx_nb.encoders.nets.mdct import MDCT
-from latentfx_nb.encoders.nets.networks import (
-    DiffusionAutoencoder,
-    FeedForwardAutoencoder,
-    band_means,
-    mid_side,
-    turn,
-)
+from latentfx_nb.encoders.nets.parts import mid_side
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 
 LATENT_NOISE = 0.02

@@ -33,7 +33,9 @@ from tqdm import tqdm
 
 from latentfx_nb.cache import atomic_write, cache_dir
 from latentfx_nb.encoders.devices import choose_device
-from latentfx_nb.encoders.nets.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
+from latentfx_nb.encoders.nets.diffusion import DiffusionAutoencoder
+from latentfx_nb.encoders.nets.feedforward import FeedForwardAutoencoder
+from latentfx_nb.encoders.nets.parts import Layout
 from latentfx_nb.encoders.sources.weights import SHIPPED
 from tools import measures, training_audio
 from tools.mini_losses import WEIGHTS, Texture, diffusion_losses, feedforward_losses

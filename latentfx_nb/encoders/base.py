@@ -1,4 +1,4 @@
-"""What an encoder is, as a protocol, and the class that encoders made of torch networks share."""
+"""The protocols of encoders and decoders, and the base class of encoders made of torch networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model's file declares of its built-in encoders, so that they are listed and loaded."""
+"""`Entry`, which a model's file declares for each of its built-in encoders, so that they are listed and loaded."""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ from safetensors import safe_open
 from latentfx_nb.cache import digest
 from latentfx_nb.encoders.base import TorchEncoder, frozen
 from latentfx_nb.encoders.entry import OWN_LICENCE, Entry
-from latentfx_nb.encoders.nets.networks import DiffusionAutoencoder, FeedForwardAutoencoder, Layout
+from latentfx_nb.encoders.nets.diffusion import DiffusionAutoencoder
+from latentfx_nb.encoders.nets.feedforward import FeedForwardAutoencoder
+from latentfx_nb.encoders.nets.parts import Layout
 from latentfx_nb.encoders.sources.weights import ShippedWeights
 
 DIFFAE = ShippedWeights(("diffae-mini.safetensors",))

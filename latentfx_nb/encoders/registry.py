@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from latentfx_nb.encoders import clap, dac, diffae, encodec, logmel, lyra, mini, oobleck, stacked, vggish
 from latentfx_nb.encoders.base import Encoder
 from latentfx_nb.encoders.contract import check_encoder, fingerprint
 from latentfx_nb.encoders.entry import Entry
 
-FAMILIES = (mini, diffae, stacked, vggish, logmel, lyra, encodec, dac, oobleck, clap)
-"""Modules of built-in encoders in the order of the list; each declares its `ENTRIES`."""
+FAMILIES = ("mini", "diffae", "stacked", "vggish", "logmel", "lyra", "encodec", "dac", "oobleck", "clap")
+"""Modules beside this one that hold built-in encoders, in the order of the list; each declares its `ENTRIES`."""
 
-BUILT_IN: dict[str, Entry] = {entry.name: entry for family in FAMILIES for entry in family.ENTRIES}
+BUILT_IN: dict[str, Entry] = {
+    entry.name: entry for family in FAMILIES for entry in import_module(f"latentfx_nb.encoders.{family}").ENTRIES
+}
 
 REGISTERED: dict[str, Encoder] = {}
 """Encoders that `register_encoder` was given, by name."""
@@ -146,7 +148,7 @@ def register_encoder(encoder: Encoder) -> None:
     It is tried first, on a second of noise (`check_encoder`). One without a `weights_hash` is given one, made from its
     latents of that noise. `ModuleEncoder` turns any torch module into an encoder.
 
-    Raises TypeError, with all that it fails of the protocol, and ValueError if its name is a built-in one.
+    Raises TypeError, with every point of the protocol that it fails, and ValueError if its name is a built-in one.
     """
     wrong = check_encoder(encoder)
     if wrong:

@@ -121,8 +121,8 @@ _last_seen: dict[str, tuple[str, str]] = {}
 def _file_hash_and_reader(file: str) -> tuple[str, str]:
     """Return the hash of a file's bytes, and the library that reads them, on which its samples depend too.
 
-    libsndfile is written as nothing, as it was when there was no other reader: clips that FFmpeg now reads right do
-    not keep the hash under which libsndfile read them wrong.
+    libsndfile goes unnamed, as when it was the only reader. FFmpeg is named, so clips that it reads right do not share
+    a hash with the same clips as libsndfile read them, wrong.
     """
     try:
         _last_seen[file] = file_digest(file), form(file).reader.replace("libsndfile", "")

@@ -58,7 +58,7 @@ class DataSet:
 
     @property
     def offer(self) -> str:
-        """What is downloaded, what it costs and under which licence it comes."""
+        """One line on the download: contents, licence, and the disk space that it takes."""
         disk = self.archive_bytes + self.unpacked_bytes
         return (
             f"{self.title} ({self.contents}; licence {self.licence}, see {self.page}), about {_gb(self.archive_bytes)} "
@@ -66,7 +66,7 @@ class DataSet:
         )
 
     def files(self, folder: Path) -> pd.DataFrame:
-        """Return a row a recording in `folder`; raises FileNotFoundError if there is none, ValueError if some lack."""
+        """Return a row a recording in `folder`; raise FileNotFoundError if there is none, ValueError if some lack."""
         return self.read(folder.resolve()).assign(instrument=self.instrument, licence=self.licence)
 
 
@@ -314,4 +314,4 @@ DATA_SETS = {
 
 
 SOURCES = {"paper": ("guitarset", "maestro"), "guitarset": ("guitarset",), "maestro": ("maestro",)}
-"""What `load_clips` takes by name -> the data sets that it is cut from."""
+"""Name that `load_clips` takes -> the data sets that its clips are cut from."""

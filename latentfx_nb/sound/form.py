@@ -29,7 +29,7 @@ class Unusable(ValueError):
 
 
 class Form(NamedTuple):
-    """What is known of an audio file before any of its samples is used."""
+    """The facts on an audio file that are known before any of its samples is used."""
 
     reader: str
     """"libsndfile" or "FFmpeg"."""

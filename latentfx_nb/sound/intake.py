@@ -119,15 +119,15 @@ def inspect(paths: Sequence[str | Path], command: Sequence[str] | None = None) -
     file brings it down, that file is unusable, and a new child goes on with the next. `command` stands in for the
     child's, in tests.
     """
-    return _judged(paths, command or _command())
+    return _judged(paths, command or child_command())
 
 
 def forms(paths: Sequence[str | Path]) -> list[Form | Unusable]:
     """Return each file's form, or the reason why it has none.
 
     Headers that can be believed are read in this process: of WAV, AIFF, FLAC and Ogg, with sound in a form whose
-    decoder takes no more time and memory than what it is asked for. All that has to be decoded to be known (MP3, what
-    FFmpeg reads, rare codecs, whatever is broken) is decoded by one child, as `inspect` has it.
+    decoder takes no more time and memory than it is asked for. All others (MP3, formats that FFmpeg reads, rare codecs,
+    broken files) are decoded in a child process, as by `inspect`.
     """
     found: dict[str, Form | Unusable] = {}
     unknown = []
@@ -141,7 +141,7 @@ def forms(paths: Sequence[str | Path]) -> list[Form | Unusable]:
                 unknown.append(path)
             else:
                 found[path] = form
-    for path, (usable, answer) in zip(unknown, _judged(unknown, _command("readers.measured_form"))):
+    for path, (usable, answer) in zip(unknown, _judged(unknown, child_command("readers.measured_form"))):
         found[path] = readers.remember_form(path, Form(*answer)) if usable else Unusable(answer)
     return [found[os.fspath(path)] for path in paths]
 
@@ -154,8 +154,9 @@ def _judged(paths: Sequence[str | Path], command: Sequence[str]) -> list[tuple[b
     return verdicts
 
 
-def _command(judge: str = "describe") -> list[str]:
-    # -P: or the folder that one is in would come first on the path, with what lies there.
+def child_command(judge: str = "describe") -> list[str]:
+    """Return the command of a child that answers for each file with the function `judge` of this module."""
+    # -P: without it the current folder, with whatever lies there, would come first on the path.
     root = str(Path(__file__).resolve().parents[2])
     script = (
         f"import sys; sys.path.insert(0, {root!r}); from latentfx_nb.sound import intake; "
@@ -231,7 +232,7 @@ def limit_memory(size: int) -> None:
 
 
 def _limit_time(seconds: int) -> None:
-    """End this process in `seconds`, whatever it hangs in: by a watch of its own, and by the system's for its CPU."""
+    """End this process in `seconds`, wherever it hangs: by a timer of its own and a limit on its CPU time."""
     faulthandler.dump_traceback_later(seconds, exit=True)
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource

@@ -22,7 +22,7 @@ MPEG_TAG = re.compile(
 """An MP3's first frame, where that holds no sound but says how many frames do."""
 
 MPG123 = re.compile(rb"\[src/libmpg123/|Note: |Warning: (?:Big change|Encountered|Real sample|Xing stream)|\s*$")
-"""How the lines begin that libmpg123 writes to stderr, whatever one asks of it, naming no file."""
+"""Starts of the lines that libmpg123 writes to stderr; it cannot be told not to, and names no file in them."""
 
 _stderr = threading.RLock()
 

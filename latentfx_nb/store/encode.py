@@ -25,14 +25,15 @@ from latentfx_nb.encoders.devices import cpu_threads
 from latentfx_nb.encoders.running import batch_size
 from latentfx_nb.paper import CLIP_SAMPLES, KNOB_VALUES
 from latentfx_nb.sound.clips import ClipSet, SkippedFiles
+from latentfx_nb.store.blocks import fill_on_cluster
 from latentfx_nb.store.cluster import OncePerProcess, check_client
 from latentfx_nb.store.job import Job
-from latentfx_nb.store.many import fill_on_cluster
 from latentfx_nb.store.pipeline import (
     EncodingPlan,
     Outcome,
     StageSeconds,
     Step,
+    add_seconds,
     encoded,
     keep_latents,
     time_shares,
@@ -182,8 +183,7 @@ def _fill(
                 raise next(iter(faults.values()))
             # As text: an error's traceback would keep the clip's sound in memory.
             bad |= {row: _sentence(job.clips, row, error) for row, error in faults.items()}
-            for stage, seconds in spent.items():
-                stages[stage] = stages.get(stage, 0.0) + seconds
+            add_seconds(stages, spent)
             progress.set_postfix_str(time_shares(stages), refresh=False)
             progress.update(count)
         if bad:

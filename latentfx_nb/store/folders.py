@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Protocol
 
 import fsspec
 import xarray as xr
@@ -18,17 +19,54 @@ from latentfx_nb.cache import atomic_write, check_space
 from latentfx_nb.store.shards import read_lazily
 
 
+class Folder(Protocol):
+    """The folder of a store, as the store uses it; names are relative to it, with slashes."""
+
+    place: str
+    """Its path or URL."""
+
+    def exists(self) -> bool:
+        """Return whether the store is there."""
+
+    def lock(self, part: str) -> AbstractContextManager:
+        """Return a lock on a part of the store, which only local folders have."""
+
+    def creating(self, size: int) -> AbstractContextManager[str]:
+        """Yield the place to create the store in; raise OSError if its disk does not have `size` bytes free."""
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+
+    def latents(self, dims: tuple[str, ...], shape: tuple[int, ...]) -> xr.Variable:
+        """Return the latents, read lazily."""
+
+    def names(self) -> list[str]:
+        """Return the names of all files, sorted."""
+
+    def sizes(self, name: str) -> dict[str, int]:
+        """Return file name -> bytes of the files in the subfolder `name`."""
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Write a file, whole or not at all."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+
+    def append(self, name: str, records: bytes, record_bytes: int) -> None:
+        """Add records of `record_bytes` each to the ledger `name`."""
+
+
 def is_local(place: str | Path) -> bool:
-    """Say whether a store's place is a folder, and not a URL."""
+    """Return whether a store's place is a path, and not a URL."""
     return isinstance(place, Path) or "://" not in place
 
 
-def folder_at(place: str | Path) -> LocalFolder | RemoteFolder:
+def folder_at(place: str | Path) -> Folder:
     """Return the folder of a store at a path or a URL."""
     return LocalFolder(Path(place).expanduser().absolute()) if is_local(place) else RemoteFolder(str(place))
 
 
-class LocalFolder:
+class LocalFolder(Folder):
     """A store's folder on a disk of this machine, or one that it has mounted."""
 
     def __init__(self, path: Path) -> None:
@@ -85,7 +123,7 @@ class LocalFolder:
             os.fsync(file.fileno())
 
 
-class RemoteFolder:
+class RemoteFolder(Folder):
     """A store's folder at a URL: object storage, whose objects are written whole and never added to."""
 
     def __init__(self, place: str) -> None:

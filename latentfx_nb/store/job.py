@@ -20,9 +20,6 @@ from latentfx_nb.sound import audio
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.store import StoreSpec, stored_parts, stored_values
 
-BLOCK = 8
-"""Clips in one task of a cluster: a few seconds of rendering, which are lost when a worker dies."""
-
 
 @dataclass(frozen=True)
 class Job:

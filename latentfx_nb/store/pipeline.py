@@ -39,6 +39,9 @@ StageSeconds = dict[str, float]
 Step = tuple[int, dict[int, Exception], StageSeconds]
 """How many clips are finished, which of them are bad and why, and the time they took."""
 
+Outcome = NDArray[np.float32] | Exception
+"""What became of a clip: its latents `[setting dim frame]`, or their time averages, or the error."""
+
 
 def time_shares(stages: StageSeconds) -> str:
     """Return each stage's share of the time, for the progress line: "render 61%, encode 30%, write 9%"."""
@@ -51,11 +54,13 @@ def timed(stages: StageSeconds, stage: str) -> Iterator[None]:
     """Add the seconds that the block inside takes to `stages[stage]`."""
     start = time.perf_counter()
     yield
-    stages[stage] = stages.get(stage, 0.0) + time.perf_counter() - start
+    add_seconds(stages, {stage: time.perf_counter() - start})
 
 
-Outcome = NDArray[np.float32] | Exception
-"""What became of a clip: its latents `[setting dim frame]`, or their time averages, or the error."""
+def add_seconds(stages: StageSeconds, spent: StageSeconds) -> None:
+    """Add the seconds in `spent` to those in `stages`."""
+    for stage, seconds in spent.items():
+        stages[stage] = stages.get(stage, 0.0) + seconds
 
 
 def encoded(

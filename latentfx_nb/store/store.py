@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
 from zarr.codecs.numcodecs import AsType
 
-from latentfx_nb.store.folders import LocalFolder, RemoteFolder, folder_at, is_local
+from latentfx_nb.store.folders import Folder, folder_at, is_local
 from latentfx_nb.store.ledger import LEDGER, checksum_of, ledgers, read_records, record, record_type
 from latentfx_nb.store.shards import is_intact, shard_bytes, shard_name
 
@@ -48,7 +48,7 @@ UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 @dataclass(frozen=True)
 class StoreSpec:
-    """What a store is to hold: latents `(clip, *, dim, frame)`, their labels, and a hash of each thing they depend on.
+    """The contents of a store: shape of its latents `(clip, *, dim, frame)`, their labels, and hashes of their sources.
 
     `axis` names the second dim, "effect" or "value". `parts` maps clips, effects and encoder to their hashes, so that a
     refusal can say which differ. `versions` are those of the libraries that render, which the hash of effects covers.
@@ -268,7 +268,7 @@ def create_array(group: zarr.Group, shape: tuple[int, int, int, int], axis: str)
     )
 
 
-def read_document(folder: LocalFolder | RemoteFolder) -> dict[str, Any]:
+def read_document(folder: Folder) -> dict[str, Any]:
     """Return the content of the store's zarr.json; raise ValueError if it is no store, or one of another format."""
     try:
         document = json.loads(folder.read("zarr.json"))
@@ -284,9 +284,7 @@ def read_document(folder: LocalFolder | RemoteFolder) -> dict[str, Any]:
     return document
 
 
-def check_description(
-    folder: LocalFolder | RemoteFolder, document: Mapping[str, Any], names: Sequence[str] | None = None
-) -> None:
+def check_description(folder: Folder, document: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
     """Raise ValueError if zarr.json or a file of `names` (None: all that have checksums) changed since it was written.
 
     Older stores have no such checksums.

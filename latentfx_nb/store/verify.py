@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from latentfx_nb.store.folders import LocalFolder, RemoteFolder, folder_at
+from latentfx_nb.store.folders import Folder, folder_at
 from latentfx_nb.store.ledger import LEDGER, checksum, ledgers, record_type, records
 from latentfx_nb.store.shards import shard_bytes, shard_name
 from latentfx_nb.store.store import ARRAY, check_description, explaining_write_errors, read_document
@@ -19,7 +19,7 @@ from latentfx_nb.store.store import ARRAY, check_description, explaining_write_e
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `verify` found in a store: its sizes, and the rows that are good, bad (with the reason) and unfinished.
+    """The findings of `verify`: a store's sizes, and its rows that are good, bad (with the reason) and unfinished.
 
     `fault` says why the store cannot be read at all. `damaged_records` counts records of the ledgers whose checksum
     differs: nothing tells any more which clips they were of.
@@ -70,7 +70,7 @@ def verify(place: str | Path, repair: bool = False) -> Verdict:
     return verdict
 
 
-def _layout(folder: LocalFolder | RemoteFolder) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def _layout(folder: Folder) -> tuple[tuple[str, ...], tuple[int, ...]]:
     try:
         array = json.loads(folder.read(ARRAY))
         dims, shape = tuple(array["dimension_names"]), tuple(map(int, array["shape"]))
@@ -84,7 +84,7 @@ def _layout(folder: LocalFolder | RemoteFolder) -> tuple[tuple[str, ...], tuple[
     return dims, shape
 
 
-def _verify_clips(folder: LocalFolder | RemoteFolder, dims: tuple[str, ...], shape: tuple[int, ...]) -> Verdict:
+def _verify_clips(folder: Folder, dims: tuple[str, ...], shape: tuple[int, ...]) -> Verdict:
     # A writer adds a record after the shard, so the ledgers are read before the shards.
     listed, damaged = _read_ledgers(folder, shape)
     sizes = folder.sizes("latents")
@@ -96,7 +96,7 @@ def _verify_clips(folder: LocalFolder | RemoteFolder, dims: tuple[str, ...], sha
     return Verdict(folder.place, dict(zip(dims, shape, strict=True)), stored, good, bad, unfinished, damaged)
 
 
-def _read_ledgers(folder: LocalFolder | RemoteFolder, shape: tuple[int, ...]) -> tuple[dict[int, list[NDArray]], int]:
+def _read_ledgers(folder: Folder, shape: tuple[int, ...]) -> tuple[dict[int, list[NDArray]], int]:
     """Return row -> the averages of each of its records, and how many records are damaged."""
     listed: dict[int, list[NDArray]] = {}
     damaged = 0
@@ -129,7 +129,7 @@ def _fault(
     return ""
 
 
-def _drop(folder: LocalFolder | RemoteFolder, shape: tuple[int, ...], verdict: Verdict) -> None:
+def _drop(folder: Folder, shape: tuple[int, ...], verdict: Verdict) -> None:
     """Remove bad clips' records and damaged ones from the ledgers, then the bad clips' files."""
     for ledger in ledgers(folder.sizes("latents")):
         part = ledger.removeprefix(LEDGER).removesuffix(".bin").removeprefix(".")

@@ -62,7 +62,7 @@ class Down(nn.Module):
 
 
 class Encoder1d(SizedByWeights):
-    """First-stage latents `[batch channel frame]` to what becomes latents under tanh, `[batch latent frame / 16]`."""
+    """First-stage latents `[batch channel frame]` to latents before tanh, `[batch latent frame / 16]`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What networks share that are read from checkpoints of unknown sizes."""
+"""The base of networks that are read from checkpoints of any size."""
 
 from __future__ import annotations
 

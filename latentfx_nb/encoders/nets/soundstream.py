@@ -21,21 +21,21 @@ DILATIONS = (1, 3, 9, 1, 3, 9)  # of a block's residual units
 
 
 class CausalConv(nn.Conv1d):
-    """A convolution that hears the past only: zeros stand before the sound, and ceil(sample / stride) frames follow."""
+    """A causal convolution: zeros are put before the sound, and ceil(sample / stride) frames come out."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(functional.pad(x, (self.dilation[0] * (self.kernel_size[0] - 1), 0)))
 
 
 class CausalUpsampling(nn.ConvTranspose1d):
-    """A transposed convolution to exactly `stride` times as many frames; what would come after the end is dropped."""
+    """A transposed convolution to exactly `stride` times as many frames; frames after the end are dropped."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]  # its size is never given
         return super().forward(x)[..., : -self.stride[0]]
 
 
 class ResidualUnit(nn.Module):
-    """A dilated and a pointwise convolution, added to what comes in: `[batch channel frame]` in and out."""
+    """A dilated and a pointwise convolution, added to the input: `[batch channel frame]` in and out."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ def _with_elu(*modules: nn.Module) -> list[nn.Module]:
 
 
 class SoundStreamEncoder(Layers, SizedByWeights):
-    """Audio `[batch channel sample]` to what becomes latents under tanh, `[batch latent frame]`.
+    """Audio `[batch channel sample]` to latents before tanh, `[batch latent frame]`.
 
     The defaults are DiffAE's (one frame each 128 samples); `STAGE_1` are those of Stacked's first stage.
     """

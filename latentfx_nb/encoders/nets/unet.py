@@ -47,7 +47,7 @@ class ResConvBlock(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Every frame looks at every other, in heads 32 wide; added to what comes in."""
+    """Attention of every frame to every other, in heads 32 wide, added to the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Upsample(nn.Module):
 
 
 class Level(nn.Module):
-    """One level at half the rate with all that lie below it; gives what it made beside what it was given."""
+    """One level at half the rate with all levels below it; gives its output and its input, channels joined."""
 
     def __init__(self, widths: Sequence[int], attends: Sequence[bool]) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Where weights come from: files named by a sha256, hubs, converted checkpoints."""
+"""Where weights come from: `weights` finds, fetches and verifies files, `checkpoints` converts the paper's."""

@@ -37,7 +37,7 @@ class Weights:
 
     @property
     def missing(self) -> str:
-        """What `list_encoders` says while the files are not here."""
+        """The note of `list_encoders` while the files are not here."""
         return f"{self.size_mb:g} MB of weights are fetched at first use"
 
     def find(self, folder: str | Path | None = None) -> dict[str, Path] | None:
@@ -216,7 +216,7 @@ class HubWeights:
         return _first_with(self.files, self.family, folder) or (None if folder else self._cached())
 
     def fetch(self, folder: str | Path | None = None) -> Path:
-        """Return what `find` returns, downloading into the Hub's own cache, with a bar, what is not here yet.
+        """Return what `find` returns; files that are not here yet are downloaded into the Hub's own cache, with a bar.
 
         Published files are verified; a folder of your own may hold another model of the kind. Raises FileNotFoundError
         if nothing can be found or downloaded, saying what to do about a gated licence, and ValueError if what the Hub's

@@ -14,7 +14,7 @@ from latentfx_nb.effects import settings_hash
 from latentfx_nb.encoders import reloading
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.cluster import OncePerProcess, run_blocks
-from latentfx_nb.store.job import BLOCK, Job
+from latentfx_nb.store.job import Job
 from latentfx_nb.store.pipeline import (
     ChangedClip,
     EncodingPlan,
@@ -26,6 +26,9 @@ from latentfx_nb.store.pipeline import (
     timed,
 )
 from latentfx_nb.store.store import Store
+
+BLOCK = 8
+"""Clips in one task of a cluster: a few seconds of rendering, which are lost when a worker dies."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class _Block:
 
 
 _Written = tuple[dict[int, NDArray[np.float32]], dict[int, Exception], StageSeconds]
-"""What a worker sends back of a block: time averages of the clips by row, what is wrong with others, and the time."""
+"""A worker's answer on a block: time averages of its clips by row, the errors of others, and the time it took."""
 
 
 def fill_on_cluster(
