@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from latentfx_nb.analysis.intervals import Estimate, accuracy_interval, estimate
 from latentfx_nb.analysis.measures import ALGEBRA_PAIRS as ALGEBRA_PAIRS
 from latentfx_nb.analysis.measures import MEASURES, Measure, measures_of
-from latentfx_nb.analysis.neighbours import neighbours
+from latentfx_nb.analysis.neighbours import chance, neighbours, shared
 
 PATH_MEASURES = {name: one.title.removeprefix("knob paths: ") for name, one in measures_of("paths").items()}
 """The built-in measures of knob paths and their titles."""
@@ -74,10 +74,8 @@ def purity_by_window(latents: xr.DataArray, bar: Callable[..., Any] = tqdm) -> p
             parts = -(-frames >> step) if step else frames
             near = neighbours(latents if not step else _averaged(latents, parts), features=("dim", "frame"))
             for label, code in codes.items():
-                shared = (code[near] == code[:, None]).mean(axis=1)
-                counts = np.bincount(code)
-                chance = float((counts * (counts - 1)).sum() / (len(code) * (len(code) - 1)))
-                found[label, length_s / parts] = (*accuracy_interval(shared, recordings), chance)
+                purity = accuracy_interval(shared(near, code).mean(axis=1), recordings)
+                found[label, length_s / parts] = *purity, chance(code)
             progress.update()
     index = pd.MultiIndex.from_tuples(found, names=["label", "window_s"])
     return pd.DataFrame(found.values(), index, ["purity", "low", "high", "chance"]).sort_index()

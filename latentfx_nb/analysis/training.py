@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentfx_nb.analysis.fast import linear
 from latentfx_nb.analysis.fast.rows import SCORE_BYTES, Rows, StoredRows
 from latentfx_nb.analysis.fast.task import Task, Trained, Training
-from latentfx_nb.analysis.samples import Array, Samples
+from latentfx_nb.analysis.samples import Array, Samples, samples_of
 from latentfx_nb.cache import cache_dir, check_space
 
 MEMORY_BYTES = 2**30
@@ -133,18 +133,18 @@ class FeatureSet:
         bar: Callable[..., Any],
     ) -> None:
         flattened = ("dim", "frame") if isinstance(x, xr.DataArray) and {"dim", "frame"} <= set(x.dims) else None
-        self.samples = Samples(x, flattened)
-        self.names, self.truth = np.unique(self.samples.values_of(labels), return_inverse=True)
-        self.recordings = self.samples.values_of(recordings)
+        self.samples = samples_of(x, flattened)
+        self.names, self.truth = np.unique(self.samples.labels(labels), return_inverse=True)
+        self.recordings = self.samples.labels(recordings)
         if len(self.names) < 2:
             raise ValueError(f"all samples are labelled {self.names.tolist()}: a probe needs two labels to tell apart")
-        self.rows = rows_of(self.samples, files, bar)
+        self.rows = _rows_of(self.samples, files, bar)
 
     def tasks(self, config: ProbeConfig) -> Iterator[Task]:
         """Yield the probe of each seed and fold."""
         for seed in config.seeds:
             splits = recording_splits(self.names[self.truth], self.recordings, config.folds, seed)[: config.test_folds]
-            means, scales = moments(self.rows, [split.train for split in splits], config.standardise)
+            means, scales = means_and_scales(self.rows, [split.train for split in splits], config.standardise)
             for fold, (split, mean, scale) in enumerate(zip(splits, means, scales, strict=True)):
                 number = seed * config.folds + fold
                 yield Task(self.rows, self.truth, len(self.names), *split, mean, scale, config, seed=number)
@@ -158,18 +158,18 @@ class FeatureSet:
             predicted[seed, task.test], folds[seed, task.test] = one.predicted[0], fold
         scaled = [one.weights[0, :-1] * task.scale[:, None] for task, one in zip(tasks, trained, strict=True)]
         biases = [one.weights[0, -1] - task.mean @ w for task, one, w in zip(tasks, trained, scaled, strict=True)]
-        dims = tuple(samples.samples) if samples.labelled else tuple(f"axis_{i}" for i in range(len(samples.shape)))
+        dims = samples.dims
         shaped = {"truth": self.truth.astype(np.int16), "recordings": self.recordings.astype(object)}
         return xr.Dataset(
             {
                 "predicted": (("seed", *dims), predicted.reshape(seeds, *samples.shape)),
                 "fold": (("seed", *dims), folds.reshape(seeds, *samples.shape)),
                 **{name: (dims, values.reshape(samples.shape)) for name, values in shaped.items()},
-                "weight": (("seed", "fold", "output", "feature"), by_seed([w.T for w in scaled], seeds)),
-                "bias": (("seed", "fold", "output"), by_seed(biases, seeds)),
-                "epoch": (("seed", "fold"), by_seed([one.epoch[0] for one in trained], seeds)),
+                "weight": (("seed", "fold", "output", "feature"), _by_seed([w.T for w in scaled], seeds)),
+                "bias": (("seed", "fold", "output"), _by_seed(biases, seeds)),
+                "epoch": (("seed", "fold"), _by_seed([one.epoch[0] for one in trained], seeds)),
             },
-            {**sample_coordinates(samples), "seed": list(config.seeds), "label": self.names.astype(object)},
+            {**samples.coordinates, "seed": list(config.seeds), "label": self.names.astype(object)},
             {
                 "parameters": samples.n_features * tasks[0].outputs,
                 "features": samples.n_features,
@@ -178,23 +178,13 @@ class FeatureSet:
         )
 
 
-def by_seed(values: Sequence[ArrayLike], seeds: int) -> NDArray:
+def _by_seed(values: Sequence[ArrayLike], seeds: int) -> NDArray:
     """Return values of one probe a seed and fold as `[seed fold ...]`."""
     stacked = np.stack(values)
     return stacked.reshape(seeds, -1, *stacked.shape[1:])
 
 
-def sample_coordinates(samples: Samples) -> dict[str, xr.DataArray]:
-    """Return the coordinates of the samples that are labelled, by name."""
-    if not samples.labelled:
-        return {}
-    own = set(samples.samples)
-    return {
-        str(name): c.reset_coords(drop=True) for name, c in samples.x.coords.items() if set(c.dims) <= own and c.dims
-    }
-
-
-def rows_of(samples: Samples, files: ExitStack, bar: Callable[..., Any]) -> Rows:
+def _rows_of(samples: Samples, files: ExitStack, bar: Callable[..., Any]) -> Rows:
     """Return the features in memory as float32; or, if they are too large for that, in a scratch file as float16."""
     shape = samples.n_samples, samples.n_features
     if 4 * shape[0] * shape[1] <= MEMORY_BYTES:
@@ -231,7 +221,7 @@ def check_finite(block: NDArray[np.floating], start: int) -> None:
         )
 
 
-def moments(
+def means_and_scales(
     rows: Rows, subsets: Sequence[NDArray[np.intp]], standardise: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the mean of each feature in each subset of rows, and one over its deviation, both `[subset feature]`.
