@@ -1,7 +1,7 @@
-"""Which latent space is best behaved under effects? Paths, displacements and neighbourhoods as numbers with intervals.
+"""Encoders side by side: every measure of `measures` on knob paths and on encoders, as tables with intervals.
 
-All of them are free of the latents' own units, so encoders can be held side by side. Intervals are percentile
-bootstraps over recordings (`probes.accuracy_interval`).
+Measures do not depend on the latents' own units, so encoders can be compared. Intervals are percentile bootstraps over
+recordings (`intervals`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def displacements(means: xr.DataArray) -> xr.DataArray:
 
 
 def purity_by_window(latents: xr.DataArray, bar: Callable[..., Any] = tqdm) -> pd.DataFrame:
-    """Return how pure neighbourhoods are, by the window over which latents are averaged: one frame to the whole clip.
+    """Return how pure neighbourhoods are for each window that latents are averaged over: one frame to the whole clip.
 
     `latents (clip, effect, dim, frame)`, with the coordinate `time_s`, are averaged in windows of 1, 2, 4, ... frames
     and then flattened, so that the first row is "-F" and the last "-T" (section 3.1, Figures 4 and 5). The rows are
@@ -90,7 +90,7 @@ def _codes(latents: xr.DataArray, label: str) -> NDArray[np.intp]:
 
 
 def _averaged(latents: xr.DataArray, parts: int) -> xr.DataArray:
-    """Return latents averaged in `parts` windows of frames, alike in length as far as whole frames allow."""
+    """Return latents averaged in `parts` windows of frames, as equal in length as whole frames allow."""
     starts = np.linspace(0, latents.sizes["frame"], parts + 1).round().astype(int)
     lengths = np.diff(starts).astype(np.float32)
     clips = [np.add.reduceat(one.values, starts[:-1], axis=-1) / lengths for one in latents]
@@ -128,7 +128,7 @@ def _over_knobs(one: Measure, paths: Mapping[str, xr.DataArray]) -> Estimate:
 def mean_ranks(measures: Mapping[str, pd.DataFrame]) -> pd.Series:
     """Return each encoder's rank, 1 the best behaved, averaged over the measures that all encoders have.
 
-    `measures` are frames of `encoder_measures`, by encoder. Ranks say nothing of how far apart two are: look at the
+    `measures` are frames of `encoder_measures`, by encoder. Ranks do not say how far apart two are: look at the
     intervals.
     """
     values = pd.DataFrame({name: frame["value"] for name, frame in measures.items()}).dropna()

@@ -1,4 +1,4 @@
-"""What every probe is trained by: feature sets, splits by recording, the paper's settings."""
+"""Training of every probe: the paper's settings, splits by recording, and feature sets, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -22,16 +22,12 @@ from latentfx_nb.cache import cache_dir, check_space
 MEMORY_BYTES = 2**30
 """Features that take more than this as float32 are kept in a scratch file, as float16, while probes are trained."""
 
-
-CONSTANT = 1e-6  # of its mean: a feature that moves less holds rounding
-
+CONSTANT = 1e-6  # share of its mean: a feature that moves less holds rounding
 
 LEARNING_RATES = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """From too slow for any data of ours to too fast."""
 
-
 UNTESTED = -1  # stands for the label of a row that no probe was tested on
-
 
 Watch = Callable[[dict[str, float]], None]
 """Called now and then with the mean validation accuracy, so far, of the probes of each set of features."""
@@ -41,11 +37,10 @@ Watch = Callable[[dict[str, float]], None]
 class ProbeConfig(Training):
     """The paper's protocol (section 3.2) and what it leaves open.
 
-    Of a linear layer's training, `batch_size`, `max_epochs` and `patience` are the paper's, and `learning_rate` is
-    ours (see `Training`). Ours too: `standardise` features by the training rows of each split; `folds` of recordings,
-    of which one tests, the next validates and the others train; all of them take their turn as the test, or the first
-    `test_folds` (the paper splits once: 1); and everything again for each of the `seeds`, which draw splits, first
-    weights and batches.
+    `batch_size`, `max_epochs` and `patience` of the training are the paper's; `learning_rate` is ours (see `Training`).
+    Ours too: `standardise` scales features by the training rows of each split; of the `folds` of recordings one tests,
+    the next validates and the others train; all folds take their turn as the test, or the first `test_folds` (the paper
+    splits once: 1); and all is repeated for each of the `seeds`, which draw splits, first weights and batches.
     """
 
     standardise: bool = True
@@ -75,7 +70,7 @@ def recording_splits(labels: ArrayLike, recordings: ArrayLike, folds: int = 5, s
     """Return a split for each fold: every row is tested once, no recording is on two sides, labels spread evenly.
 
     Raises ValueError if labels and recordings differ in number, if there are fewer recordings than folds, or if a label
-    is heard in fewer than three.
+    is found in fewer than three recordings.
     """
     labels, recordings = np.asarray(labels), np.asarray(recordings)
     if len(labels) != len(recordings):
@@ -106,7 +101,7 @@ def train_tasks(
     desc: str,
     tell: Callable[[NDArray[np.float64]], None] = lambda accuracy: None,
 ) -> list[Trained]:
-    """Return what became of the tasks, under a progress bar; `tell` hears of their validation accuracy `[task]`."""
+    """Return the outcome of the tasks, under a progress bar; `tell` is called with their validation accuracy `[task]`."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     seen = 0
@@ -122,7 +117,7 @@ def train_tasks(
 
 
 class FeatureSet:
-    """Features with their labels and recordings, ready to be trained on; a scratch file is left to `files` to close."""
+    """Features with their labels and recordings, ready for training; `files` closes the scratch file if there is one."""
 
     def __init__(
         self,
@@ -185,7 +180,7 @@ def _by_seed(values: Sequence[ArrayLike], seeds: int) -> NDArray:
 
 
 def _rows_of(samples: Samples, files: ExitStack, bar: Callable[..., Any]) -> Rows:
-    """Return the features in memory as float32; or, if they are too large for that, in a scratch file as float16."""
+    """Return the features in memory as float32; or, if they take over `MEMORY_BYTES`, in a scratch file as float16."""
     shape = samples.n_samples, samples.n_features
     if 4 * shape[0] * shape[1] <= MEMORY_BYTES:
         rows = np.empty(shape, np.float32)
@@ -226,9 +221,9 @@ def means_and_scales(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the mean of each feature in each subset of rows, and one over its deviation, both `[subset feature]`.
 
-    A feature that does not move within a subset has a scale of 0, so that its probe is spared it. Rows are read once:
-    those that the same subsets share are summed up together, about their own mean (Chan, Golub & LeVeque 1979), so
-    that no outlier of another subset costs precision.
+    A feature that does not move within a subset has a scale of 0, which hides it from the probe. Rows are read once.
+    Those that the same subsets share are summed together, about their own mean (Chan, Golub & LeVeque 1979), so that no
+    outlier of another subset costs precision.
     """
     n, width = rows.shape
     if not standardise:
