@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from latentfx_nb.analysis.algebra import METHODS, RIDGE, EffectMap, learn_effect
-from latentfx_nb.analysis.intervals import accuracy_interval, removed_interval
+from latentfx_nb.analysis.intervals import accuracy_interval, interval_table, removed_interval
 from latentfx_nb.analysis.probes import named_by, train_probes
 from latentfx_nb.analysis.samples import spread
 from latentfx_nb.cache import cache_dir, keep, kept
@@ -288,13 +288,12 @@ def score_table(scores: xr.Dataset, measure: str) -> pd.DataFrame:
     if name not in scores:
         held = [known for known, (stored, _) in MEASURES.items() if stored in scores]
         raise ValueError(f"these scores hold no measure {measure!r}, only {', '.join(held)}")
-    recordings = scores["recording"].values
     moved = scores[name].transpose("effect", "approach", "k", "clip").stack(row=("effect", "approach", "k"))
     found = {tuple(key): _score(scores, name, key[0], moved.sel(row=key).values) for key in moved["row"].values}
     for effect in scores["effect"].values:
         found[effect, "real", 0] = _score(scores, name, effect, scores[f"{name}_real"].sel(effect=effect).values)
-    index = pd.MultiIndex.from_tuples(found, names=["effect", "approach", "k"])
-    return pd.DataFrame(found.values(), index, ["score", "low", "high"]).assign(n=len(recordings))
+    table = interval_table(found, ["effect", "approach", "k"], ["score", "low", "high"])
+    return table.assign(n=scores.sizes["clip"])
 
 
 def method_scores(scores: xr.Dataset, measure: str, approach: str, k: int) -> dict[str, pd.DataFrame]:

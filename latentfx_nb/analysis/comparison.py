@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis.intervals import Estimate, accuracy_interval, estimate
+from latentfx_nb.analysis.intervals import Estimate, accuracy_interval, estimate, interval_table
 from latentfx_nb.analysis.measures import ALGEBRA_PAIRS as ALGEBRA_PAIRS
 from latentfx_nb.analysis.measures import MEASURES, Measure, measures_of
 from latentfx_nb.analysis.neighbours import chance, neighbours, shared
@@ -45,7 +45,7 @@ def path_table(paths: Mapping[str, xr.DataArray]) -> pd.DataFrame:
     for knob, path in paths.items():
         for name, values in path_measures(path).data_vars.items():
             found[knob, name] = estimate(values.values, path["recording"].values)
-    return pd.DataFrame(list(found.values()), pd.MultiIndex.from_tuples(found, names=["knob", "measure"]))
+    return interval_table(found, ["knob", "measure"])
 
 
 def displacements(means: xr.DataArray) -> xr.DataArray:
@@ -77,8 +77,7 @@ def purity_by_window(latents: xr.DataArray, bar: Callable[..., Any] = tqdm) -> p
                 purity = accuracy_interval(shared(near, code).mean(axis=1), recordings)
                 found[label, length_s / parts] = *purity, chance(code)
             progress.update()
-    index = pd.MultiIndex.from_tuples(found, names=["label", "window_s"])
-    return pd.DataFrame(found.values(), index, ["purity", "low", "high", "chance"]).sort_index()
+    return interval_table(found, ["label", "window_s"], ["purity", "low", "high", "chance"]).sort_index()
 
 
 def _codes(latents: xr.DataArray, label: str) -> NDArray[np.intp]:

@@ -20,7 +20,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis.intervals import Estimate, accuracy_interval, estimate
+from latentfx_nb.analysis.intervals import Estimate, accuracy_interval, estimate, interval_table
 from latentfx_nb.analysis.samples import Array
 from latentfx_nb.analysis.training import LEARNING_RATES, UNTESTED, FeatureSet, ProbeConfig, Watch, train_tasks
 from latentfx_nb.paper import TABLE_3, TABLE_3_CLASSES
@@ -192,8 +192,7 @@ def learning_rate_curve(
     for rate in rates:
         for name, result in train_probes(features, labels, replace(config, learning_rate=rate), **options).items():
             found[name, rate] = overall_accuracy(result)
-    index = pd.MultiIndex.from_tuples(found, names=["features", "rate"])
-    return pd.DataFrame(found.values(), index, ["accuracy", "low", "high"]).sort_index()
+    return interval_table(found, ["features", "rate"], ["accuracy", "low", "high"]).sort_index()
 
 
 def paper_table() -> pd.DataFrame:

@@ -101,7 +101,7 @@ def train_tasks(
     desc: str,
     tell: Callable[[NDArray[np.float64]], None] = lambda accuracy: None,
 ) -> list[Trained]:
-    """Return the outcome of the tasks, under a progress bar; `tell` is called with their validation accuracy `[task]`."""
+    """Return the outcome of the tasks, under a progress bar; `tell` is given their validation accuracy `[task]`."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     seen = 0
@@ -117,7 +117,7 @@ def train_tasks(
 
 
 class FeatureSet:
-    """Features with their labels and recordings, ready for training; `files` closes the scratch file if there is one."""
+    """Features with their labels and recordings, ready for training; `files` closes their scratch file, if any."""
 
     def __init__(
         self,
