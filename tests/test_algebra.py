@@ -278,8 +278,8 @@ def test_a_stopped_study_goes_on_with_the_effects_it_has_not_done(bundled, linea
     done[0].unlink()
 
     measured = []
-    original = algebra_study._Study.scores
-    monkeypatch.setattr(algebra_study._Study, "scores", lambda *a: measured.append(a[0]._effect) or original(*a))
+    original = algebra_study._Study._stacked
+    monkeypatch.setattr(algebra_study._Study, "_stacked", lambda *a: measured.append(a[1]) or original(*a))
     xr.testing.assert_identical(study(["HPF", "LPF"]), whole)
     assert len(measured) == 1
     content = bytearray(done[1].read_bytes())

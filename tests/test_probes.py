@@ -246,7 +246,7 @@ def test_means_and_scales_are_those_of_each_split(monkeypatch):
     x = (generator.standard_normal((500, 7)) * np.geomspace(0.01, 100, 7) + 50).astype(np.float32)
     subsets = [generator.permutation(500)[:n] for n in (300, 20)]
     monkeypatch.setattr("latentfx_nb.analysis.training.SCORE_BYTES", 90 * 4 * 7)
-    means, scales = training.moments(Rows(x), subsets, True)
+    means, scales = training.means_and_scales(Rows(x), subsets, True)
     for mean, scale, subset in zip(means, scales, subsets, strict=True):
         np.testing.assert_allclose(mean, x[subset].mean(axis=0, dtype=np.float64), rtol=1e-5)
         np.testing.assert_allclose(1 / scale, x[subset].std(axis=0, dtype=np.float64), rtol=1e-5)
@@ -256,7 +256,7 @@ def test_an_outlier_of_another_split_costs_no_precision():
     x = np.full((100, 3), 0.1, np.float32)
     x[:, 1] += 1e-3 * np.arange(100)
     x[90:] = 1e6
-    (mean,), (scale,) = training.moments(Rows(x), [np.arange(90)], True)
+    (mean,), (scale,) = training.means_and_scales(Rows(x), [np.arange(90)], True)
     assert scale[0] == scale[2] == 0
     assert 1 / scale[1] == pytest.approx(x[:90, 1].std(dtype=np.float64), rel=1e-5)
     np.testing.assert_allclose(mean, x[:90].mean(axis=0, dtype=np.float64), rtol=1e-6)

@@ -477,7 +477,7 @@ def fits(monkeypatch):
     made = []
 
     def fit(umap):
-        made.append(np.full((umap._rows.n_samples, 2), len(made), "float32"))
+        made.append(np.full((umap._samples.n_samples, 2), len(made), "float32"))
         return SimpleNamespace(embedding_=made[-1])
 
     monkeypatch.setattr(UMAP, "_fit", fit)

@@ -1,8 +1,8 @@
-"""Effect vectors: learn what an effect does to latents, do it to a clip that was never learned from, decode, score.
+"""Effect vectors: learn what an effect does to latents, and do it to other latents.
 
 The authors began with this: vector algebra on the latents of frozen autoencoders, "largely unsuccessful" (section 1).
-Here an effect is learned from a few pairs of dry and wet latents, in four ways, each a map of single frames that may be
-turned up and down:
+Here an effect is learned from a few pairs of dry and wet latents, in four ways. Each is a map of single frames that can
+be turned up and down:
 
 - "mean": the mean difference of time-averaged latents, one vector for all frames (the authors' way);
 - "frame": the mean difference of each frame, a vector for each moment of the clip;
@@ -10,7 +10,8 @@ turned up and down:
 - "orthogonal": the rotation (and reflection) about the means that brings dry frames nearest to wet ones (Procrustes:
   Schoenemann 1966), which keeps all distances.
 
-Latents are `[..., dim, frame]`, labelled or plain."""
+Latents are `[..., dim, frame]`, labelled or plain.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +25,16 @@ from scipy.linalg import orthogonal_procrustes
 
 Latents = xr.DataArray | NDArray[np.floating]
 
-
 METHODS = {
     "mean": "mean shift",
     "frame": "a shift for each frame",
     "ridge": "ridge regression",
     "orthogonal": "rotation",
 }
-"""Ways to learn an effect, and how they are called."""
-
+"""Ways to learn an effect, and their words."""
 
 RIDGE = 0.1
-"""Of the dry frames' mean variance, times their number, added to each. Ours."""
+"""Share of the dry frames' mean variance, times their number, that is added to each variance. Ours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +51,7 @@ class EffectMap:
     def displacement(self, latents: Latents) -> NDArray[np.float32]:
         """Return how `latents [..., dim, frame]` are displaced at full strength, of the same shape.
 
-        Raises ValueError if dims, or the frames of a map that has its own shift for each, are others than learned.
+        Raises ValueError if the dims are not those that were learned on; or the frames, if each has its own shift.
         """
         z = np.asarray(latents, np.float32)
         dim, frames = self.offset.shape
@@ -76,7 +75,7 @@ class EffectMap:
 
 
 def learn_effect(dry: Latents, wet: Latents, method: str = "mean", ridge: float = RIDGE) -> EffectMap:
-    """Return the map that turns `dry` into `wet [pair dim frame]`, as well as its method can (see above).
+    """Return the map that turns `dry` into `wet [pair dim frame]` as well as its method can (see above).
 
     Raises ValueError for an unknown method, no pairs, shapes that differ, and latents that are not finite.
     """
@@ -101,7 +100,7 @@ def learn_effect(dry: Latents, wet: Latents, method: str = "mean", ridge: float 
 
 
 def _ridge(x: NDArray[np.float64], y: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    """Return the displacement as a matrix: what is shrunk is the change, so that much shrinkage leaves the shift."""
+    """Return the displacement as a matrix. It is the change that is shrunk, so that much shrinkage leaves the shift."""
     moments = x.T @ x
     penalty = ridge * max(np.trace(moments) / len(moments), np.finfo(float).tiny)
     return np.linalg.solve(moments + penalty * np.eye(len(moments)), x.T @ (y - x))
@@ -117,9 +116,9 @@ _LINEAR = {"ridge": _ridge, "orthogonal": _orthogonal}
 def interpolate(first: Latents, second: Latents, share: float, spherical: bool = False) -> Latents:
     """Return latents `[..., dim, frame]` between two clips: `share` 0 is the first, 1 the second.
 
-    Linear, frame by frame; or `spherical`: each frame turns from the one direction to the other along the great circle
-    and changes its length evenly (Shoemake 1985), so that the middle is not shorter than both. Frames of opposite or
-    no direction are interpolated linearly. Labels are the first's.
+    Interpolation is linear, frame by frame; or `spherical`: each frame turns from the one direction to the other along
+    the great circle and changes its length evenly (Shoemake 1985), so that the middle is not shorter than both. Frames
+    of opposite or no direction are interpolated linearly. The first's labels stay.
 
     Raises ValueError if the shapes differ.
     """
@@ -144,9 +143,9 @@ def _turned(a: NDArray, b: NDArray, share: float, between: NDArray) -> NDArray[n
 
 
 def scale_dims(latents: Latents, dims: Sequence[int], factor: float) -> Latents:
-    """Return `latents [..., dim, frame]` with some dims' swing about their mean over time multiplied by `factor`.
+    """Return `latents [..., dim, frame]` with the swing of some dims about their mean over time multiplied by `factor`.
 
-    0 holds them still at their average, -1 turns them over. Raises ValueError for a dim that is not there.
+    0 holds them at their average, -1 turns them over. Raises ValueError for a dim that is not there.
     """
     moved = np.array(latents, np.float32)
     chosen = _checked_dims(moved, dims)

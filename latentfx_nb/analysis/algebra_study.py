@@ -1,4 +1,4 @@
-"""How near latent algebra comes to the real effect, on held-out recordings."""
+"""Scores of latent algebra: how near it comes to the real effect, on held-out recordings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,14 @@ from auraloss.freq import MultiResolutionSTFTLoss
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis.algebra import METHODS, RIDGE, learn_effect
-from latentfx_nb.analysis.intervals import accuracy_interval, ratio_interval
+from latentfx_nb.analysis.algebra import METHODS, RIDGE, EffectMap, learn_effect
+from latentfx_nb.analysis.intervals import accuracy_interval, interval_table, removed_interval
 from latentfx_nb.analysis.probes import named_by, train_probes
 from latentfx_nb.analysis.samples import spread
 from latentfx_nb.cache import cache_dir, keep, kept
 from latentfx_nb.effects import EFFECTS, Setting, render
+from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.base import Decoder, Encoder
-from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
@@ -33,18 +34,15 @@ from latentfx_nb.store.decoding import reconstruction
 from latentfx_nb.store.encode import encode_effects, encoded_clips
 
 REAL = "the effect's own latents"
-
+"""Words for what encoder and decoder allow at best."""
 
 SHOTS = (1, 2, 4, 8, 16)
-"""Pairs to learn from: the few-shot curve."""
-
+"""Numbers of pairs to learn from: the few-shot curve."""
 
 HELD_OUT = 12
 """Recordings that are scored, as many of each instrument as can be."""
 
-
 WET = tuple(label for label in EFFECTS if label != "CLN")
-
 
 MEASURES = {
     "latents": ("missed", "share of the latents' displacement"),
@@ -53,20 +51,18 @@ MEASURES = {
     "logmel": ("logmel", "log-mel distance removed"),
     "named": ("named", "the probe names the effect"),
 }
-"""What a score may be of: the variable of `algebra_scores` and how it reads."""
-
+"""What a score may be of: the variable of `algebra_scores` and its words."""
 
 SHORTEST = 1025
 """Samples of a sound whose STFT is compared: more than half the longest FFT, which is padded by that."""
 
-
 KEPT_FORMAT = 1
-"""Of the scores in the cache folder: counts up when they are computed in another way."""
+"""Format of the scores in the cache folder: count it up when they are computed in another way."""
 
 
 @lru_cache(maxsize=1)
-def _measures() -> tuple[MultiResolutionSTFTLoss, LogMel]:
-    return MultiResolutionSTFTLoss(), LogMel("cpu")
+def _distances() -> tuple[MultiResolutionSTFTLoss, Encoder]:
+    return MultiResolutionSTFTLoss(), load_encoder("logmel", device="cpu")
 
 
 def stft_distance(sound: Clip, target: Clip) -> float:
@@ -83,20 +79,20 @@ def stft_distance(sound: Clip, target: Clip) -> float:
             f"of one shape, of at least {SHORTEST} samples"
         )
     with torch.inference_mode():
-        return float(_measures()[0](*(torch.from_numpy(np.asarray(one, np.float32))[None] for one in (sound, target))))
+        return float(_distances()[0](*(torch.from_numpy(np.asarray(one, np.float32))[None] for one in (sound, target))))
 
 
 def logmel_distance_db(sound: Clip, target: Clip) -> float:
     """Return by how many dB two sounds `[channel sample]` differ, on average over 64 mel bands and all frames.
 
-    The bands are those of the encoder `logmel`, of the mean of all channels; below -100 dB all is alike. Raises
-    ValueError unless both are of one length.
+    The bands are those of the encoder `logmel`, of the mean of all channels; levels below -100 dB count as -100 dB.
+    Raises ValueError unless both are of one length.
     """
     if np.shape(sound)[-1:] != np.shape(target)[-1:]:
         raise ValueError(
             f"sounds of shape {np.shape(sound)} and {np.shape(target)} differ in length: cut the longer one"
         )
-    first, second = (encode_clips(_measures()[1], [one])[0] for one in (sound, target))
+    first, second = (encode_clips(_distances()[1], [one])[0] for one in (sound, target))
     return float(np.abs(first - second).mean())
 
 
@@ -110,7 +106,8 @@ def held_out_rows(clips: ClipSet, n: int = HELD_OUT) -> list[int]:
         raise ValueError(
             "effects are learned on some recordings and tried on others, and all these clips are of one: add clips"
         )
-    groups, rows = [group.index for _, group in table.groupby("instrument", sort=True)], []
+    groups = [group.index for _, group in table.groupby("instrument", sort=True)]
+    rows: list[int] = []
     for number, group in enumerate(groups):
         share = (n - len(rows)) // (len(groups) - number)
         rows += list(group[spread(len(group), share)])
@@ -120,7 +117,7 @@ def held_out_rows(clips: ClipSet, n: int = HELD_OUT) -> list[int]:
 def learning_rows(clips: ClipSet, row: int, k: int, seed: int = 0) -> list[int]:
     """Return the rows of `k` clips to learn from: drawn from all recordings but the one of clip `row`.
 
-    The draw depends on `seed` and `row`; more of them contain the fewer. There may be fewer than `k`.
+    The draw depends on `seed` and `row`. A larger `k` adds rows to those of a smaller one. There may be fewer than `k`.
     """
     recordings = clips.table["recording"].to_numpy()
     others = np.flatnonzero(recordings != recordings[row])
@@ -145,39 +142,24 @@ def algebra_scores(
     approach, k, clip)`, where approach is a method (`sel` would take that word for its own), holds: `missed`, the
     squared distance of the moved latents from the effect's own, and `missed_mean`, that of their averages over time;
     `named`, whether the probe (section 3.2) takes the average for the effect; and, for an encoder with a decoder that
-    does not take minutes, `stft` and `logmel`, the distances of the decoded sound from the effect itself. What doing
-    nothing and what the effect's own latents would give stands beside them over `(effect, clip)`, as `*_nothing` and
-    `*_real`. `score_table` makes scores of it.
+    does not take minutes, `stft` and `logmel`, the distances of the decoded sound from the effect itself. The same of
+    doing nothing and of the effect's own latents stand beside them over `(effect, clip)`, as `*_nothing` and `*_real`.
+    `score_table` makes scores of it.
 
-    Decoding is seconds a clip; an effect that is done is kept in the cache folder, so that a stopped run goes on.
-    Raises ValueError for unknown effects and methods, and as `held_out_rows` and `train_probes` do.
+    Decoding is seconds a clip; finished effects are kept in the cache folder, so that a stopped run goes on. Raises
+    ValueError for unknown effects and methods, and as `held_out_rows` and `train_probes` do.
     """
     _check_study(effects, methods)
     held_out_rows(clips, held_out)  # before anything is encoded
     means = encode_effects(clips, encoder, average=True, bar=bar)
     latents = encode_effects(clips, encoder, bar=bar)
     clips = encoded_clips(clips, latents)
-    rows, device = held_out_rows(clips, held_out), getattr(encoder, "device", "cpu")
+    rows = held_out_rows(clips, held_out)
     shots = [k for k in shots if all(len(learning_rows(clips, row, k, seed)) == k for row in rows)]
-    probes = None
-    found = []
-    each = len(rows) * (1 + len(shots) * len(methods))
-    with bar(total=len(effects) * each, desc=f"{encoder.name}: algebra", unit="sound") as progress:
-        for effect in effects:
-            recipe = [effect, Setting(effect).parameters()]
-            settings = [clips.hashes(), rows, recipe, list(methods), list(shots), seed, ridge, str(device)]
-            path = _kept(latents, settings)
-            content = kept(path)
-            if content is not None:
-                found.append(xr.load_dataset(io.BytesIO(content), engine="scipy"))
-                progress.update(each)
-                continue
-            probes = train_probes(means, bar=partial(tqdm, disable=True))["probe"] if probes is None else probes
-            study = _Study(clips, encoder, latents.sel(effect=["CLN", effect]), probes, effect, ridge, seed)
-            found.append(study.scores(rows, methods, shots, progress.update))
-            content = bytes(found[-1].to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
-            keep(path, content, f"the score of {effect}")
-    scores = xr.concat(found, "effect")
+    study = _Study(clips, encoder, latents, means, rows, list(methods), shots, ridge, seed)
+    total = len(effects) * len(rows) * (1 + len(shots) * len(methods))
+    with bar(total=total, desc=f"{encoder.name}: algebra", unit="sound") as progress:
+        scores = xr.concat([study.of_effect(effect, progress.update) for effect in effects], "effect")
     return scores.assign_attrs(encoder=encoder.name, weights_hash=encoder.weights_hash, seed=seed)
 
 
@@ -188,85 +170,107 @@ def _check_study(effects: Sequence[str], methods: Sequence[str]) -> None:
             raise ValueError(f"{what} {unknown or list(given)} cannot be learned; choose some of {', '.join(known)}")
 
 
-def _kept(latents: xr.DataArray, settings: Sequence[object]) -> Path:
-    """Return where the scores of one effect are kept: under a hash of all that they depend on."""
-    content = json.dumps([settings, latents.attrs["encoder"], latents.attrs["weights_hash"], KEPT_FORMAT])
-    return cache_dir() / "algebra" / f"{hashlib.sha256(content.encode()).hexdigest()}.nc"
-
-
+@dataclass
 class _Study:
-    """One effect, learned and scored; `latents (clip, effect, dim, frame)` are those of clean clips and of the effect.
+    """Effects, learned and scored; `latents (clip, effect, dim, frame)` and `means (clip, effect, dim)` hold them all.
 
-    `probes` name ten effects by time averages. Sounds are scored where the encoder decodes, and not for minutes.
+    Sounds are scored where the encoder decodes, and not for minutes.
     """
 
-    def __init__(
-        self,
-        clips: ClipSet,
-        encoder: Encoder,
-        latents: xr.DataArray,
-        probes: xr.Dataset,
-        effect: str,
-        ridge: float,
-        seed: int,
-    ) -> None:
-        self._clips, self._encoder, self._latents, self._probes = clips, encoder, latents, probes
-        self._effect, self._ridge, self._seed = effect, ridge, seed
-        self._decodes = isinstance(encoder, Decoder) and not getattr(encoder, "decodes_slowly", False)
-        self._pair = lru_cache(maxsize=4 * max(SHOTS))(self._read_pair)
+    clips: ClipSet
+    encoder: Encoder
+    latents: xr.DataArray
+    means: xr.DataArray
+    rows: Sequence[int]
+    methods: Sequence[str]
+    shots: Sequence[int]
+    ridge: float
+    seed: int
 
-    def scores(
-        self, rows: Sequence[int], methods: Sequence[str], shots: Sequence[int], tick: Callable[[], None]
-    ) -> xr.Dataset:
-        """Return the dataset of `algebra_scores` for one effect; `tick` hears of each latents scored but the real."""
-        measured = [self._of_clip(row, methods, shots, tick) for row in rows]
+    def of_effect(self, effect: str, tick: Callable[[int], object]) -> xr.Dataset:
+        """Return the scores of one effect, kept or computed; `tick` is told of each latents scored but the real."""
+        path = self._path(effect)
+        content = kept(path)
+        if content is not None:
+            tick(len(self.rows) * (1 + len(self.shots) * len(self.methods)))
+            return xr.load_dataset(io.BytesIO(content), engine="scipy")
+        found = self._stacked(effect, [self._of_clip(effect, row, tick) for row in self.rows])
+        keep(path, bytes(found.to_netcdf(engine="scipy", format="NETCDF3_64BIT")), f"the score of {effect}")
+        return found
+
+    def _path(self, effect: str) -> Path:
+        """Return where the scores of an effect are kept: under a hash of all that they depend on."""
+        recipe, device = [effect, Setting(effect).parameters()], getattr(self.encoder, "device", "cpu")
+        drawn = [list(self.methods), list(self.shots), self.seed, self.ridge, str(device)]
+        settings = [self.clips.hashes(), list(self.rows), recipe, *drawn]
+        content = json.dumps([settings, self.latents.attrs["encoder"], self.latents.attrs["weights_hash"], KEPT_FORMAT])
+        return cache_dir() / "algebra" / f"{hashlib.sha256(content.encode()).hexdigest()}.nc"
+
+    def _stacked(self, effect: str, of_clips: Sequence[dict[str, NDArray[np.float32]]]) -> xr.Dataset:
+        table = self.clips.table
         coordinates = {
-            "effect": [self._effect],
-            "approach": list(methods),
-            "k": list(shots),
-            "clip": self._clips.table["clip"].to_numpy(object)[rows],
-            "recording": ("clip", self._clips.table["recording"].to_numpy(object)[rows]),
+            "effect": [effect],
+            "approach": list(self.methods),
+            "k": list(self.shots),
+            "clip": table["clip"].to_numpy(object)[self.rows],
+            "recording": ("clip", table["recording"].to_numpy(object)[self.rows]),
         }
-        shape = {0: ("effect", "clip"), 2: ("effect", "approach", "k", "clip")}
-        stacked = {name: np.stack([one[name] for one in measured], axis=-1)[None] for name in measured[0]}
-        return xr.Dataset({name: (shape[v.ndim - 2], v) for name, v in stacked.items()}, coordinates)
+        dims = {0: ("effect", "clip"), 2: ("effect", "approach", "k", "clip")}
+        stacked = {name: np.stack([one[name] for one in of_clips], axis=-1)[None] for name in of_clips[0]}
+        return xr.Dataset({name: (dims[v.ndim - 2], v) for name, v in stacked.items()}, coordinates)
 
-    def _of_clip(
-        self, row: int, methods: Sequence[str], shots: Sequence[int], tick: Callable[[], None]
-    ) -> dict[str, NDArray[np.float32]]:
-        dry, wet = self._pair(row)
-        target = render(self._clips[row], self._effect)
-        tick()
-        found = {}
+    def _of_clip(self, effect: str, row: int, tick: Callable[[int], object]) -> dict[str, NDArray[np.float32]]:
+        """Return what was measured on one held-out clip: single numbers, and `[approach k]`."""
+        dry, wet = self._pair(effect, row)
+        score = partial(self._measured, effect, row, wet, render(self.clips[row], effect))
+        tick(1)
+        found: dict[str, NDArray[np.float32]] = {}
         for name, latents in (("nothing", dry), ("real", wet)):
-            measured = self._measured(latents, wet, row, target)
-            found |= {f"{key}_{name}": np.float32(value) for key, value in measured.items()}
-        cells: dict[str, list[float]] = {key: [] for key in measured}
-        for method in methods:
-            for k in shots:
-                pairs = [self._pair(other) for other in learning_rows(self._clips, row, k, self._seed)]
-                learned = learn_effect(*(np.stack(side) for side in zip(*pairs, strict=True)), method, self._ridge)
-                for key, value in self._measured(learned.apply(dry), wet, row, target).items():
-                    cells[key].append(value)
-                tick()
-        shape = len(methods), len(shots)
-        return found | {key: np.array(values, np.float32).reshape(shape) for key, values in cells.items()}
+            found |= {f"{key}_{name}": np.array(value, np.float32) for key, value in score(latents).items()}
+        cells = []
+        for method in self.methods:
+            for k in self.shots:
+                cells.append(score(self._learned(effect, row, method, k).apply(dry)))
+                tick(1)
+        shape = len(self.methods), len(self.shots)
+        return found | {key: np.array([one[key] for one in cells], np.float32).reshape(shape) for key in cells[0]}
 
-    def _read_pair(self, row: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        both = self._latents.isel(clip=row)
-        return tuple(both.sel(effect=effect).values for effect in ("CLN", self._effect))
+    def _learned(self, effect: str, row: int, method: str, k: int) -> EffectMap:
+        pairs = [self._pair(effect, other) for other in learning_rows(self.clips, row, k, self.seed)]
+        dry, wet = (np.stack(side) for side in zip(*pairs, strict=True))
+        return learn_effect(dry, wet, method, self.ridge)
 
-    def _measured(self, latents: NDArray, wet: NDArray, row: int, target: Clip) -> dict[str, float]:
+    @cached_property
+    def _pair(self) -> Callable[[str, int], tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """A function that reads the dry and wet latents `[dim frame]` of a clip; the last pairs stay in memory."""
+
+        @lru_cache(maxsize=4 * max(SHOTS))
+        def read(effect: str, row: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            both = self.latents.isel(clip=row)
+            return both.sel(effect="CLN").values, both.sel(effect=effect).values
+
+        return read
+
+    @cached_property
+    def _probes(self) -> xr.Dataset:
+        """Probes that name ten effects by time averages."""
+        return train_probes(self.means, bar=partial(tqdm, disable=True))["probe"]
+
+    @cached_property
+    def _decodes(self) -> bool:
+        return isinstance(self.encoder, Decoder) and not getattr(self.encoder, "decodes_slowly", False)
+
+    def _measured(self, effect: str, row: int, wet: NDArray, target: Clip, latents: Any) -> dict[str, float]:
         average = latents.mean(axis=-1)
-        recording = self._clips.table["recording"].iat[row]
+        recording = self.clips.table["recording"].iat[row]
         found = {
             "missed": np.square(latents - wet).sum(dtype=np.float64),
             "missed_mean": np.square(average - wet.mean(axis=-1)).sum(dtype=np.float64),
-            "named": named_by(self._probes, average[None], [recording])[0] == self._effect,
+            "named": named_by(self._probes, average[None], [recording])[0] == effect,
         }
         if self._decodes:
             silent = partial(tqdm, disable=True)
-            sound = reconstruction(self._encoder, latents, target.shape[-1], bar=silent, cache=False)
+            sound = reconstruction(self.encoder, latents, target.shape[-1], bar=silent, cache=False)
             found |= {"stft": stft_distance(sound, target), "logmel": logmel_distance_db(sound, target)}
         return found
 
@@ -285,13 +289,12 @@ def score_table(scores: xr.Dataset, measure: str) -> pd.DataFrame:
     if name not in scores:
         held = [known for known, (stored, _) in MEASURES.items() if stored in scores]
         raise ValueError(f"these scores hold no measure {measure!r}, only {', '.join(held)}")
-    recordings = scores["recording"].values
     moved = scores[name].transpose("effect", "approach", "k", "clip").stack(row=("effect", "approach", "k"))
     found = {tuple(key): _score(scores, name, key[0], moved.sel(row=key).values) for key in moved["row"].values}
     for effect in scores["effect"].values:
         found[effect, "real", 0] = _score(scores, name, effect, scores[f"{name}_real"].sel(effect=effect).values)
-    index = pd.MultiIndex.from_tuples(found, names=["effect", "approach", "k"])
-    return pd.DataFrame(found.values(), index, ["score", "low", "high"]).assign(n=len(recordings))
+    table = interval_table(found, ["effect", "approach", "k"], ["score", "low", "high"])
+    return table.assign(n=scores.sizes["clip"])
 
 
 def method_scores(scores: xr.Dataset, measure: str, approach: str, k: int) -> dict[str, pd.DataFrame]:
@@ -314,5 +317,4 @@ def _score(scores: xr.Dataset, name: str, effect: str, values: NDArray[np.floati
     recordings = scores["recording"].values
     if name == "named":
         return accuracy_interval(values, recordings)
-    left, high, low = ratio_interval(values, scores[f"{name}_nothing"].sel(effect=effect).values, recordings)
-    return 1 - left, 1 - low, 1 - high
+    return removed_interval(values, scores[f"{name}_nothing"].sel(effect=effect).values, recordings)

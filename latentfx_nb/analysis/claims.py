@@ -1,15 +1,15 @@
 """What the paper says of its encoders, tested on one: each claim with its number and whether it holds.
 
-A claim about a difference holds where the whole 95 % interval of that difference, over recordings, is on its side. An
-interval that includes zero does not hold: it refutes nothing either. The models, clips and splits are others than the
-paper's, so directions can be compared, sizes cannot.
+A claim about a difference holds if the whole 95 % interval of that difference, over recordings, is on its side. With an
+interval that includes zero it does not hold, and is not refuted either. Models, clips and splits differ from the
+paper's: compare directions, not sizes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from latentfx_nb.analysis.geometry import straightness
-from latentfx_nb.analysis.intervals import accuracy_interval
+from latentfx_nb.analysis.intervals import Estimate, accuracy_interval, estimate
 from latentfx_nb.analysis.masking import masking_losses
-from latentfx_nb.analysis.neighbours import neighbours
+from latentfx_nb.analysis.neighbours import chance, neighbours, shared
 from latentfx_nb.analysis.probes import overall_accuracy, probe_hits
 from latentfx_nb.paper import EFFECT_SETTINGS, KNOB_RANGES
 
 STRAIGHT = 0.95
-"""Straightness from which a path counts as straight. Ours: an arc of this chord over its length turns by 63 degrees."""
+"""Straightness from which a path counts as straight. Ours: a circular arc of this straightness turns by 63 degrees."""
 
 DECISIVE_POINTS = 10.0
 """Percentage points that masking a decisive dim costs. Ours, as the worst loss is missing from the text of section
@@ -49,7 +49,7 @@ COMPARED = {
     "same_effect_mean": ("neighbours share it, time-averaged", "section 3.1, Figure 4"),
     "hit_mean": ("the probe names it, time-averaged", "section 3.2, Table 3"),
 }
-"""Row measures by which two encoders are compared, how they read, and where the paper compares them."""
+"""Row measures by which two encoders are compared: their words, and where the paper compares them."""
 
 
 class Claim(NamedTuple):
@@ -68,7 +68,7 @@ def paper_claims(
 
     `latents (clip, effect, dim, frame)` and their `means (clip, effect, dim)` carry the coordinates instrument and
     recording; `paths` maps DIS, RVB, HPF and LPF to time averages `(clip, value, dim)` along their knob. `rows` are
-    `row_measures(latents, means)`, if they are there already; else flattened latents take their time.
+    `row_measures(latents, means)`, if they are there already; computing them takes a minute.
 
     Raises ValueError if an effect of Table 1 or a path of Table 2 is missing, and as `probe_hits` does.
     """
@@ -183,29 +183,26 @@ def row_measures(latents: xr.DataArray, means: xr.DataArray) -> xr.Dataset:
     measures = {}
     for kind, x in (("mean", means), ("flat", latents)):
         wide = np.asarray(x.values, np.float32).reshape(x.sizes["clip"] * x.sizes["effect"], -1)
-        for name, values in _measured(wide, *_labels(means)).items():
+        for name, values in _of_renders(wide, means).items():
             measures[f"{name}_{kind}"] = ("clip", "effect"), values.reshape(means.shape[:2])
     return xr.Dataset(measures, {name: means[name] for name in ("clip", "effect", "instrument", "recording")})
 
 
-def _labels(means: xr.DataArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Return effect, clip number, instrument and recording of each render, `[row]`."""
-    clips, effects = means.sizes["clip"], means.sizes["effect"]
-    of_clips = (np.arange(clips), means["instrument"].values, means["recording"].values)
-    return np.tile(means["effect"].values, clips), *(np.repeat(labels, effects) for labels in of_clips)
-
-
-def _measured(x: NDArray, effects: NDArray, clips: NDArray, instruments: NDArray, recordings: NDArray) -> dict:
+def _of_renders(x: NDArray[np.float32], means: xr.DataArray) -> dict[str, NDArray[Any]]:
+    """Return the row measures `[row]` of features `x [row feature]`, labelled as `means (clip, effect, dim)` are."""
+    clips, per_clip = means.sizes["clip"], means.sizes["effect"]
+    effects = np.tile(means["effect"].values, clips)
+    instruments, recordings = (np.repeat(means[name].values, per_clip) for name in ("instrument", "recording"))
     near = neighbours(x)
-    measured = {
+    found = {
         "hit": probe_hits(x, effects, recordings),
-        "same_effect": (effects[near] == effects[:, None]).mean(axis=1),
-        "same_clip": (clips[near] == clips[:, None]).mean(axis=1),
+        "same_effect": shared(near, effects).mean(axis=1),
+        "same_clip": shared(near, np.repeat(np.arange(clips), per_clip)).mean(axis=1),
     }
-    heard = [len(np.unique(recordings[instruments == name])) for name in np.unique(instruments)]
-    if len(heard) > 1 and min(heard) > 2:
-        measured["instrument"] = probe_hits(x, instruments, recordings)
-    return measured
+    recordings_of = [len(np.unique(recordings[instruments == name])) for name in np.unique(instruments)]
+    if len(recordings_of) > 1 and min(recordings_of) > 2:
+        found["instrument"] = probe_hits(x, instruments, recordings)
+    return found
 
 
 def _interval(x: xr.DataArray, other: xr.DataArray | None = None) -> tuple[float, float, float]:
@@ -244,9 +241,8 @@ def _flattened_by_performance(rows: xr.Dataset) -> Claim:
 
 
 def _chance(rows: xr.Dataset, dim: str) -> float:
-    """Return the share of the other renders that agree along `dim`, which every value of it shares alike."""
-    renders = rows.sizes["clip"] * rows.sizes["effect"]
-    return (renders / rows.sizes[dim] - 1) / (renders - 1)
+    """Return the share of the other renders that agree along `dim`."""
+    return chance(np.arange(rows.sizes["clip"] * rows.sizes["effect"]) % rows.sizes[dim])
 
 
 def _averaging_brings_out_the_effect(rows: xr.Dataset) -> Claim:
@@ -268,10 +264,9 @@ def _linear_paths_are_curved(straight: Mapping[str, xr.DataArray]) -> Claim:
     claim = "Knob paths are curved even for linear effects: the straightness of HPF and LPF stays below 1"
     place = "section 3.1, Figures 7-9"
     per_clip = np.mean([straight[effect].values for effect in LINEAR_KNOBS], axis=0)
-    interval = _over_clips(per_clip)
-    if interval is None:
+    mean, low, high, n = _over_clips(per_clip)
+    if n < 2:
         return Claim(claim, place, "needs paths that move, of two clips", None)
-    mean, low, high = interval
     number = f"straightness {mean:.2f} ({low:.2f} to {high:.2f}), straight from {STRAIGHT}; n = {per_clip.size} clips"
     return Claim(claim, place, number, high < STRAIGHT)
 
@@ -281,19 +276,18 @@ def _distortion_is_straightest(straight: Mapping[str, xr.DataArray]) -> Claim:
     claim, place = "Distortion's knob paths are the straightest", "section 3.1, Figure 9"
     own = straight["DIS"].values
     gaps = {effect: _over_clips(own - straight[effect].values) for effect in sorted(straight) if effect != "DIS"}
-    gaps = {effect: gap for effect, gap in gaps.items() if gap is not None}
+    gaps = {effect: gap for effect, gap in gaps.items() if gap.n > 1}
     if not gaps:
         return Claim(claim, place, "needs paths that move, of two clips", None)
-    rival = min(gaps, key=lambda effect: gaps[effect][1])
-    mean, low, high = gaps[rival]
+    rival = min(gaps, key=lambda effect: gaps[effect].low)
+    mean, low, high, _ = gaps[rival]
     gap = f"{mean:+.2f} ({low:+.2f} to {high:+.2f}) against {rival}, its closest rival"
     return Claim(claim, place, f"straightness {np.nanmean(own):.2f}: {gap}; n = {own.size} clips", low > 0)
 
 
-def _over_clips(values: NDArray[np.floating]) -> tuple[float, float, float] | None:
-    """Return mean and interval over the clips `[clip]` whose paths move, None below two: one clip has no spread."""
-    moved = values[np.isfinite(values)]
-    return accuracy_interval(moved, np.arange(moved.size)) if moved.size > 1 else None
+def _over_clips(values: NDArray[np.floating]) -> Estimate:
+    """Return mean and interval over the clips `[clip]` whose paths move; one clip has no spread."""
+    return estimate(values, np.arange(len(values)))
 
 
 def _no_dim_is_decisive(lost: xr.DataArray) -> Claim:

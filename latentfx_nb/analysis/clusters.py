@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from latentfx_nb.analysis.neighbours import purity_table
 from latentfx_nb.analysis.pca import fit_pca
+from latentfx_nb.analysis.samples import Array
 from latentfx_nb.analysis.umap import UMAP_NEIGHBOURS, fit_umap
 
 VIEWS = {
@@ -55,20 +56,20 @@ def project(latents: xr.DataArray, means: xr.DataArray, umap_dimensions: Sequenc
     purity = {}
     for kind, x, features in (("mean", means, None), ("flat", latents, FLATTENED)):
         pca = fit_pca(x, features=features)
-        dataset[f"pca_{kind}"] = _unnamed(pca.points, "component_3d")
+        dataset[f"pca_{kind}"] = _unnamed(pca.points, 3)
         dataset[f"explained_{kind}"] = "component_3d", np.asarray(pca.explained)
         for n in umap_dimensions:
             points = fit_umap(x, n, n_neighbors=umap_neighbours(means), features=features).points
-            dataset[f"umap_{kind}_{n}d"] = _unnamed(points, f"component_{n}d")
+            dataset[f"umap_{kind}_{n}d"] = _unnamed(points, n)
         purity[kind] = purity_table(x, features=features)
     dataset["purity"] = ("label", "kind"), np.stack([table["purity"] for table in purity.values()], axis=1)
     dataset["chance"] = "label", purity["mean"]["chance"].to_numpy()
     return dataset.assign_coords(label=list(purity["mean"].index), kind=list(purity))
 
 
-def _unnamed(points: xr.DataArray, dim: str) -> xr.DataArray:
-    """Return bare points: the dimension's name says how many components there are, not which method they are of."""
-    return xr.DataArray(points.values.astype(np.float32), dims=(*points.dims[:-1], dim))
+def _unnamed(points: Array, n: int) -> xr.DataArray:
+    """Return bare points `(clip, effect, component_<n>d)`; the method's name is left to `points_of`."""
+    return xr.DataArray(np.asarray(points, np.float32), dims=("clip", "effect", f"component_{n}d"))
 
 
 def points_of(dataset: xr.Dataset, n: int) -> ClusterPoints:

@@ -1,7 +1,7 @@
-"""Which latent space is best behaved under effects? Paths, displacements and neighbourhoods as numbers with intervals.
+"""Encoders side by side: every measure of `measures` on knob paths and on encoders, as tables with intervals.
 
-All of them are free of the latents' own units, so encoders can be held side by side. Intervals are percentile
-bootstraps over recordings (`probes.accuracy_interval`).
+Measures do not depend on the latents' own units, so encoders can be compared. Intervals are percentile bootstraps over
+recordings (`intervals`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis.intervals import Estimate, accuracy_interval, estimate
+from latentfx_nb.analysis.intervals import Estimate, accuracy_interval, estimate, interval_table
 from latentfx_nb.analysis.measures import ALGEBRA_PAIRS as ALGEBRA_PAIRS
 from latentfx_nb.analysis.measures import MEASURES, Measure, measures_of
-from latentfx_nb.analysis.neighbours import neighbours
+from latentfx_nb.analysis.neighbours import chance, neighbours, shared
 
 PATH_MEASURES = {name: one.title.removeprefix("knob paths: ") for name, one in measures_of("paths").items()}
 """The built-in measures of knob paths and their titles."""
@@ -45,7 +45,7 @@ def path_table(paths: Mapping[str, xr.DataArray]) -> pd.DataFrame:
     for knob, path in paths.items():
         for name, values in path_measures(path).data_vars.items():
             found[knob, name] = estimate(values.values, path["recording"].values)
-    return pd.DataFrame(list(found.values()), pd.MultiIndex.from_tuples(found, names=["knob", "measure"]))
+    return interval_table(found, ["knob", "measure"])
 
 
 def displacements(means: xr.DataArray) -> xr.DataArray:
@@ -55,7 +55,7 @@ def displacements(means: xr.DataArray) -> xr.DataArray:
 
 
 def purity_by_window(latents: xr.DataArray, bar: Callable[..., Any] = tqdm) -> pd.DataFrame:
-    """Return how pure neighbourhoods are, by the window over which latents are averaged: one frame to the whole clip.
+    """Return how pure neighbourhoods are for each window that latents are averaged over: one frame to the whole clip.
 
     `latents (clip, effect, dim, frame)`, with the coordinate `time_s`, are averaged in windows of 1, 2, 4, ... frames
     and then flattened, so that the first row is "-F" and the last "-T" (section 3.1, Figures 4 and 5). The rows are
@@ -74,13 +74,10 @@ def purity_by_window(latents: xr.DataArray, bar: Callable[..., Any] = tqdm) -> p
             parts = -(-frames >> step) if step else frames
             near = neighbours(latents if not step else _averaged(latents, parts), features=("dim", "frame"))
             for label, code in codes.items():
-                shared = (code[near] == code[:, None]).mean(axis=1)
-                counts = np.bincount(code)
-                chance = float((counts * (counts - 1)).sum() / (len(code) * (len(code) - 1)))
-                found[label, length_s / parts] = (*accuracy_interval(shared, recordings), chance)
+                purity = accuracy_interval(shared(near, code).mean(axis=1), recordings)
+                found[label, length_s / parts] = *purity, chance(code)
             progress.update()
-    index = pd.MultiIndex.from_tuples(found, names=["label", "window_s"])
-    return pd.DataFrame(found.values(), index, ["purity", "low", "high", "chance"]).sort_index()
+    return interval_table(found, ["label", "window_s"], ["purity", "low", "high", "chance"]).sort_index()
 
 
 def _codes(latents: xr.DataArray, label: str) -> NDArray[np.intp]:
@@ -92,7 +89,7 @@ def _codes(latents: xr.DataArray, label: str) -> NDArray[np.intp]:
 
 
 def _averaged(latents: xr.DataArray, parts: int) -> xr.DataArray:
-    """Return latents averaged in `parts` windows of frames, alike in length as far as whole frames allow."""
+    """Return latents averaged in `parts` windows of frames, as equal in length as whole frames allow."""
     starts = np.linspace(0, latents.sizes["frame"], parts + 1).round().astype(int)
     lengths = np.diff(starts).astype(np.float32)
     clips = [np.add.reduceat(one.values, starts[:-1], axis=-1) / lengths for one in latents]
@@ -130,7 +127,7 @@ def _over_knobs(one: Measure, paths: Mapping[str, xr.DataArray]) -> Estimate:
 def mean_ranks(measures: Mapping[str, pd.DataFrame]) -> pd.Series:
     """Return each encoder's rank, 1 the best behaved, averaged over the measures that all encoders have.
 
-    `measures` are frames of `encoder_measures`, by encoder. Ranks say nothing of how far apart two are: look at the
+    `measures` are frames of `encoder_measures`, by encoder. Ranks do not say how far apart two are: look at the
     intervals.
     """
     values = pd.DataFrame({name: frame["value"] for name, frame in measures.items()}).dropna()

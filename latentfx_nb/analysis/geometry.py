@@ -7,27 +7,29 @@ plain ones by the order that each function states.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import uniform_filter1d
 
-Array = xr.DataArray | NDArray[np.floating]
+Array = TypeVar("Array", xr.DataArray, NDArray[np.floating])
+"""Labelled arrays give labelled ones, plain arrays plain ones."""
 
 SHRINKAGE = 1e-3
-"""Of the mean variance, added to each: a direction fitted on a few paths in many dims would not be determined."""
+"""Share of the mean variance that is added to each: few paths in many dims would leave a direction undetermined."""
 
 
 def straightness(x: Array) -> Array:
     """Return chord over arc length of each path over the dims `(value, dim)`: 1 is a straight line, 0 a closed loop.
 
-    Takes `(..., value, dim)`, or a plain array whose last two axes are these; gives `(...)`. A path that never moves
+    Takes `(..., value, dim)`, or a plain array with these as its last two axes; gives `(...)`. A path that never moves
     has no direction and is NaN. Section 3.1: distortion's paths "tend to appear comparatively unidirectional".
 
     Raises ValueError if a path has fewer than three points, which are straight whatever they are.
     """
-    return _measured(_straightness, x, ["value", "dim"])
+    return _on_axes(_straightness, x, ["value", "dim"])
 
 
 def _straightness(path: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -47,7 +49,7 @@ def total_curvature(x: Array) -> Array:
 
     Raises ValueError if a path has fewer than three points, which cannot turn.
     """
-    return _measured(_total_curvature, x, ["value", "dim"])
+    return _on_axes(_total_curvature, x, ["value", "dim"])
 
 
 def _total_curvature(path: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -71,11 +73,11 @@ def _turns(steps: NDArray[np.float64]) -> float:
 def participation_ratio(displacements: Array, along: str = "value") -> Array:
     """Return in how many dimensions displacements over `(along, dim)` spread: 1 for one direction, n for n alike.
 
-    Takes `(..., along, dim)`, or a plain array whose last two axes are these; gives `(...)`. With the eigenvalues l of
-    the second moments about zero, not about the mean, it is (sum l)^2 / sum l^2. Of a path, pass its steps,
-    `path.diff("value")`; of an effect, wet minus dry `along="clip"`. Displacements that are all zero are NaN.
+    Takes `(..., along, dim)`, or a plain array with these as its last two axes; gives `(...)`. With the eigenvalues l
+    of the second moments about zero, not about the mean, it is (sum l)^2 / sum l^2. For a path, pass its steps,
+    `path.diff("value")`; for an effect, wet minus dry `along="clip"`. It is NaN if nothing moves.
     """
-    return _measured(_participation_ratio, displacements, [along, "dim"])
+    return _on_axes(_participation_ratio, displacements, [along, "dim"])
 
 
 def _participation_ratio(moved: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -90,9 +92,9 @@ def _participation_ratio(moved: NDArray[np.float64]) -> NDArray[np.float64]:
 def direction_agreement(displacements: Array, recordings: ArrayLike | None = None) -> Array:
     """Return the mean cosine between each clip's displacement and those of other recordings' clips: 1 if all agree.
 
-    Takes `(clip, ..., dim)`, or a plain array whose first and last axes are these; gives `(clip, ...)`. Random
+    Takes `(clip, ..., dim)`, or a plain array with these as its first and last axes; gives `(clip, ...)`. Random
     directions agree by 0. `recordings` has one label a clip: by default the coordinate of that name, else each clip is
-    a recording. A clip that is not displaced is NaN and counts for no other.
+    a recording. A clip that is not displaced is NaN and is not compared with the others.
 
     Raises ValueError if there are fewer than two recordings, or not one label a clip.
     """
@@ -117,10 +119,10 @@ def direction_agreement(displacements: Array, recordings: ArrayLike | None = Non
 def knob_correlation(paths: Array, recordings: ArrayLike | None = None) -> Array:
     """Return how well one direction, the same for all clips, tells where the knob stands on each clip's path.
 
-    Takes `(clip, value, dim)`, gives `(clip)`: the canonical correlation of latents with the knob's position, of which
-    the direction is fitted on the paths of all other recordings, each about its own mean, and the correlation taken on
-    this one: 1 if one direction serves all. The position is the number of the value, so equal steps of the knob, or
-    equal ratios. Each variance is raised by a thousandth of their mean (canonical ridge: Vinod 1976). A path that does
+    Takes `(clip, value, dim)`, gives `(clip)`: the canonical correlation of latents with the knob's position. The
+    direction is fitted on the paths of all other recordings, each about its own mean, and the correlation is taken on
+    this one: 1 if one direction serves all. The position is the number of the value: equal steps of the knob, or equal
+    ratios. Each variance is raised by a thousandth of their mean (canonical ridge: Vinod 1976). A path that does
     not move along the direction is NaN. `recordings` and errors are those of `direction_agreement`.
     """
     groups = _groups(paths, recordings)
@@ -128,18 +130,18 @@ def knob_correlation(paths: Array, recordings: ArrayLike | None = None) -> Array
     def correlation(paths: NDArray[np.float64]) -> NDArray[np.float64]:
         moved = paths - paths.mean(axis=1, keepdims=True)
         position = np.linspace(-1, 1, moved.shape[1])
-        moments, told = np.swapaxes(moved, 1, 2) @ moved, np.swapaxes(moved, 1, 2) @ position
+        moments, products = np.swapaxes(moved, 1, 2) @ moved, np.swapaxes(moved, 1, 2) @ position
         found = np.full(len(moved), np.nan)
         for group in np.unique(groups):
             others = groups != group
             summed = moments[others].sum(axis=0)
             ridge = SHRINKAGE * np.trace(summed) / len(summed)
             if ridge > 0:
-                direction = np.linalg.solve(summed + ridge * np.eye(len(summed)), told[others].sum(axis=0))
+                direction = np.linalg.solve(summed + ridge * np.eye(len(summed)), products[others].sum(axis=0))
                 found[~others] = _correlations(moved[~others] @ direction, position)
         return found
 
-    return _measured(correlation, paths, ["clip", "value", "dim"], ["clip"])
+    return _on_axes(correlation, paths, ["clip", "value", "dim"], ["clip"])
 
 
 def _correlations(series: NDArray[np.float64], position: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -154,9 +156,9 @@ def _correlations(series: NDArray[np.float64], position: NDArray[np.float64]) ->
 def smooth(trajectory: xr.DataArray, window_s: float) -> xr.DataArray:
     """Return a trajectory `(..., frame)`, with the coordinate `time_s`, averaged over a window centred on each frame.
 
-    At both ends the window holds what there is. The window is at least one frame, which changes nothing.
+    At both ends the window is cut off. It is at least one frame, which changes nothing.
 
-    Raises ValueError for a window that is not longer than nothing.
+    Raises ValueError for a window that is not longer than 0 s.
     """
     if not window_s > 0:
         raise ValueError(f"a window of {window_s:g} s holds nothing: pass one above 0; one frame is no smoothing")
@@ -173,40 +175,40 @@ def smooth(trajectory: xr.DataArray, window_s: float) -> xr.DataArray:
 def speed(trajectory: xr.DataArray) -> xr.DataArray:
     """Return how far a trajectory `(..., dim, frame)` goes in a second, on average: latent units a second.
 
-    Of a single frame it is NaN. Finer frames see more of a jitter: compare trajectories smoothed by the same window.
+    For a single frame it is NaN. Finer frames follow more of a jitter: compare trajectories smoothed by one window.
     """
     _check_labels(trajectory, "dim", "frame", "time_s")
     times = trajectory["time_s"].values
     if len(times) < 2:
         return trajectory.isel(dim=0, frame=0, drop=True) * np.nan
     steps = trajectory.astype(np.float64).diff("frame")
-    return np.sqrt(np.square(steps).sum("dim")).sum("frame") / float(times[-1] - times[0])
+    return ((steps**2).sum("dim") ** 0.5).sum("frame") / float(times[-1] - times[0])
 
 
 def extent(trajectory: xr.DataArray) -> xr.DataArray:
-    """Return how far from its middle a trajectory `(..., dim, frame)` strays: the rms distance, in latent units."""
+    """Return how far a trajectory `(..., dim, frame)` strays from its mean: the rms distance, in latent units."""
     _check_labels(trajectory, "dim", "frame")
     apart = trajectory.astype(np.float64) - trajectory.astype(np.float64).mean("frame")
-    return np.sqrt(np.square(apart).sum("dim").mean("frame"))
+    return (apart**2).sum("dim").mean("frame") ** 0.5
 
 
-def _measured(
+def _on_axes(
     function: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    x: Array,
+    x: Any,
     inner: Sequence[str],
     outer: Sequence[str] = (),
-) -> Array:
-    """Return `function` of `x`, whose dims `inner` come last and in this order; of a plain array they are the axes."""
+) -> Any:
+    """Return `function` of `x` with the dims `inner` last and in this order: the last axes of a plain array."""
     if not isinstance(x, xr.DataArray):
-        x = np.asarray(x, np.float64)
-        if x.ndim < len(inner):
-            raise ValueError(f"an array over ({', '.join(inner)}) is needed, not of shape {x.shape}")
-        return function(x)
+        plain = np.asarray(x, np.float64)
+        if plain.ndim < len(inner):
+            raise ValueError(f"an array over ({', '.join(inner)}) is needed, not of shape {plain.shape}")
+        return function(plain)
     _check_labels(x, *inner)
     return xr.apply_ufunc(function, x.astype(np.float64), input_core_dims=[inner], output_core_dims=[outer])
 
 
-def _check_labels(x: Array, *names: str) -> None:
+def _check_labels(x: Any, *names: str) -> None:
     """Raise TypeError unless `x` is labelled, ValueError if it lacks one of these dims or the coordinate time_s."""
     if not isinstance(x, xr.DataArray):
         raise TypeError(f"a labelled array with {', '.join(names)} is needed, as encode_effects gives, not {type(x)}")
@@ -222,19 +224,19 @@ def _check_points(path: NDArray[np.float64], what: str) -> None:
         raise ValueError(f"{what} needs at least 3 points (value, dim) on a path, not shape {path.shape}")
 
 
-def _groups(x: Array, recordings: ArrayLike | None) -> NDArray[np.intp]:
+def _groups(x: Any, recordings: ArrayLike | None) -> NDArray[np.intp]:
     """Return a number for each clip, equal within a recording."""
-    labelled = isinstance(x, xr.DataArray)
-    if labelled:
+    if isinstance(x, xr.DataArray):
         _check_labels(x, "clip", "dim")
+        clips, own = x.sizes["clip"], x.coords.get("recording")
     elif np.ndim(x) < 2:
         raise ValueError(f"an array over (clip, ..., dim) is needed, not of shape {np.shape(x)}")
-    clips = x.sizes["clip"] if labelled else len(x)
+    else:
+        clips, own = len(x), None
     if recordings is None:
-        recordings = x["recording"].values if labelled and "recording" in x.coords else np.arange(clips)
-    recordings = np.asarray(recordings)
-    if recordings.shape != (clips,):
-        raise ValueError(f"{clips} clips need one recording each, not {recordings.shape}")
+        recordings = np.arange(clips) if own is None else own.values
+    if np.shape(recordings) != (clips,):
+        raise ValueError(f"{clips} clips need one recording each, not {np.shape(recordings)}")
     groups = np.unique(recordings, return_inverse=True)[1]
     if not groups.any():
         raise ValueError("directions are compared between recordings, and all these clips are of one: pass two or more")

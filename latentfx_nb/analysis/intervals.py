@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 DRAWS = 2000
@@ -36,6 +38,13 @@ def estimate(values: ArrayLike, recordings: ArrayLike) -> Estimate:
     if not known.any():
         return UNKNOWN
     return Estimate(*accuracy_interval(values[known], recordings[known]), int(known.sum()))
+
+
+def interval_table(
+    found: Mapping[tuple[Any, ...], Sequence[Any]], names: Sequence[str], columns: Sequence[str] = Estimate._fields
+) -> pd.DataFrame:
+    """Return a frame with a row for each entry of `found`, whose keys become the index levels `names`."""
+    return pd.DataFrame(list(found.values()), pd.MultiIndex.from_tuples(found, names=names), columns)
 
 
 def accuracy_interval(

@@ -1,7 +1,7 @@
-"""Dimension masking: what a probe that tells one effect from clean clips loses without some of the dims (section 3.3).
+"""Dimension masking: what a probe of one effect against clean clips loses without some of the dims (section 3.3).
 
-For each effect, clean and wet time averages are told apart by a linear layer that does not see some of the latent dims.
-All masks of a split are trained on the same batches from the same first weights, so only what is hidden differs.
+For each effect, a linear layer that does not see some of the latent dims tells clean and wet time averages apart. All
+masks of a split are trained on the same batches from the same first weights, so that only the hidden dims differ.
 """
 
 from __future__ import annotations
@@ -17,8 +17,15 @@ from tqdm.auto import tqdm
 
 from latentfx_nb.analysis.fast.rows import Rows
 from latentfx_nb.analysis.fast.task import Task, Trained
-from latentfx_nb.analysis.intervals import accuracy_interval
-from latentfx_nb.analysis.training import ProbeConfig, Split, check_finite, moments, recording_splits, train_tasks
+from latentfx_nb.analysis.intervals import estimate
+from latentfx_nb.analysis.training import (
+    ProbeConfig,
+    Split,
+    check_finite,
+    means_and_scales,
+    recording_splits,
+    train_tasks,
+)
 
 MASKING = ProbeConfig(max_epochs=100, patience=None)
 """The protocol of section 3.3: 100 epochs, of which the best by validation accuracy is kept."""
@@ -32,7 +39,7 @@ def mask_probes(
     device: str = "auto",
     bar: Callable[..., Any] = tqdm,
 ) -> xr.Dataset:
-    """Return how well each effect is told from clean clips with some dims hidden from the probe (section 3.3).
+    """Return how well probes tell each effect from clean clips with some dims hidden from them (section 3.3).
 
     `means` are time averages `(clip, effect, dim)` with the coordinate `recording` and the effect CLN. `hidden [mask
     dim]` says which dims each mask hides; by default one dim each. The result holds `right (effect, mask, clip)`, the
@@ -64,9 +71,9 @@ def pair_masks(n_dims: int) -> NDArray[np.bool_]:
 def points_lost(study: xr.Dataset, against: Literal["best", "unmasked"] = "best") -> xr.DataArray:
     """Return the percentage points that each mask of `mask_probes` costs, `(effect, mask, clip)`, without the first.
 
-    They are lost against the best model of that effect, as the paper counts them, which makes nearly every mask cost
-    something, as the best of many is lucky; or against the model that sees all dims, which may be the worse one. One
-    clip decides 100 / clips points; the mean over clips can be given an interval by `accuracy_interval`.
+    They are lost against the best model of that effect, as the paper counts them, or against the model that sees all
+    dims, which may be worse. Against the best, nearly every mask costs something, as the best of many is partly lucky.
+    One clip decides 100 / clips points; `loss_interval` gives the mean over clips an interval.
     """
     right = study["right"]
     reference = right.isel(mask=0)
@@ -97,10 +104,10 @@ def masking_losses(
 def loss_table(lost: xr.DataArray) -> dict[str, pd.DataFrame]:
     """Return for each effect what a mask costs on average and what the worst one does, of `lost (effect, mask, clip)`.
 
-    The frames have a row an effect and the columns points, low and high (the 95 % interval over recordings); that of
-    the worst mask says in the column text which one it is. The worst of many is so by luck, too.
+    The frames have a row an effect and the columns points, low and high (the 95 % interval over recordings). The column
+    text names the worst mask. The worst of many masks is partly the worst by chance.
     """
-    masks = lost.dims[1]
+    masks = str(lost.dims[1])
     worst = lost.mean("clip").argmax(masks)
     names = [f"without {lost[masks].values[number]}" for number in worst.values]
     return {
@@ -111,8 +118,7 @@ def loss_table(lost: xr.DataArray) -> dict[str, pd.DataFrame]:
 
 def loss_interval(lost: xr.DataArray) -> pd.DataFrame:
     """Return the mean over clips of `lost (effect, clip)`, a row an effect, with the 95 % interval over recordings."""
-    tested = lost.isel(clip=np.isfinite(lost.isel(effect=0).values))
-    rows = {str(one["effect"].values): accuracy_interval(one.values, one["recording"].values) for one in tested}
+    rows = {str(one["effect"].values): estimate(one.values, one["recording"].values)[:3] for one in lost}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["points", "low", "high"])
 
 
@@ -124,9 +130,9 @@ def greedy_masking(
     device: str = "auto",
     bar: Callable[..., Any] = tqdm,
 ) -> xr.Dataset:
-    """Return how well each effect is told from clean clips as its `k` most telling dims are hidden one after another.
+    """Return how well probes tell each effect from clean clips as its `k` most telling dims are hidden one by one.
 
-    Each probe hides next the dim without which its loss on validation recordings grows most; the paper did not do this.
+    The next dim to hide is the one without which the loss on validation recordings grows most (ours, not the paper's).
     The result holds `right (order, effect, hidden, clip)` for the orders "greedy" and "random" and 0 to `k` hidden
     dims, on recordings that had no part in the choice, and `chosen (effect, dim)`, the share of the probes of all seeds
     and folds that have hidden a dim by the end: dims that all of them hide carry the effect.
@@ -138,7 +144,7 @@ def greedy_masking(
         raise ValueError(f"k={k} of {pairs.n_dims} dims cannot be hidden: pass 1 to {pairs.n_dims - 1}")
     n_cells, n_dims = len(pairs.cells), pairs.n_dims
     gone = np.zeros((n_cells, n_dims), bool)
-    named = [[one.predicted[0]] for one in pairs.train(gone[:, None], device, bar, "Hiding no dim")]
+    named = [[one.predicted[0]] for one in pairs.train(list(gone[:, None]), device, bar, "Hiding no dim")]
     for step in range(1, k + 1):
         tries = [np.flatnonzero(~line) for line in gone]
         masks = [line | (np.arange(n_dims) == dims[:, None]) for line, dims in zip(gone, tries, strict=True)]
@@ -196,8 +202,8 @@ class _Pairs:
         ]
         self.cells = [_Cell(e, n, split) for e in range(1, len(self.effects) + 1) for n, split in enumerate(splits)]
         own = [self._pair_rows(cell.effect, cell.split.train) for cell in self.cells]
-        means, scales = moments(self._rows, own, config.standardise)
-        self._moments = {cell[:2]: both for cell, *both in zip(self.cells, means, scales, strict=True)}
+        scaling = zip(*means_and_scales(self._rows, own, config.standardise), strict=True)
+        self._scaling = {cell[:2]: both for cell, both in zip(self.cells, scaling, strict=True)}
 
     def _pair_rows(self, effect: int, clips: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return the rows of clips as they are, and then with an effect."""
@@ -211,9 +217,12 @@ class _Pairs:
         return train_tasks([self._task(*both) for both in zip(self.cells, masks, strict=True)], device, bar, desc)
 
     def _task(self, cell: _Cell, masks: NDArray[np.bool_]) -> Task:
-        rows = [self._pair_rows(cell.effect, clips) for clips in cell.split]
+        train, validation, test = (self._pair_rows(cell.effect, clips) for clips in cell.split)
         labels = (self._effect_of == cell.effect).astype(np.intp)
-        return Task(self._rows, labels, 2, *rows, *self._moments[cell[:2]], self._config, ~masks, cell.number)
+        mean, scale = self._scaling[cell[:2]]
+        return Task(
+            self._rows, labels, 2, train, validation, test, mean, scale, self._config, seen=~masks, seed=cell.number
+        )
 
     def right(self, predicted: Sequence[NDArray[np.intp]], dim: str) -> xr.DataArray:
         """Return the share `(effect, <dim>, clip)` of right answers, of each cell's labels `[mask test-row]`."""

@@ -1,4 +1,4 @@
-"""Sums over samples that need not fit into memory: one pass, exact to the last digits of float64."""
+"""Sums over samples that need not fit into memory: one pass for each, exact to the last digits of float64."""
 
 from __future__ import annotations
 
@@ -12,70 +12,69 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from latentfx_nb.analysis.samples import Array, Blocks, Samples
+from latentfx_nb.analysis.samples import Array, Blocks, Samples, samples_of
 
 DENSE_SIDE = 2048  # float64 eigh of this size takes seconds; its cost grows with the cube
-
-
 OUTER_BLOCKS = 4  # pairwise products hold this many blocks at a time, so the store is read that many times less often
 
 
 def precise(x: Array, features: str | Sequence[Hashable] | None) -> Samples:
     """Return the samples, in float64 where they are narrow enough for that to cost nothing."""
-    rows = Samples(x, features)
-    return rows.in_float64() if rows.n_features <= DENSE_SIDE else rows
+    samples = samples_of(x, features)
+    return samples.in_float64() if samples.n_features <= DENSE_SIDE else samples
 
 
-def check_components(n: int, rows: Samples) -> None:
-    """Raise ValueError if `rows` cannot be projected to `n` components."""
+def check_components(n: int, samples: Samples) -> None:
+    """Raise ValueError if `samples` cannot be projected to `n` components."""
     if n not in (2, 3):
         raise ValueError(f"n={n!r} components cannot be drawn: pass n=2 or n=3")
-    if rows.n_samples < n:
-        raise ValueError(f"{rows.n_samples} samples cannot span n={n} components: pass at least {n} samples")
-    if rows.n_features < n:
-        raise ValueError(f"{rows.n_features} features cannot span n={n} components: pass n=2, or wider latents")
+    if samples.n_samples < n:
+        raise ValueError(f"{samples.n_samples} samples cannot span n={n} components: pass at least {n} samples")
+    if samples.n_features < n:
+        raise ValueError(f"{samples.n_features} features cannot span n={n} components: pass n=2, or wider latents")
 
 
-_limit = threading.RLock()
+_limit = threading.RLock()  # limits that overlap would be lifted in the wrong order
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Keep BLAS to the thread that calls it, wherever threads or small products would only wait for its own."""
-    with _limit, threadpool_limits(1, "blas"):  # limits that overlap would be lifted in the wrong order
+    """Keep BLAS to the calling thread, where threads run side by side or products are too small for its own."""
+    with _limit, threadpool_limits(1, "blas"):
         yield
 
 
-def one_pass(work: Callable[[Blocks], Any], rows: Samples, mean: NDArray[Any] | None = None) -> list[Any]:
+def one_pass(work: Callable[[Blocks], Any], samples: Samples, mean: NDArray[Any] | None = None) -> list[Any]:
     """Return what `work` makes of each share of the samples, less `mean`: they are read once, a thread for each core.
 
     Reading, converting and multiplying run beside each other.
     """
-    shares = rows.shares(mean)
+    shares = samples.shares(mean)
     if len(shares) == 1:
         return [work(shares[0])]
     with one_blas_thread(), ThreadPoolExecutor(len(shares)) as threads:
         return list(threads.map(work, shares))
 
 
-def second_moments(
-    rows: Samples, vectors: NDArray[Any] | None = None
+def mean_and_scatter(
+    samples: Samples, vectors: NDArray[Any] | None = None
 ) -> tuple[NDArray[np.float64], float, NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean `[feature]` and the summed squared distance from it; and what `_scatter_times` does of `vectors`.
+    """Return the mean `[feature]`, the summed squared distance from it, and two products with `vectors`.
 
-    All of it takes one read: what is summed are differences from the mean of a few samples, which also keep the
+    The products are the scatter matrix times `vectors [feature vector]`, and the samples' places along them
+    `[sample vector]`. All of it takes one read. Differences from the mean of a few samples are summed, which keeps the
     precision that data far from the origin would lose. They are corrected once the mean of all is known.
     """
-    _, first = next(rows.blocks(n=1 / 16))
-    check_samples(first, 0, rows.n_samples)
-    near = first.mean(0, dtype=np.float64).astype(rows.dtype)
-    vectors = np.empty((rows.n_features, 0)) if vectors is None else vectors
-    single, places = vectors.astype(rows.dtype), np.empty((rows.n_samples, vectors.shape[1]))
+    _, first = next(samples.blocks(n=1 / 16))
+    check_samples(first, 0, samples.n_samples)
+    near = first.mean(0, dtype=np.float64).astype(samples.dtype)
+    vectors = np.empty((samples.n_features, 0)) if vectors is None else vectors
+    single, places = vectors.astype(samples.dtype), np.empty((samples.n_samples, vectors.shape[1]))
 
     def sums(blocks: Blocks) -> tuple[NDArray[np.float64], float]:
-        total, squares = np.zeros((vectors.shape[1] + 1, rows.n_features)), 0.0
+        total, squares = np.zeros((vectors.shape[1] + 1, samples.n_features)), 0.0
         for position, block in blocks:
-            check_samples(block, position.start, rows.n_samples)
+            check_samples(block, position.start, samples.n_samples)
             apart = block - near
             along = apart @ single
             places[position] = along
@@ -83,17 +82,17 @@ def second_moments(
             squares += float(np.vecdot(apart, apart).sum(dtype=np.float64))
         return total, squares
 
-    totals, squares = zip(*one_pass(sums, rows))
+    totals, squares = zip(*one_pass(sums, samples))
     *image, shift = sum(totals)
-    shift = shift / rows.n_samples
+    shift = shift / samples.n_samples
     offset = shift @ vectors
-    image = np.reshape(image, vectors.shape[::-1]).T - rows.n_samples * np.outer(shift, offset)
+    image = np.reshape(image, vectors.shape[::-1]).T - samples.n_samples * np.outer(shift, offset)
     mean = near + shift
-    scatter = sum(squares) - rows.n_samples * float(shift @ shift)
+    scatter = sum(squares) - samples.n_samples * float(shift @ shift)
     # Equal samples leave only the rounding of their mean, far below float32's resolution of any real difference.
-    if scatter <= rows.n_samples * (1e-12 * np.linalg.norm(mean)) ** 2:
+    if scatter <= samples.n_samples * (1e-12 * np.linalg.norm(mean)) ** 2:
         raise ValueError(
-            f"all {rows.n_samples} samples are equal, so there is no direction to project on: "
+            f"all {samples.n_samples} samples are equal, so there is no direction to project on: "
             "pass latents that differ (is the sound silent, or a single clip given many times?)"
         )
     return mean, scatter, image, places - offset
@@ -120,13 +119,13 @@ def check_points_finite(scores: NDArray[Any]) -> None:
         )
 
 
-def project(rows: Samples, mean: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the samples of `rows` along `axes [feature component]`, from `mean`."""
-    scores = np.empty((rows.n_samples, axes.shape[1]))
+def project(samples: Samples, mean: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the samples of `samples` along `axes [feature component]`, from `mean`."""
+    scores = np.empty((samples.n_samples, axes.shape[1]))
 
     def place(blocks: Blocks) -> None:
         for position, block in blocks:
             scores[position] = block @ axes.astype(block.dtype)
 
-    one_pass(place, rows, mean)
+    one_pass(place, samples, mean)
     return scores

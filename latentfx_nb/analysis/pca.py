@@ -1,19 +1,15 @@
-"""PCA and UMAP: fit once, transform anywhere; and how pure the neighbourhoods are (§3.1, Figures 2-8).
+"""PCA: fit once, transform anywhere (Figures 2 and 6-8).
 
-Samples and features are read off the dims: the features are the dim `feature` if there is one, else `dim`, and every
-other dim is a sample, so a basis fitted on `(clip, effect, dim)` draws a sweep `(clip, value, dim)` or a trajectory
-`(frame, dim)` as it is. `features=("dim", "frame")` flattens latents that are not stacked and reads them block by
-block, so a lazily opened store (`xarray.open_zarr(..., chunks=None)`) is never in memory as a whole. Plain arrays
-`[*sample feature]` give plain arrays.
+A basis fitted on `(clip, effect, dim)` draws a sweep `(clip, value, dim)` or a trajectory `(frame, dim)` as it is:
+`samples` says which dims are features. `features=("dim", "frame")` flattens latents that are not stacked and reads them
+block by block, so a lazily opened store (`xarray.open_zarr(..., chunks=None)`) is never in memory as a whole.
 
 PCA is exact. Where the smaller side is at most 2048, its matrix is solved: the float64 covariance of features, or the
 Gram matrix of samples, whose answer is then polished. Polishing, and everything where both sides are larger, is a block
 Krylov iteration (subspace iteration that keeps its earlier blocks) with Rayleigh-Ritz: one read of the store a pass,
 until the residuals bound the angle of every component. Products of wide samples are float32, repeated in float64 where
 that is not enough. Each core reads and multiplies a share of the samples.
-
-UMAP is imported at the first fit that is not cached, never before. Its numba loops may start an OpenMP pool that resets
-torch's thread count: set `NUMBA_THREADING_LAYER=workqueue` before Python starts."""
+"""
 
 from __future__ import annotations
 
@@ -30,20 +26,16 @@ from latentfx_nb.analysis.passes import (
     OUTER_BLOCKS,
     check_components,
     check_points_finite,
+    mean_and_scatter,
     one_blas_thread,
     one_pass,
     precise,
     project,
-    second_moments,
 )
 from latentfx_nb.analysis.samples import Array, Blocks, Samples
 
 KRYLOV_WIDTH = 16  # 256 bytes a feature and pass; real spectra settle in about five passes
-
-
 KRYLOV_PASSES = 24  # spectra that need more have no direction worth drawing
-
-
 ANGLE = 3e-4  # the sine that a component may be off: its cosine is then above 1 - 5e-8
 
 
@@ -70,11 +62,11 @@ class PCA:
 
         Raises ValueError if the features are not those of the fit, in number or in name, and on NaN or infinity.
         """
-        rows = precise(x, self.features)
-        rows.check_features(np.shape(self.mean)[-1], self.axes)
-        scores = project(rows, np.asarray(self.mean), np.asarray(self.components).T)
+        samples = precise(x, self.features)
+        samples.check_features(np.shape(self.mean)[-1], self.axes)
+        scores = project(samples, np.asarray(self.mean), np.asarray(self.components).T)
         check_points_finite(scores)
-        return rows.label_points(scores, "PC")
+        return samples.label_points(scores, "PC")
 
 
 def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = None) -> PCA:
@@ -87,77 +79,77 @@ def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = No
     are all equal, which have no direction. Warns (RuntimeWarning) if eigenvalues too close together leave a component
     uncertain.
     """
-    rows = precise(x, features)
-    check_components(n, rows)
-    start = _random_start(rows)
-    mean, scatter, image, places = second_moments(rows, start)
-    if rows.n_features <= min(rows.n_samples, DENSE_SIDE):
-        values, axes = _dense_axes(rows, mean, n)
-        scores, angle = project(rows, mean, axes), 0.0
+    samples = precise(x, features)
+    check_components(n, samples)
+    start = _random_start(samples)
+    mean, scatter, image, places = mean_and_scatter(samples, start)
+    if samples.n_features <= min(samples.n_samples, DENSE_SIDE):
+        values, axes = _dense_axes(samples, mean, n)
+        scores, angle = project(samples, mean, axes), 0.0
     else:
         if not start.shape[1]:
-            start = _gram_start(rows, mean)
-            image, places = _scatter_times(rows, mean, start)
-        values, axes, scores, angle = _krylov_axes(rows, mean, n, start, image, places)
+            start = _gram_start(samples, mean)
+            image, places = _scatter_times(samples, mean, start)
+        values, axes, scores, angle = _krylov_axes(samples, mean, n, start, image, places)
     signs = np.sign(axes[np.abs(axes).argmax(0), np.arange(n)])
     axes, scores = signs * axes, signs * scores
     return PCA(
-        points=rows.label_points(scores, "PC"),
-        explained=rows.label_components(np.maximum(values, 0) / scatter, "PC"),
-        components=rows.label_features(axes.T, "PC"),
-        mean=rows.label_features(mean),
+        points=samples.label_points(scores, "PC"),
+        explained=samples.label_components(np.maximum(values, 0) / scatter, "PC"),
+        components=samples.label_features(axes.T, "PC"),
+        mean=samples.label_features(mean),
         angle=angle,
-        features=rows.features,
-        axes=rows.feature_axes(),
+        features=samples.features,
+        axes=samples.feature_axes(),
     )
 
 
-def _dense_axes(rows: Samples, mean: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def _dense_axes(samples: Samples, mean: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the leading eigenvalues and axes `[feature component]` of the float64 scatter matrix."""
-    scatter = np.zeros((rows.n_features, rows.n_features))
-    for _, block in rows.blocks(mean):
+    scatter = np.zeros((samples.n_features, samples.n_features))
+    for _, block in samples.blocks(mean):
         scatter += block.T @ block
     values, vectors = np.linalg.eigh(scatter)
     return values[: -n - 1 : -1], vectors[:, : -n - 1 : -1]
 
 
-def _random_start(rows: Samples) -> NDArray[np.float64]:
+def _random_start(samples: Samples) -> NDArray[np.float64]:
     """Return the orthonormal block `[feature width]` from which the Krylov iteration starts; none where it need not."""
-    needed = min(rows.n_samples, rows.n_features) > DENSE_SIDE
-    directions = np.random.default_rng(0).standard_normal((rows.n_features, KRYLOV_WIDTH if needed else 0))
+    needed = min(samples.n_samples, samples.n_features) > DENSE_SIDE
+    directions = np.random.default_rng(0).standard_normal((samples.n_features, KRYLOV_WIDTH if needed else 0))
     return np.linalg.qr(directions)[0]
 
 
-def _gram_start(rows: Samples, mean: NDArray[Any]) -> NDArray[np.float64]:
+def _gram_start(samples: Samples, mean: NDArray[Any]) -> NDArray[np.float64]:
     """Return the Gram matrix's answer, which leaves the Krylov iteration no more than float32's rounding to undo."""
-    width = min(KRYLOV_WIDTH, rows.n_samples, rows.n_features)
-    leading = np.linalg.eigh(_gram(rows, mean))[1][:, : -width - 1 : -1]
-    start = np.zeros((rows.n_features, width))
-    for position, block in rows.blocks(mean):
+    width = min(KRYLOV_WIDTH, samples.n_samples, samples.n_features)
+    leading = np.linalg.eigh(_gram(samples, mean))[1][:, : -width - 1 : -1]
+    start = np.zeros((samples.n_features, width))
+    for position, block in samples.blocks(mean):
         start += block.T @ leading[position].astype(block.dtype)
     return np.linalg.qr(start)[0]
 
 
-def _gram(rows: Samples, mean: NDArray[Any]) -> NDArray[np.float64]:
+def _gram(samples: Samples, mean: NDArray[Any]) -> NDArray[np.float64]:
     """Return the inner products `[sample sample]` of the centred samples."""
-    gram = np.zeros((rows.n_samples, rows.n_samples))
-    for outer, left in rows.blocks(mean, OUTER_BLOCKS):
+    gram = np.zeros((samples.n_samples, samples.n_samples))
+    for outer, left in samples.blocks(mean, OUTER_BLOCKS):
         gram[outer, outer] = left @ left.T
-        for inner, right in rows.blocks(mean, start=outer.stop):
+        for inner, right in samples.blocks(mean, start=outer.stop):
             gram[outer, inner] = left @ right.T
             gram[inner, outer] = gram[outer, inner].T
     return gram
 
 
 def _krylov_axes(
-    rows: Samples, mean: NDArray[Any], n: int, start: NDArray[Any], image: NDArray[Any], places: NDArray[Any]
+    samples: Samples, mean: NDArray[Any], n: int, start: NDArray[Any], image: NDArray[Any], places: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
     """Return leading eigenvalues, axes `[feature component]`, scores `[sample component]` and the bound on angles."""
     with one_blas_thread():
-        values, axes, scores, angle = _krylov(rows, mean, n, start, image, places)
-        if angle > ANGLE and rows.dtype == np.float32:  # components a thousand times weaker than the first need float64
-            rows = rows.in_float64()
-            values, axes, scores, angle = _krylov(rows, mean, n, axes, *_scatter_times(rows, mean, axes))
+        values, axes, scores, angle = _krylov(samples, mean, n, start, image, places)
+        if angle > ANGLE and samples.dtype == np.float32:  # for components a thousand times weaker
+            samples = samples.in_float64()
+            values, axes, scores, angle = _krylov(samples, mean, n, axes, *_scatter_times(samples, mean, axes))
     if angle > ANGLE:
         warnings.warn(
             f"PCA stopped with components up to {angle:.1e} (sine) off, not {ANGLE:.0e}: "
@@ -169,7 +161,7 @@ def _krylov_axes(
 
 
 def _krylov(
-    rows: Samples, mean: NDArray[Any], n: int, basis: NDArray[Any], images: NDArray[Any], places: NDArray[Any]
+    samples: Samples, mean: NDArray[Any], n: int, basis: NDArray[Any], images: NDArray[Any], places: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
     """Return eigenvalues, as many Ritz vectors as `basis` has, the samples' places along them, and the bound on `n`.
 
@@ -185,22 +177,22 @@ def _krylov(
         residuals = np.linalg.norm(images @ lead - basis @ (lead * values[:n]), axis=0)
         angle = _angle(values, residuals)
         # Where only rounding is left, further passes in this precision add nothing.
-        rounding = residuals.max() <= 4 * np.finfo(rows.dtype).eps * values[0]
+        rounding = residuals.max() <= 4 * np.finfo(samples.dtype).eps * values[0]
         if angle <= ANGLE or rounding or basis.shape[1] >= KRYLOV_PASSES * width:
             return values, basis @ mixing[:, :width], places @ mixing[:, :width], angle
         block = images[:, -width:]
         for _ in range(2):  # once is not orthogonal enough in floating point; twice is
             block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
-        image, place = _scatter_times(rows, mean, block)
+        image, place = _scatter_times(samples, mean, block)
         basis, images, places = np.hstack([basis, block]), np.hstack([images, image]), np.hstack([places, place])
 
 
 def _scatter_times(
-    rows: Samples, mean: NDArray[Any], vectors: NDArray[Any]
+    samples: Samples, mean: NDArray[Any], vectors: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the scatter matrix times `vectors`, `[feature vector]`, and the samples' places along them."""
-    single = vectors.astype(rows.dtype)
-    places = np.empty((rows.n_samples, vectors.shape[1]))
+    single = vectors.astype(samples.dtype)
+    places = np.empty((samples.n_samples, vectors.shape[1]))
 
     def product(blocks: Blocks) -> NDArray[np.float64]:
         total = np.zeros(vectors.shape[::-1])
@@ -210,7 +202,7 @@ def _scatter_times(
             total += along.T @ block
         return total
 
-    return sum(one_pass(product, rows, mean)).T, places
+    return sum(one_pass(product, samples, mean)).T, places
 
 
 def _angle(values: NDArray[Any], residuals: NDArray[Any]) -> float:

@@ -1,7 +1,7 @@
-"""Points of clips, as they ship with the package or, for other clips, effects and encoders, computed now.
+"""Results for clips: read where they ship with the package, computed for other clips, effects and encoders.
 
-Pages and notebooks ask here and need not care which it is (`shipped` says what is there). With `compute=False` nothing
-is ever encoded: what does not ship raises `NotShipped`.
+Pages and notebooks ask here and need not care which it is (`shipped` says what ships). With `compute=False` nothing is
+ever encoded: asking for something that does not ship raises `NotShipped`.
 """
 
 from __future__ import annotations
@@ -46,11 +46,13 @@ from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encode_effects, encode_sweep
 
 PATH_CLIPS_PER_INSTRUMENT = 4
+"""Clips of each instrument whose knob paths ship."""
 
-COMPARED_PAIR = ("stacked-mini-2", "diffae-mini")  # our Stacked and DiffAE: the paper says that the first clusters more
+COMPARED_PAIR = ("stacked-mini-2", "diffae-mini")
+"""Our Stacked and DiffAE: the paper says that the first clusters more by effect."""
 
 CLOUD_FRAMES = 1500
-"""Frames of a data set that stand for all of them behind trajectories: enough to see where they lie."""
+"""Frames that stand for a whole data set behind trajectories: enough to see where all of them lie."""
 
 Bar = Callable[..., Any]
 
@@ -129,18 +131,19 @@ def _may_compute(compute: bool, what: str, encoder: str) -> None:
 
 
 def _by_row(computed: xr.DataArray, clips: ClipSet) -> dict[int, NDArray[np.float32]]:
-    """Return row of `clips` -> what was computed of it; clips that could not be read are not there."""
-    rows = {clip: row for row, clip in enumerate(clips.table["clip"])}
+    """Return row of `clips` -> its computed averages; clips that could not be read are left out."""
+    rows: dict[str, int] = {clip: row for row, clip in enumerate(clips.table["clip"])}
     return {rows[clip]: values for clip, values in zip(computed["clip"].values, computed.values, strict=True)}
 
 
 def _labelled(values: NDArray[np.float32], clips: ClipSet, axis: xr.Variable, encoder: str) -> xr.DataArray:
     """Return `values [clip axis dim]` as `encode_effects` and `encode_sweep` label theirs."""
-    coordinates = {**_clip_labels(clips), axis.dims[0]: axis, "dim": np.arange(values.shape[-1])}
-    return xr.DataArray(values, coordinates, ("clip", axis.dims[0], "dim"), attrs={"encoder": encoder})
+    (along,) = axis.dims
+    coordinates = {**_clip_labels(clips), str(along): axis, "dim": np.arange(values.shape[-1])}
+    return xr.DataArray(values, coordinates, ("clip", along, "dim"), attrs={"encoder": encoder})
 
 
-def _clip_labels(clips: ClipSet) -> dict[str, tuple[str, NDArray]]:
+def _clip_labels(clips: ClipSet) -> dict[str, Any]:
     return {name: ("clip", clips.table[name].to_numpy(object)) for name in ("clip", "instrument", "recording")}
 
 
@@ -191,11 +194,11 @@ def cluster_claims(clips: ClipSet, encoder: str, bar: Bar = tqdm, *, compute: bo
     clips of fewer than five recordings.
     """
     table = _shipped_or_computed("claims", clips, encoder, bar, compute).table
-    both = {name: _shipped("claims", clips, name) for name in COMPARED_PAIR if encoder in COMPARED_PAIR}
-    if not both or any(one is None for one in both.values()):
+    shipped = {name: _shipped("claims", clips, name) for name in COMPARED_PAIR if encoder in COMPARED_PAIR}
+    rows = {name: read_claims(one).rows[list(COMPARED)] for name, one in shipped.items() if one is not None}
+    if len(rows) < len(COMPARED_PAIR):
         return table
-    compared = compare_claims({name: read_claims(one).rows[list(COMPARED)] for name, one in both.items()})
-    return pd.concat([table, compared], ignore_index=True)
+    return pd.concat([table, compare_claims(rows)], ignore_index=True)
 
 
 def compare_encoders(
@@ -210,7 +213,8 @@ def compare_encoders(
     for name in encoders:
         with suppress(NotShipped):
             rows = _rows(clips, name, bar, compute)
-            means, paths = (read(clips, name, bar, compute=compute) for read in (effect_means, knob_paths))
+            means = effect_means(clips, name, bar, compute=compute)
+            paths = knob_paths(clips, name, bar, compute=compute)
             found[name] = encoder_measures(means, paths, rows, _if_shipped(effect_algebra, clips, name))
     return found
 

@@ -1,8 +1,9 @@
-"""Linear probes: what one linear layer reads off frozen latents, on recordings it never heard (section 3.2).
+"""Linear probes: what one linear layer reads off frozen latents of recordings that it never heard (section 3.2).
 
 A probe is trained as the paper says, by AdamW until the accuracy on validation recordings no longer rises. Splits are
 by recording: the recordings fall into folds, each fold is the test once, and the next one decides when to stop, so
-every render is named by a probe that never heard its recording. All probes of a study train together (`linear`)."""
+every render is named by a probe that never heard its recording. All probes of a study train together (`fast`).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis.intervals import accuracy_interval
+from latentfx_nb.analysis.intervals import Estimate, accuracy_interval, estimate, interval_table
 from latentfx_nb.analysis.samples import Array
 from latentfx_nb.analysis.training import LEARNING_RATES, UNTESTED, FeatureSet, ProbeConfig, Watch, train_tasks
 from latentfx_nb.paper import TABLE_3, TABLE_3_CLASSES
@@ -37,7 +38,7 @@ def train_probes(
     bar: Callable[..., Any] = tqdm,
     watch: Watch | None = None,
 ) -> dict[str, xr.Dataset]:
-    """Return, for each named set of `features`, what probes of all seeds and folds say of every sample (section 3.2).
+    """Return, for each named set of `features`, the answers of probes of all seeds and folds (section 3.2).
 
     Features are latents: those with the dim `frame` are flattened over dim and time ("-F"), time averages are taken as
     they are ("-T"); plain arrays are `[*sample feature]`. `labels` and `recordings` name coordinates of the samples, or
@@ -45,9 +46,9 @@ def train_probes(
 
     A dataset holds `predicted (seed, *sample)` and `truth (*sample)`, numbers of the coordinate `label` (predicted: -1
     where no probe was tested), `fold (seed, *sample)`, the one that tested it, `recordings (*sample)`, `weight (seed,
-    fold, output, feature)` and `bias` of each probe for features as they were passed, and `epoch (seed, fold)`, the one
-    that was kept; two labels share one output. Its attributes are the number of weights of one probe (`parameters`)
-    and the configuration.
+    fold, output, feature)` and `bias` of each probe for features as they were passed, and `epoch (seed, fold)`, that of
+    the kept weights. Two labels share one output. Its attributes are the number of weights of one probe (`parameters`),
+    of features, and the configuration.
 
     Raises ValueError as `recording_splits` does, for a coordinate that is missing, for fewer than two labels, and for
     features that are NaN or infinite; OSError if the disk has no room for a scratch file of features beyond 1 GiB.
@@ -73,7 +74,7 @@ def probe_hits(
 ) -> NDArray[np.bool_]:
     """Return for each row `[row]` whether a probe that never heard its recording names its label (section 3.2).
 
-    Of several seeds the first counts. Raises as `train_probes` does.
+    Only the first seed counts. Raises as `train_probes` does.
     """
     found = train_probes(features, labels, config, recordings=recordings, bar=partial(tqdm, disable=True))["probe"]
     return np.ravel(found["predicted"][0].values == found["truth"].values)
@@ -82,7 +83,7 @@ def probe_hits(
 def hit_share(result: xr.Dataset) -> xr.DataArray:
     """Return how often probes named each sample rightly, `(*sample)`: its share of the seeds, NaN if it was not tested.
 
-    `result` is one of `train_probes`; its recordings come along as a coordinate.
+    `result` is one of `train_probes`; its recordings become a coordinate.
     """
     right = (result["predicted"] == result["truth"]).where(result["predicted"] != UNTESTED)
     return right.mean("seed").assign_coords(recordings=result["recordings"])
@@ -106,8 +107,8 @@ def overall_accuracy(result: xr.Dataset, other: xr.Dataset | None = None) -> tup
 def named_by(result: xr.Dataset, features: ArrayLike, recordings: ArrayLike) -> NDArray[Any]:
     """Return the labels `[sample]` that trained probes give to new `features [sample feature]`.
 
-    Each sample is named by the probe that never heard its recording, of those that `train_probes` made for `result`, of
-    its first seed: so latents that were moved can be held against the real ones.
+    Each sample is named by the probe of the first seed of `result` that never heard its recording. So latents that were
+    moved can be compared with the real ones.
 
     Raises ValueError for a recording that no probe was tested on, and for features of another number.
     """
@@ -131,15 +132,14 @@ def named_by(result: xr.Dataset, features: ArrayLike, recordings: ArrayLike) -> 
 def class_accuracy(result: xr.Dataset) -> pd.DataFrame:
     """Return, for each label and for all ("overall", the last row), the share of samples named rightly.
 
-    The columns are accuracy, low and high, the ends of its 95 % interval over recordings, and n, the number of samples
-    (section 3.2: class-wise accuracy).
+    The columns are accuracy, low and high (its 95 % interval over recordings), and n, the number of samples (section
+    3.2: class-wise accuracy).
     """
     hits, names = hit_share(result), result["label"].values
-    tested, found = np.isfinite(hits.values), {}
+    found: dict[str, Estimate] = {}
     for number, label in enumerate([*names, OVERALL]):
-        own = tested & ((result["truth"].values == number) | (number == len(names)))
-        interval = accuracy_interval(hits.values[own], hits["recordings"].values[own]) if own.any() else (np.nan,) * 3
-        found[label] = *interval, int(own.sum())
+        own = (result["truth"].values == number) | (number == len(names))
+        found[label] = estimate(hits.values[own], hits["recordings"].values[own])
     return pd.DataFrame.from_dict(found, orient="index", columns=["accuracy", "low", "high", "n"])
 
 
@@ -158,7 +158,7 @@ def probe_table(results: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """Return the results as Table 3 prints its own: percent, a row for each set of features.
 
     The columns are dim, probe (its weights, as Table 3 counts them), each label in Table 3's order, "overall" with the
-    "low" and "high" ends of its interval, and the "class mean". Table 3's AVG says not which of the two it is.
+    "low" and "high" ends of its interval, and the "class mean". The paper does not say which of the two AVG is.
     """
     rows = {}
     for name, result in results.items():
@@ -183,7 +183,7 @@ def learning_rate_curve(
     rates: Sequence[float] = LEARNING_RATES,
     **options: Any,
 ) -> pd.DataFrame:
-    """Return how accurate the probes are for each learning rate, which the paper's text leaves out.
+    """Return how accurate the probes are at each learning rate: the paper's text leaves the rate out.
 
     The rows are features and rate, the columns accuracy, low and high (the 95 % interval over recordings). `options`
     and errors are those of `train_probes`.
@@ -192,8 +192,7 @@ def learning_rate_curve(
     for rate in rates:
         for name, result in train_probes(features, labels, replace(config, learning_rate=rate), **options).items():
             found[name, rate] = overall_accuracy(result)
-    index = pd.MultiIndex.from_tuples(found, names=["features", "rate"])
-    return pd.DataFrame(found.values(), index, ["accuracy", "low", "high"]).sort_index()
+    return interval_table(found, ["features", "rate"], ["accuracy", "low", "high"]).sort_index()
 
 
 def paper_table() -> pd.DataFrame:

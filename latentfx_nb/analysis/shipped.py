@@ -1,7 +1,7 @@
-"""What ships with the package, entry by entry: how it is found, when it is believed, and how it is written.
+"""The results that ship with the package, entry by entry: how they are found, checked and written.
 
-An entry is the time average of one clip through one effect in one encoder: found by the clip's content, the effect's
-recipe and the weights' hash, and read without any other. `bundled/points/` holds, as plain NetCDF 3,
+An entry is the time average of one clip through one effect in one encoder. It is found by the clip's content, the
+effect's recipe and the weights' hash, without reading any other. `bundled/points/` holds, as plain NetCDF 3,
 
     <encoder>/settings/<effect>.nc       a row for each clip, through the effect as Table 1 sets it
     <encoder>/knobs/<effect>-<knob>.nc   a row for each of a few clips, along the 32 values of a knob
@@ -9,8 +9,8 @@ recipe and the weights' hash, and read without any other. `bundled/points/` hold
     renders/<effect>[-<knob>].nc         levels of a few renders
 
 Each file says its schema, its recipe, the hash of the weights, and which versions of the rendering libraries made it.
-Nothing is believed by its name, and no version number decides: where other versions are installed, the renders under
-`renders/` are made again, and what was made of renders that sound otherwise is not served.
+A file is not trusted by its name or by version numbers: where other versions are installed, the renders under
+`renders/` are made again, and results of renders that sound different here are not served.
 
 `tools/publish.py` is the only writer. A new effect, knob, encoder or study is a new file and touches no other.
 """
@@ -42,12 +42,12 @@ SCHEMA = 1
 """Number of the format described above; files of another one are not read."""
 
 TOLERANCE_DB = 0.02
-"""How far the levels of renders may be off, as the root of their mean square, to count as the same sound. A last bit
-moves them by 1e-5 dB, a cutoff that is 1 % higher by 0.03."""
+"""By how much the levels of two renders of the same sound may differ (rms). A last bit moves them by 1e-5 dB, a cutoff
+that is 1 % higher by 0.03."""
 
 TOLERANCE_PITCH_SHIFT_DB = 1.0
-"""The same of pitch shift, which looks for the best overlap of its windows: a last bit may move one, by 0.4 dB (a
-twentieth of a semitone: 3 dB)."""
+"""The same of pitch shift, which looks for the best overlap of its windows: a last bit may move one, by 0.4 dB. A
+twentieth of a semitone moves the levels by 3 dB."""
 
 REFERENCE_CLIPS = ("gtr_00_a", "pno_00_a")
 """Bundled clips whose renders are compared: one of each instrument."""
@@ -61,20 +61,24 @@ FLOOR_DB = -70.0
 
 
 class NotShipped(LookupError):
-    """Something does not ship for these clips, and it was not to be computed."""
+    """Something does not ship for these clips, and the caller did not want it computed."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One file of what ships, and the recipe that it must have been made by to be served."""
+    """A file that ships, and the recipe that it must have been made by to be served.
 
-    place: str  # below `POINTS`, without the suffix
+    place: below `POINTS`, without the suffix. renders: names under renders/ of the renders that it was made of.
+    """
+
+    place: str
     recipe: Mapping[str, Any]
-    renders: tuple[str, ...]  # names under renders/ of what it was made of
+    renders: tuple[str, ...]
     encoder: str = ""
 
     @property
     def path(self) -> Path:
+        """Where the file lies."""
         return POINTS / f"{self.place}.nc"
 
     def is_of(self, dataset: xr.Dataset) -> bool:
@@ -127,7 +131,7 @@ def _knob_name(effect: str, knob: str | None = None) -> str:
 
 def entries(piece: Piece, hashes: Sequence[str]) -> dict[int, NDArray[np.float32]]:
     """Return number in `hashes` -> time averages `[... dim]` of the clip of that hash, for those that ship."""
-    dataset = _believed(piece)
+    dataset = _trusted(piece)
     if dataset is None:
         return {}
     rows = _rows(dataset)
@@ -140,7 +144,7 @@ def read_study(piece: Piece, hashes: Sequence[str]) -> xr.Dataset | None:
 
     Values of single clips are over the dim `clip`, in the order of `hashes`.
     """
-    dataset = _believed(piece)
+    dataset = _trusted(piece)
     if dataset is None:
         return None
     rows = _rows(dataset)
@@ -155,7 +159,7 @@ def _rows(dataset: xr.Dataset) -> dict[str, int]:
     return {str(digest): row for row, digest in enumerate(dataset["clip_hash"].values)}
 
 
-def _believed(piece: Piece) -> xr.Dataset | None:
+def _trusted(piece: Piece) -> xr.Dataset | None:
     dataset = read(piece)
     if dataset is None:
         return None
@@ -188,14 +192,14 @@ def sounds_alike(name: str) -> bool:
 
 
 def tolerance_db(name: str) -> float:
-    """Return how far the renders called so may be off."""
+    """Return by how many dB the renders of this name may be off."""
     return TOLERANCE_PITCH_SHIFT_DB if name.startswith("PS") else TOLERANCE_DB
 
 
 def off_db(name: str) -> float:
-    """Return how far renders made here are from those that ship: the worst of the few that are compared, in dB.
+    """Return how far renders made here are from those that ship, in dB: the worst of the few that are compared.
 
-    It is infinite where none ship by the same recipe.
+    It is infinite if none ship by the same recipe.
     """
     piece, settings = reference_pieces()[name]
     reference = read(piece)
@@ -205,9 +209,9 @@ def off_db(name: str) -> float:
 
 
 def made_with(encoder: str) -> str:
-    """Return what there is to say of the versions that the shipped points were made with: nothing if they are these.
+    """Return a sentence on the versions that the shipped points were made with; "" if they are installed here.
 
-    It speaks of the renders that have been compared in this process so far.
+    It names the renders that have been compared in this process so far.
     """
     here = render_versions()
     compared = {name: off for (versions, name), off in _OFF_DB.items() if versions == json.dumps(here)}
@@ -241,7 +245,7 @@ def _reference_clips() -> ClipSet:
 def levels_db(sound: Clip) -> NDArray[np.float32]:
     """Return the levels `[band part]` of `sound [channel sample]` at 48 kHz in nine octaves and eight equal parts.
 
-    In dB of full scale; what lies below -70 dB is -70 dB.
+    In dB of full scale; levels below -70 dB count as -70 dB.
     """
     parts = np.stack(np.array_split(sound[:, : sound.shape[1] // PARTS * PARTS].astype(np.float64), PARTS, axis=1))
     power = np.square(np.abs(np.fft.rfft(parts, axis=-1))).mean(axis=1) * 2 / parts.shape[-1] ** 2
@@ -254,7 +258,7 @@ def levels_db(sound: Clip) -> NDArray[np.float32]:
 
 
 def write(piece: Piece, dataset: xr.Dataset) -> Path:
-    """Write the file of a piece from `dataset`, over `clip_hash` where it speaks of clips, and return its path."""
+    """Write the file of a piece from `dataset`, whose clips are over `clip_hash`, and return its path."""
     attributes = {
         "schema": SCHEMA,
         "recipe": json.dumps(_plain(piece.recipe)),
@@ -270,7 +274,7 @@ def write(piece: Piece, dataset: xr.Dataset) -> Path:
 
 
 def reference_levels(name: str) -> xr.Dataset:
-    """Return `levels_db (clip_hash, setting, band, part)` of the renders called so, as they are made here."""
+    """Return `levels_db (clip_hash, setting, band, part)` of the renders of this name, as they are made here."""
     levels = _reference_levels(reference_pieces()[name][1])
     return xr.Dataset(
         {"levels_db": (("clip_hash", "setting", "band", "part"), levels)},

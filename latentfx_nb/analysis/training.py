@@ -1,4 +1,4 @@
-"""What every probe is trained by: feature sets, splits by recording, the paper's settings."""
+"""Training of every probe: the paper's settings, splits by recording, and feature sets, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -16,22 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 from latentfx_nb.analysis.fast import linear
 from latentfx_nb.analysis.fast.rows import SCORE_BYTES, Rows, StoredRows
 from latentfx_nb.analysis.fast.task import Task, Trained, Training
-from latentfx_nb.analysis.samples import Array, Samples
+from latentfx_nb.analysis.samples import Array, Samples, samples_of
 from latentfx_nb.cache import cache_dir, check_space
 
 MEMORY_BYTES = 2**30
 """Features that take more than this as float32 are kept in a scratch file, as float16, while probes are trained."""
 
-
-CONSTANT = 1e-6  # of its mean: a feature that moves less holds rounding
-
+CONSTANT = 1e-6  # share of its mean: a feature that moves less holds rounding
 
 LEARNING_RATES = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """From too slow for any data of ours to too fast."""
 
-
 UNTESTED = -1  # stands for the label of a row that no probe was tested on
-
 
 Watch = Callable[[dict[str, float]], None]
 """Called now and then with the mean validation accuracy, so far, of the probes of each set of features."""
@@ -41,11 +37,10 @@ Watch = Callable[[dict[str, float]], None]
 class ProbeConfig(Training):
     """The paper's protocol (section 3.2) and what it leaves open.
 
-    Of a linear layer's training, `batch_size`, `max_epochs` and `patience` are the paper's, and `learning_rate` is
-    ours (see `Training`). Ours too: `standardise` features by the training rows of each split; `folds` of recordings,
-    of which one tests, the next validates and the others train; all of them take their turn as the test, or the first
-    `test_folds` (the paper splits once: 1); and everything again for each of the `seeds`, which draw splits, first
-    weights and batches.
+    `batch_size`, `max_epochs` and `patience` of the training are the paper's; `learning_rate` is ours (see `Training`).
+    Ours too: `standardise` scales features by the training rows of each split; of the `folds` of recordings one tests,
+    the next validates and the others train; all folds take their turn as the test, or the first `test_folds` (the paper
+    splits once: 1); and all is repeated for each of the `seeds`, which draw splits, first weights and batches.
     """
 
     standardise: bool = True
@@ -75,7 +70,7 @@ def recording_splits(labels: ArrayLike, recordings: ArrayLike, folds: int = 5, s
     """Return a split for each fold: every row is tested once, no recording is on two sides, labels spread evenly.
 
     Raises ValueError if labels and recordings differ in number, if there are fewer recordings than folds, or if a label
-    is heard in fewer than three.
+    is found in fewer than three recordings.
     """
     labels, recordings = np.asarray(labels), np.asarray(recordings)
     if len(labels) != len(recordings):
@@ -106,7 +101,7 @@ def train_tasks(
     desc: str,
     tell: Callable[[NDArray[np.float64]], None] = lambda accuracy: None,
 ) -> list[Trained]:
-    """Return what became of the tasks, under a progress bar; `tell` hears of their validation accuracy `[task]`."""
+    """Return the outcome of the tasks, under a progress bar; `tell` is given their validation accuracy `[task]`."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     seen = 0
@@ -122,7 +117,7 @@ def train_tasks(
 
 
 class FeatureSet:
-    """Features with their labels and recordings, ready to be trained on; a scratch file is left to `files` to close."""
+    """Features with their labels and recordings, ready for training; `files` closes their scratch file, if any."""
 
     def __init__(
         self,
@@ -133,18 +128,18 @@ class FeatureSet:
         bar: Callable[..., Any],
     ) -> None:
         flattened = ("dim", "frame") if isinstance(x, xr.DataArray) and {"dim", "frame"} <= set(x.dims) else None
-        self.samples = Samples(x, flattened)
-        self.names, self.truth = np.unique(self.samples.values_of(labels), return_inverse=True)
-        self.recordings = self.samples.values_of(recordings)
+        self.samples = samples_of(x, flattened)
+        self.names, self.truth = np.unique(self.samples.labels(labels), return_inverse=True)
+        self.recordings = self.samples.labels(recordings)
         if len(self.names) < 2:
             raise ValueError(f"all samples are labelled {self.names.tolist()}: a probe needs two labels to tell apart")
-        self.rows = rows_of(self.samples, files, bar)
+        self.rows = _rows_of(self.samples, files, bar)
 
     def tasks(self, config: ProbeConfig) -> Iterator[Task]:
         """Yield the probe of each seed and fold."""
         for seed in config.seeds:
             splits = recording_splits(self.names[self.truth], self.recordings, config.folds, seed)[: config.test_folds]
-            means, scales = moments(self.rows, [split.train for split in splits], config.standardise)
+            means, scales = means_and_scales(self.rows, [split.train for split in splits], config.standardise)
             for fold, (split, mean, scale) in enumerate(zip(splits, means, scales, strict=True)):
                 number = seed * config.folds + fold
                 yield Task(self.rows, self.truth, len(self.names), *split, mean, scale, config, seed=number)
@@ -158,18 +153,18 @@ class FeatureSet:
             predicted[seed, task.test], folds[seed, task.test] = one.predicted[0], fold
         scaled = [one.weights[0, :-1] * task.scale[:, None] for task, one in zip(tasks, trained, strict=True)]
         biases = [one.weights[0, -1] - task.mean @ w for task, one, w in zip(tasks, trained, scaled, strict=True)]
-        dims = tuple(samples.samples) if samples.labelled else tuple(f"axis_{i}" for i in range(len(samples.shape)))
+        dims = samples.dims
         shaped = {"truth": self.truth.astype(np.int16), "recordings": self.recordings.astype(object)}
         return xr.Dataset(
             {
                 "predicted": (("seed", *dims), predicted.reshape(seeds, *samples.shape)),
                 "fold": (("seed", *dims), folds.reshape(seeds, *samples.shape)),
                 **{name: (dims, values.reshape(samples.shape)) for name, values in shaped.items()},
-                "weight": (("seed", "fold", "output", "feature"), by_seed([w.T for w in scaled], seeds)),
-                "bias": (("seed", "fold", "output"), by_seed(biases, seeds)),
-                "epoch": (("seed", "fold"), by_seed([one.epoch[0] for one in trained], seeds)),
+                "weight": (("seed", "fold", "output", "feature"), _by_seed([w.T for w in scaled], seeds)),
+                "bias": (("seed", "fold", "output"), _by_seed(biases, seeds)),
+                "epoch": (("seed", "fold"), _by_seed([one.epoch[0] for one in trained], seeds)),
             },
-            {**sample_coordinates(samples), "seed": list(config.seeds), "label": self.names.astype(object)},
+            {**samples.coordinates, "seed": list(config.seeds), "label": self.names.astype(object)},
             {
                 "parameters": samples.n_features * tasks[0].outputs,
                 "features": samples.n_features,
@@ -178,24 +173,14 @@ class FeatureSet:
         )
 
 
-def by_seed(values: Sequence[ArrayLike], seeds: int) -> NDArray:
+def _by_seed(values: Sequence[ArrayLike], seeds: int) -> NDArray:
     """Return values of one probe a seed and fold as `[seed fold ...]`."""
     stacked = np.stack(values)
     return stacked.reshape(seeds, -1, *stacked.shape[1:])
 
 
-def sample_coordinates(samples: Samples) -> dict[str, xr.DataArray]:
-    """Return the coordinates of the samples that are labelled, by name."""
-    if not samples.labelled:
-        return {}
-    own = set(samples.samples)
-    return {
-        str(name): c.reset_coords(drop=True) for name, c in samples.x.coords.items() if set(c.dims) <= own and c.dims
-    }
-
-
-def rows_of(samples: Samples, files: ExitStack, bar: Callable[..., Any]) -> Rows:
-    """Return the features in memory as float32; or, if they are too large for that, in a scratch file as float16."""
+def _rows_of(samples: Samples, files: ExitStack, bar: Callable[..., Any]) -> Rows:
+    """Return the features in memory as float32; or, if they take over `MEMORY_BYTES`, in a scratch file as float16."""
     shape = samples.n_samples, samples.n_features
     if 4 * shape[0] * shape[1] <= MEMORY_BYTES:
         rows = np.empty(shape, np.float32)
@@ -231,14 +216,14 @@ def check_finite(block: NDArray[np.floating], start: int) -> None:
         )
 
 
-def moments(
+def means_and_scales(
     rows: Rows, subsets: Sequence[NDArray[np.intp]], standardise: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the mean of each feature in each subset of rows, and one over its deviation, both `[subset feature]`.
 
-    A feature that does not move within a subset has a scale of 0, so that its probe is spared it. Rows are read once:
-    those that the same subsets share are summed up together, about their own mean (Chan, Golub & LeVeque 1979), so
-    that no outlier of another subset costs precision.
+    A feature that does not move within a subset has a scale of 0, which hides it from the probe. Rows are read once.
+    Those that the same subsets share are summed together, about their own mean (Chan, Golub & LeVeque 1979), so that no
+    outlier of another subset costs precision.
     """
     n, width = rows.shape
     if not standardise:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,19 +17,19 @@ from latentfx_nb.analysis.fast.task import BETAS, EPSILON, Best, Progress, Task,
 DEVICE_BYTES = 4 * 2**30  # of weights, averages and batches of tasks that are trained together on a GPU
 
 
-def train_batched(tasks: Sequence[Task], news: Progress, watch: Watch, device: str) -> list[Trained]:
+def train_batched(tasks: Sequence[Task], progress: Progress, watch: Watch, device: str) -> list[Trained]:
     """Train tasks of one shape together; those of another follow."""
     alike = defaultdict(list)
     for number, task in enumerate(tasks):
         alike[id(task.rows), task.outputs, task.n_probes, task.seen is None, task.training].append(number)
-    trained = {}
+    trained: dict[int, Trained] = {}
     for numbers in alike.values():
         x = _on_device(tasks[numbers[0]].rows, device)
         lanes = tasks[numbers[0]].n_probes * tasks[numbers[0]].outputs
         at_once = max(1, DEVICE_BYTES // (x.shape[1] * 4 * (6 * lanes + 3 * tasks[numbers[0]].training.batch_size)))
         for start in range(0, len(numbers), at_once):
             some = numbers[start : start + at_once]
-            found = _train_together(x, [tasks[number] for number in some], some, news, watch)
+            found = _train_together(x, [tasks[number] for number in some], some, progress, watch)
             trained |= dict(zip(some, found, strict=True))
     return [trained[number] for number in range(len(tasks))]
 
@@ -44,14 +45,14 @@ def _on_device(rows: Rows, device: str) -> torch.Tensor:
 
 @dataclass
 class _State:
-    """What tasks that are trained together hold on the device, each with the dim `task` first."""
+    """The arrays on the device of tasks that are trained together, each with the dim `task` first."""
 
     labels: torch.Tensor  # [task row]
     mean: torch.Tensor  # [task 1 feature]
     scale: torch.Tensor
     mask: torch.Tensor  # [task feature+1 lane]; or [task 0 0], if nothing is hidden
     weights: torch.Tensor  # [task feature+1 lane]
-    first: torch.Tensor
+    first: torch.Tensor  # AdamW's running averages of the gradient and of its square
     second: torch.Tensor
     steps: torch.Tensor  # [task 1 1]
 
@@ -78,16 +79,16 @@ class _State:
         return _State(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
     def put(self, slots: Sequence[int], some: _State) -> None:
-        """Take over what a step changed in a copy for some of the tasks."""
+        """Copy back what a step changed in a copy for some of the tasks."""
         index = torch.tensor(slots, device=self.steps.device)
         for name in ("weights", "first", "second", "steps"):
             getattr(self, name)[index] = getattr(some, name)
 
 
 def _train_together(
-    x: torch.Tensor, tasks: Sequence[Task], numbers: Sequence[int], news: Progress, watch: Watch
+    x: torch.Tensor, tasks: Sequence[Task], numbers: Sequence[int], progress: Progress, watch: Watch
 ) -> list[Trained]:
-    """Return what became of tasks of one shape, each step of which is taken by all that have a batch left."""
+    """Return the outcome of tasks of one shape; each step is taken by all that have a batch left."""
     how, outputs = tasks[0].training, tasks[0].outputs
     state, bests = _State.of(tasks, x.device), [Best(task) for task in tasks]
     orders, running = [task.orders() for task in tasks], list(range(len(tasks)))
@@ -103,10 +104,10 @@ def _train_together(
                 state.put(active, some)
         scores = _scores_together(x, [tasks[task].validation for task in running], state)
         for slot, task in enumerate(running):
-            bests[task].update(epoch, scores[slot], lambda weights=state.weights[slot]: weights.cpu().numpy())
+            bests[task].update(epoch, scores[slot], partial(_on_host, state.weights[slot]))
             done = how.max_epochs if not bests[task].running.any() else epoch + 1
-            news.epochs[numbers[task]], news.accuracy[numbers[task]] = done, bests[task].accuracy.mean()
-        watch(news.epochs.copy(), news.accuracy.copy())
+            progress.epochs[numbers[task]], progress.accuracy[numbers[task]] = done, bests[task].accuracy.mean()
+        watch(progress.epochs.copy(), progress.accuracy.copy())
         going = [slot for slot, task in enumerate(running) if bests[task].running.any()]
         if not going:
             break
@@ -116,6 +117,10 @@ def _train_together(
     state.weights = torch.from_numpy(np.stack([best.side_by_side() for best in bests])).to(x.device)
     scores = _scores_together(x, [task.test for task in tasks], state)
     return [best.trained(logits) for best, logits in zip(bests, scores, strict=True)]
+
+
+def _on_host(weights: torch.Tensor) -> NDArray[np.float32]:
+    return weights.cpu().numpy()
 
 
 def _batches(orders: Sequence[NDArray[np.intp]], size: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,12 +4,14 @@ A task is a set of probes that share rows, labels and batches, and differ in the
 side by side in one matrix, so that a step of all of them is two products and one pass over the weights. Tasks run side
 by side on the cores of a CPU, compiled by numba, or together on a GPU, as batched products of torch. A probe that has
 stopped keeps its weights while others go on. The arithmetic is that of torch's `Linear`, `cross_entropy` and `AdamW`;
-two labels share one logit, as in `binary_cross_entropy_with_logits`."""
+two labels share one logit, as in `binary_cross_entropy_with_logits`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import numpy as np
 from numba import njit, types
@@ -23,30 +25,30 @@ from latentfx_nb.analysis.samples import cores
 BLOCK_ROWS = 64  # rows scored at a time: as many wide ones as this are still small beside a batch
 
 
-def train_on_cores(tasks: Sequence[Task], news: Progress, watch: Watch) -> list[Trained]:
-    """Return what became of every task, each trained on one core."""
+def train_on_cores(tasks: Sequence[Task], progress: Progress, watch: Watch) -> list[Trained]:
+    """Return the outcome of every task, each trained on one core."""
     # A product of this size is done before a second BLAS thread has woken up, and every core has a task of its own.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores()) as pool:
-        jobs = [pool.submit(_train_one, task, number, news) for number, task in enumerate(tasks)]
+        jobs = [pool.submit(_train_one, task, number, progress) for number, task in enumerate(tasks)]
         try:
             left = set(jobs)
             while left:
                 done, left = wait(left, TICK_S)
                 for job in done:
                     job.result()  # raises what went wrong there, at once
-                watch(news.epochs.copy(), news.accuracy.copy())
+                watch(progress.epochs.copy(), progress.accuracy.copy())
         finally:
-            news.stop.set()
+            progress.stop.set()
             pool.shutdown(cancel_futures=True)
     return [job.result() for job in jobs]
 
 
-def _train_one(task: Task, number: int, news: Progress) -> Trained:
+def _train_one(task: Task, number: int, progress: Progress) -> Trained:
     weights, best, mask, steps = task.first_weights(), Best(task), task.mask(), 0
     averages = np.zeros_like(weights), np.zeros_like(weights)
     how = task.training
     for epoch, order in zip(range(how.max_epochs), task.orders(), strict=False):
-        if news.stop.is_set():
+        if progress.stop.is_set():
             break
         for x, rows, place in task.rows.parts(order, how.batch_size):
             labels = task.labels[order[place]]
@@ -55,10 +57,10 @@ def _train_one(task: Task, number: int, news: Progress) -> Trained:
                 how.batch_size, how.learning_rate, how.weight_decay,
             )  # fmt: skip
         best.update(epoch, _scores(task, task.validation, weights), lambda: weights)
-        news.epochs[number], news.accuracy[number] = epoch + 1, best.accuracy.mean()
+        progress.epochs[number], progress.accuracy[number] = epoch + 1, best.accuracy.mean()
         if not best.running.any():
             break
-    news.epochs[number] = how.max_epochs  # it has no more to do
+    progress.epochs[number] = how.max_epochs  # it has no more to do
     return best.trained(_scores(task, task.test, best.side_by_side()))
 
 
@@ -70,29 +72,34 @@ def _scores(task: Task, wanted: NDArray[np.intp], weights: NDArray[np.float32]) 
     return logits
 
 
+# These say what the kernels are called with; numba compiles for the types that come.
+Floats = NDArray[np.float32]
+Integers = NDArray[np.intp]
+
 _kernel = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz"})
 
 
-def _value(x):
+def _value(x: Any) -> Any:
     """Return a stored feature as float32."""
 
 
 @overload(_value, inline="always")
-def _value_of(x):
-    if x != types.uint16:
-        return lambda x: x
+def _value_of(x: Any) -> Callable[[Any], Any]:
+    # numba wants the implementations to state their arguments as this function does, to the letter.
+    def whole(x: Any) -> Any:
+        return x
 
-    def half(x):
+    def half(x: Any) -> Any:
         # Shifted into place, the bits of a float16 are a float32 with an exponent too small by 127 - 15.
         bits = np.uint32(x)
         size = np.uint32((bits & np.uint32(0x7FFF)) << np.uint32(13)).view(np.float32) * np.float32(2.0**112)
         return -size if bits & np.uint32(0x8000) else size
 
-    return half
+    return half if x == types.uint16 else whole
 
 
 @_kernel
-def _gather(x, rows, mean, scale, into):
+def _gather(x: Floats, rows: Integers, mean: Floats, scale: Floats, into: Floats) -> None:
     """Fill `into [row feature+1]` with the standardised rows; its last column stays as it is."""
     for i in range(rows.size):
         row = rows[i]
@@ -101,7 +108,7 @@ def _gather(x, rows, mean, scale, into):
 
 
 @_kernel
-def _score(x, rows, mean, scale, weights, logits):
+def _score(x: Floats, rows: Integers, mean: Floats, scale: Floats, weights: Floats, logits: Floats) -> None:
     """Fill `logits [row lane]`, a block of rows at a time."""
     block = np.ones((min(BLOCK_ROWS, rows.size), weights.shape[0]), np.float32)
     for start in range(0, rows.size, BLOCK_ROWS):
@@ -112,9 +119,13 @@ def _score(x, rows, mean, scale, weights, logits):
 
 @_kernel
 def _steps(
-    x, rows, labels, mean, scale, weights, first, second, mask, outputs, steps, batch_size, learning_rate, weight_decay
-):
-    """Take one step for each batch of `rows`, in place; return how many steps there have been."""
+    x: Floats, rows: Integers, labels: Integers, mean: Floats, scale: Floats, weights: Floats, first: Floats,
+    second: Floats, mask: Floats, outputs: int, steps: int, batch_size: int, learning_rate: float, weight_decay: float,
+) -> int:  # fmt: skip
+    """Take one step for each batch of `rows`, in place; return the number of steps so far.
+
+    `first` and `second` are AdamW's running averages of the gradient and of its square.
+    """
     n = min(batch_size, rows.size)
     batch, logits, gradient = (
         np.ones((n, weights.shape[0]), np.float32),
@@ -134,8 +145,8 @@ def _steps(
 
 
 @_kernel
-def _to_residuals(z, labels, outputs):
-    """Turn logits `[row lane]` into what the mean cross entropy's gradient says of them, in place."""
+def _to_residuals(z: Floats, labels: Integers, outputs: int) -> None:
+    """Turn logits `[row lane]` into the gradient of the mean cross entropy with respect to them, in place."""
     share = np.float32(1) / np.float32(labels.size)
     for i in range(labels.size):
         if outputs == 1:
@@ -156,7 +167,10 @@ def _to_residuals(z, labels, outputs):
 
 
 @_kernel
-def _adamw(weights, first, second, gradient, mask, steps, learning_rate, weight_decay):
+def _adamw(
+    weights: Floats, first: Floats, second: Floats, gradient: Floats, mask: Floats, steps: int, learning_rate: float,
+    weight_decay: float,
+) -> None:  # fmt: skip
     """One step of AdamW in place, as torch takes it (Loshchilov & Hutter 2019, algorithm 2)."""
     b1, b2, epsilon = np.float32(BETAS[0]), np.float32(BETAS[1]), np.float32(EPSILON)
     kept = np.float32(1 - learning_rate * weight_decay)

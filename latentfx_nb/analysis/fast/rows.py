@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import IO
+from io import RawIOBase
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class Rows:
 class StoredRows(Rows):
     """Features `[row feature]` in a file of float16, opened unbuffered, of which only batches are ever in memory."""
 
-    def __init__(self, file: IO[bytes], shape: tuple[int, int]) -> None:
+    def __init__(self, file: RawIOBase, shape: tuple[int, int]) -> None:
         self._file, self.shape = file, shape
         self._turn = threading.Lock()  # a file has one position
 

@@ -1,4 +1,4 @@
-"""A linear layer to train, how, and what becomes of it."""
+"""A linear layer to train: its settings, its data, its progress and its outcome."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 """What AdamW adds to the root of the second average: torch's default."""
 
-
-TICK_S = 0.1  # between two calls of `watch`: what an eye takes for motion
-
+TICK_S = 0.1  # between two calls of `watch`: the eye takes it for motion
 
 Watch = Callable[[NDArray[np.intp], NDArray[np.float64]], None]
 """Called now and then with the epochs that each task has done and its probes' best validation accuracy so far, on
@@ -35,8 +33,8 @@ class Training:
     logistic regression fitted to convergence, on the training rows of 64 clips and of 1024. With 1e-3 they do so on
     1024 only: 384 rows are 12 steps an epoch, and patience runs out up to 7 points too early. The weight decay is
     torch's default. `patience` is the number of epochs without a better validation accuracy after which a probe stops;
-    None: never. A probe ends up with its weights of the epoch whose validation accuracy was the best; of equals, the
-    one with the least loss counts (ours: where validation rows are few, equals are many).
+    None: never. A probe keeps its weights of the epoch with the best validation accuracy, and among equals of the one
+    with the least loss (ours: where validation rows are few, equals are many).
     """
 
     learning_rate: float = 1e-2
@@ -56,7 +54,7 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Probes to train on the same batches: rows, their labels `[row]` 0 .. `n_labels` - 1, and which of them serve.
+    """Probes to train on the same batches of `rows`, whose `labels [row]` are 0 to `n_labels` - 1.
 
     `train`, `validation` and `test` are numbers of rows. Features are taken as `(x - mean) * scale`, both `[feature]`
     float32. `seen [probe feature]` says which features each probe sees; None: one probe sees all. Batches and first
@@ -107,7 +105,7 @@ class Task:
 
 
 class Trained(NamedTuple):
-    """What became of a task's probes.
+    """The outcome of a task's probes.
 
     weights: `[probe feature+1 output]`, for features as the task standardises them, the bias last. epoch: `[probe]`,
     the epoch they are of, from 0. validation: `[probe]`, accuracy there. loss: `[probe]`, mean cross entropy there.
@@ -122,7 +120,10 @@ class Trained(NamedTuple):
 
 
 class Progress:
-    """How far each task is, written by whoever trains it; and whether it should stop."""
+    """The progress of each task, updated by the trainers, and the stop flag.
+
+    epochs: `[task]`, epochs done. accuracy: `[task]`, the probes' best validation accuracy so far, on average.
+    """
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.epochs, self.accuracy = np.zeros(len(tasks), np.intp), np.zeros(len(tasks))
@@ -130,7 +131,7 @@ class Progress:
 
 
 class Best:
-    """The best weights so far of each probe of a task, and whether it is still worth going on."""
+    """The best weights so far of each probe of a task, and which probes still run."""
 
     def __init__(self, task: Task) -> None:
         n = task.n_probes
@@ -164,7 +165,7 @@ class Best:
         return np.ascontiguousarray(self.weights.transpose(1, 0, 2).reshape(self.weights.shape[1], -1))
 
     def trained(self, logits: NDArray[np.float32]) -> Trained:
-        """Return the outcome, of the logits `[row lane]` that the best weights give the test rows."""
+        """Return the outcome, given the logits `[row lane]` of the test rows under the best weights."""
         return Trained(self.weights, self.epoch, self.accuracy, self.loss, checked_labels(logits, self.task).T)
 
 
