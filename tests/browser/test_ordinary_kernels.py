@@ -1,4 +1,4 @@
-"""A page whose kernel is an ordinary one, as with LATENTFX_FORK=0 and on systems that cannot fork: it works the same."""
+"""A page with an ordinary kernel, as with LATENTFX_FORK=0 and where kernels cannot be forked: it works the same."""
 
 from __future__ import annotations
 
