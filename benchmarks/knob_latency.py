@@ -32,7 +32,7 @@ from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
 from latentfx_nb.serving import server
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.widgets.player import encode_sounds
+from latentfx_nb.widgets.sounds import encode_sounds
 
 EFFECTS_TURNED = ("DIS", "RVB", "HPF", "LPF", "PS")
 ROUNDS = 15

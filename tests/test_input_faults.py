@@ -24,7 +24,7 @@ from latentfx_nb.paper import CLIP_SAMPLES, TARGET_LUFS
 from latentfx_nb.sound import audio, intake
 from latentfx_nb.sound.clips import SkippedFiles, load_clips
 from latentfx_nb.sound.uploads import Uploads
-from latentfx_nb.widgets.player import encode_sounds
+from latentfx_nb.widgets.sounds import encode_sounds
 from tests.conftest import SOAK
 from tests.speed import PATIENCE_S
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from latentfx_nb.widgets.player import SIDES, Player, encode_sounds, plain_players
+from latentfx_nb.widgets.player import Player, plain_players
+from latentfx_nb.widgets.sounds import SIDES, encode_sounds
 
 STEP = 1 / 32768
 

@@ -1,8 +1,8 @@
-"""Every name of Voila, Jupyter and multiprocessing that the server relies on and that they do not promise to keep.
+"""Every private or undocumented name of Voila, Jupyter and multiprocessing that the server relies on.
 
-It stands apart from `widgets.bridge`: the process that kernels are forked from, and the forks before they are pages,
-import this one and should not pay for plotly's widgets. Nor does it import Voila, which no kernel needs.
-tests/test_bridge.py looks up each name of `PRIVATE` in what is installed.
+`widgets.bridge` does the same for pages. This one is a module of its own because Jupyter servers and forked kernels
+import it, which should not import plotly's widgets; nor does it import Voila, which no kernel needs.
+tests/test_bridge.py looks up each name of `PRIVATE` in the installed library, and fails with the name if it has moved.
 """
 
 from __future__ import annotations

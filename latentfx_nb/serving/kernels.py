@@ -109,21 +109,21 @@ def kernels_of(server: int) -> list[psutil.Process]:
 
 
 def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str | None) -> None:
-    """Be a kernel, in a process that was just forked."""
+    """Run a kernel in this process, which was just forked."""
     from ipykernel.kernelapp import launch_new_instance
 
     threading.Thread(target=_end_with_server, daemon=True).start()
     os.setsid()  # signals for the kernel and its children reach nobody else
     os.environ.clear()
     os.environ.update(environment)
-    tempfile.tempdir = None  # of the process this was forked from
+    tempfile.tempdir = None  # it was chosen by the process this was forked from
     os.chdir(folder or ".")
     sys.argv = ["ipykernel_launcher", *arguments, parent_option(os.getppid())]
     launch_new_instance()
 
 
 def _end_with_server() -> None:
-    """End this process when the server is gone, however it went."""
+    """End this process when the server has ended, in whatever way."""
     parent = multiprocessing.parent_process()
     if parent is not None:  # it is where multiprocessing started this process
         multiprocessing.connection.wait([parent.sentinel])
@@ -131,7 +131,7 @@ def _end_with_server() -> None:
 
 
 class _Forked:
-    """A forked process, asked and told as `subprocess.Popen` is."""
+    """A forked process, with the methods of `subprocess.Popen` that jupyter_client calls."""
 
     stdin = stdout = stderr = None
 
@@ -160,8 +160,8 @@ class _Forked:
 class ForkedProvisioner(LocalProvisioner):
     """Starts Python kernels as forks, and all others as new processes.
 
-    Each has a temporary folder of its own, with its sockets, that is removed when the kernel is seen to have ended:
-    every three seconds Jupyter looks for those that were killed.
+    Each kernel has its own temporary folder, with its sockets. The folder is removed once the kernel is seen to have
+    ended; Jupyter looks for killed kernels every three seconds.
     """
 
     _folder: Path | None = None
@@ -172,7 +172,7 @@ class ForkedProvisioner(LocalProvisioner):
             self._folder = process_folder() / secrets.token_hex(4)
             if self.parent is not None and self.parent.transport == "ipc":
                 self.parent.ip = str(self._folder / "s")  # the system takes paths of at most 107 bytes
-        self._folder.mkdir(mode=0o700, exist_ok=True)  # again, where a kernel is started anew
+        self._folder.mkdir(mode=0o700, exist_ok=True)  # it exists if the kernel is restarted
         launched = await super().pre_launch(**kwargs)
         launched["env"]["TMPDIR"] = str(self._folder)
         return launched

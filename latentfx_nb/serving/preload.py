@@ -1,4 +1,4 @@
-"""All that pages import and read first, for the process that kernels are forked from (`kernels`)."""
+"""Imports and reads all that pages need first, in the process that kernels are forked from (`kernels`)."""
 
 # ruff: noqa: E402
 import gc

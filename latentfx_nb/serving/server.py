@@ -21,12 +21,12 @@ from pathlib import Path
 PORT = 8866
 START_PAGE = "00_start_here.ipynb"
 KERNEL_SOCKETS = ("--KernelManager.transport=ipc",) if sys.platform == "linux" else ()
-"""Voila's option to reach its kernels through files instead of TCP ports. A port is chosen before its kernel takes it,
-and with several visitors at once it was gone by then; and no other user of the machine can connect. On macOS temporary
-files have too long paths for it, on Windows it does not exist."""
+"""Voila's option to reach its kernels through files instead of TCP ports. Jupyter chooses a port before the kernel
+takes it, and with several visitors at once another kernel took it meanwhile; and no other user of the machine can
+connect to a file. On macOS temporary paths are too long for it; Windows does not have it."""
 
 REFILL_S = 20
-"""Seconds until the next kernel is made ready, after the page that took the last one has opened."""
+"""Seconds from opening a page with a ready kernel until the next one is prepared."""
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
@@ -41,15 +41,15 @@ def _read_settings(path: Path) -> dict[str, str]:
 
 
 PROCESS_SETTINGS: Mapping[str, str] = _read_settings(_PACKAGE / "process.env")
-"""What has to stand in the environment before Python starts; process.env gives the reasons."""
+"""Environment variables that must be set before Python starts; process.env gives the reasons."""
 
 
 class ServerError(RuntimeError):
-    """Voila could not be started, or stopped by itself."""
+    """Voila could not be started, or has stopped by itself."""
 
 
 def process_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return `base` (this process's environment if None) with the process settings; what `base` sets already stays."""
+    """Return `base` (this process's environment if None) with the process settings; its own values are kept."""
     return {**PROCESS_SETTINGS, **(os.environ if base is None else base)}
 
 
@@ -74,7 +74,7 @@ def free_port(start: int = PORT, tries: int = 100) -> int:
     Raises ValueError for a `start` outside 1 to 65535, ServerError if all `tries` ports are taken.
     """
     if not 1 <= start <= 65535:
-        raise ValueError(f"port {start} is none; give one from 1 to 65535, such as {PORT}")
+        raise ValueError(f"port {start} does not exist; give one from 1 to 65535, such as {PORT}")
     end = min(start + tries, 65536)
     for port in range(start, end):
         if _is_free(port):
@@ -162,7 +162,7 @@ def _wait_for_answer(process: subprocess.Popen[bytes], port: int, timeout_s: flo
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise ServerError(
-                f"Voila stopped while starting, with exit status {process.returncode}; its own messages stand above"
+                f"Voila stopped while starting, with exit status {process.returncode}; see Voila's log output above"
             )
         # http.client, unlike urllib, never sends a request for this machine to a proxy.
         connection = http.client.HTTPConnection("localhost", port, timeout=5)
@@ -200,7 +200,7 @@ def _signals_interrupt() -> Iterator[None]:
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as nohup asks
                 previous[number] = signal.signal(number, interrupt)
     try:
         yield
@@ -236,7 +236,7 @@ def serve(
             if open_browser and _has_screen():
                 webbrowser.open(page)
             status = process.wait()
-            raise ServerError(f"Voila stopped by itself, with exit status {status}; its own messages stand above")
+            raise ServerError(f"Voila stopped by itself, with exit status {status}; see Voila's log output above")
     except KeyboardInterrupt:
         sys.stdout.write("\nStopped.\n")
     except (FileNotFoundError, ServerError, ValueError) as error:

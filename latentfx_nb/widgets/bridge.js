@@ -33,7 +33,7 @@ const CAMERA = '.modebar-btn[data-title^="Download plot"]';
 export async function keepListening(manager, id) {
   const model = await manager?.get_model(id);
   const core = Object.getPrototypeOf(model?.constructor.prototype ?? {});
-  if (!core._handle_comm_msg || !model.comm?.on_msg || model.latentfxHears) return;
+  if (!core?._handle_comm_msg || !model.comm?.on_msg || model.latentfxHears) return;
   model.latentfxHears = true;
   const late = (message) => core._handle_comm_msg.call(model, message);
   model.comm.on_msg((message) => model._handle_comm_msg(message).catch(() => late(message)));

@@ -1,7 +1,8 @@
-"""What a page does beside sound, and every private name of plotly and anywidget that its Python side relies on.
+"""What a page does besides sound, and every private name of plotly and anywidget that its Python side relies on.
 
-`bridge.js` is the same for JavaScript, and `serving.bridge` for the server: that one stands apart, as a server that
-forks kernels must not import the widgets. tests/test_bridge.py looks up each name of `PRIVATE` in what is installed.
+`bridge.js` does the same for JavaScript, and `serving.bridge` for the server. That one is a module of its own because
+a server and the process it forks kernels from should not import plotly's widgets. tests/test_bridge.py looks up each
+name of `PRIVATE` in the installed library, and fails with the name if it has moved.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import traitlets
 from jaxtyping import Float
 
 from latentfx_nb.figures import CONFIG
-from latentfx_nb.widgets.modules import module_text
+from latentfx_nb.widgets.modules import FOLDER, module_text
 from latentfx_nb.widgets.private import Private
 
 PRIVATE = (
@@ -28,27 +29,17 @@ PRIVATE = (
 )
 """The private names that this module uses."""
 
-_ARROW = (
-    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E"
-    "%3Cpath fill='%23ddd' d='M4.5 7 9 11.5 13.5 7z'/%3E%3C/svg%3E"
-)
-
-CSS = f"""
-.latentfx-bridge {{ height: 0; }}
-[data-jp-theme-light="false"] .widget-dropdown > select {{
-  --jp-widgets-dropdown-arrow: url("data:image/svg+xml,{_ARROW}"); }}
-"""
-"""ipywidgets draws the arrow of its choosers dark on dark."""
-
 
 class FigureWidget(go.FigureWidget):
     """A figure widget with the house's options, whose JavaScript comes from the server where that offers it.
 
-    `words` tell people who cannot see the figure what it is.
+    `words` tell screen readers what the figure shows.
     """
 
     def __init__(self, figure: go.Figure, words: str = "") -> None:
-        figure.layout.meta = {"words": words}  # before it is wrapped: the page reads it there
+        figure.layout.meta = {
+            "words": words
+        }  # set before the figure is wrapped, so that it is in the widget's first state
         super().__init__(figure)
         self._config: dict[str, Any] = {**self._config, **CONFIG}
 
@@ -61,14 +52,14 @@ class FigureWidget(go.FigureWidget):
 
 
 class Bridge(anywidget.AnyWidget):
-    """The part of a page that is neither sound nor figure: one a page, shown anywhere on it, as an empty line.
+    """The part of a page that is neither sound nor figure. A page has one, shown anywhere on it as an empty line.
 
-    `ready` turns true when a page has it, and `dark` says whether that page's theme is. Figures of the page are named
-    for screen readers after the words of their `FigureWidget`, and fill the width they have.
+    `ready` turns true when a page has loaded it; `dark` says whether the page's theme is dark. It also names the
+    page's figures for screen readers, with the words of their `FigureWidget`, and lets them fill the page's width.
     """
 
     _esm = module_text("bridge_widget")
-    _css = CSS
+    _css = FOLDER / "bridge.css"
 
     ready = traitlets.Bool().tag(sync=True)
     dark = traitlets.Bool().tag(sync=True)
@@ -76,7 +67,7 @@ class Bridge(anywidget.AnyWidget):
     _track = traitlets.Dict().tag(sync=True)
 
     def __init__(self) -> None:
-        # The page needs the bridge's own address in its first state: a later message is what may get lost.
+        # The page needs the bridge's own address in its first state, because later messages may be lost.
         address = uuid.uuid4().hex
         layout = {"height": "0", "margin": "0"}
         super().__init__(model_id=address, _watched=[address], layout=layout)
@@ -120,7 +111,7 @@ class Bridge(anywidget.AnyWidget):
         }  # fmt: skip
 
     def _answer(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
-        # Only what Python writes is sent again: a late answer must not undo what the page has said meanwhile.
+        # Only what Python writes is sent again: a late answer must not undo what the page has written meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
             self.send_state(["ready", "_watched", "_track"])

@@ -10,26 +10,26 @@ export function elapsed(offset_s, started_s, now_s) {
   return Math.max(offset_s, offset_s + now_s - started_s);
 }
 
-const REGISTERED = "latentfx-clock";
-
 // Each widget has modules of its own, so the clocks stand where all widgets of a page see them.
-const clocks = () => (globalThis.latentfxClocks ??= new Map());
+const registry = () => (globalThis.latentfxClocks ??= { clocks: new Map(), events: new EventTarget() });
 
 /**
  * Offer a player's clock to the page under the player's address; return how to take it back.
  * A clock has `heard(ahead_s)` and `playing()`, and `events` that fire "change" whenever either may have.
  */
 export function registerClock(address, clock) {
-  clocks().set(address, clock);
-  globalThis.dispatchEvent(new Event(REGISTERED));
-  return () => clocks().get(address) === clock && clocks().delete(address);
+  const { clocks, events } = registry();
+  clocks.set(address, clock);
+  events.dispatchEvent(new Event("clock"));
+  return () => clocks.get(address) === clock && clocks.delete(address);
 }
 
 /** Return the clock of the player with this address, or undefined while the page has none. */
-export const clockOf = (address) => clocks().get(address);
+export const clockOf = (address) => registry().clocks.get(address);
 
 /** Call `callback` whenever a player has started; return how to stop that. */
 export function onNewClock(callback) {
-  globalThis.addEventListener(REGISTERED, callback);
-  return () => globalThis.removeEventListener(REGISTERED, callback);
+  const { events } = registry();
+  events.addEventListener("clock", callback);
+  return () => events.removeEventListener("clock", callback);
 }

@@ -4,13 +4,16 @@ import os
 
 
 def is_dashboard() -> bool:
-    """Say whether this is a kernel of Voila's, whose page anybody may be looking at. Preheated ones know no request."""
+    """Say whether this kernel is Voila's, so that anybody may be looking at its page.
+
+    A preheated kernel was started before any request, and has VOILA_PREHEAT instead of the request's variables.
+    """
     return "VOILA_PREHEAT" in os.environ or os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
 
 
 def owns_kernel() -> bool:
-    """Say whether whoever looks at the page may read this machine's folders: not a visitor of a dashboard.
+    """Say whether the visitor of the page may read this machine's folders, as the owner of a notebook's kernel may.
 
-    In Voila they may if `LATENTFX_ALLOW_FOLDERS=1` was set when it was started.
+    A dashboard's visitors may only if `LATENTFX_ALLOW_FOLDERS=1` was set when Voila was started.
     """
     return not is_dashboard() or os.environ.get("LATENTFX_ALLOW_FOLDERS") == "1"

@@ -153,7 +153,7 @@ def _opening(browser, voila):
 
     The page is 1280 x 900; its kernel has run and its widgets are drawn. `page.console_errors` lists what went wrong in
     it and `page.outside_requests` each request for another host, which none gets; both grow while the page is used.
-    `page.late_starts` is not empty if a widget took over 2 s to start, which the player makes up for.
+    `page.late_starts` is not empty if a widget took over 2 s to start, which the bridge makes up for.
     `color_scheme="dark"` opens it in Voila's dark theme.
     """
     from playwright import sync_api
