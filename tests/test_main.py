@@ -1,4 +1,4 @@
-"""`python -m latentfx_nb`: what the commands write, and that an error is one sentence on stderr."""
+"""`latentfx`, or `python -m latentfx_nb`: what the commands write, and that an error is one sentence on stderr."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from latentfx_nb import __version__
-from latentfx_nb.__main__ import main
+from latentfx_nb.__main__ import COMMANDS, _parser, main
 from latentfx_nb.encoders import list_encoders, load_encoder
+from latentfx_nb.serving import server
 from latentfx_nb.sound import clips as clips_module
 from latentfx_nb.store import encode as latents
+from latentfx_nb.store import pipeline
 from latentfx_nb.store.encode import encode_effects, encode_sweep
 from tests.speed import PATIENCE_S
 
@@ -32,10 +35,10 @@ def folder(tmp_path_factory, noise, write_audio):
 def encoded(monkeypatch):
     """Return the sizes of the batches that were encoded."""
     sizes = []
-    original = latents.encode_inputs
+    original = pipeline.encode_inputs
     monkeypatch.setattr(latents, "batch_size", lambda *_: 64)
     monkeypatch.setattr(
-        latents, "encode_inputs", lambda encoder, inputs: sizes.append(len(inputs)) or original(encoder, inputs)
+        pipeline, "encode_inputs", lambda encoder, inputs: sizes.append(len(inputs)) or original(encoder, inputs)
     )
     return sizes
 
@@ -71,16 +74,64 @@ def test_version(capsys):
     assert capsys.readouterr().out.strip() == __version__
 
 
-def test_it_runs_as_a_module_and_without_a_command_it_tells_which_there_are():
-    run = subprocess.run([sys.executable, "-m", "latentfx_nb"], capture_output=True, text=True, timeout=PATIENCE_S)
-    assert run.returncode == 2
-    assert "COMMAND" in run.stderr
+def test_it_runs_as_a_module_and_helps_with_examples():
     run = subprocess.run(
         [sys.executable, "-m", "latentfx_nb", "--help"], capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert run.returncode == 0
-    for command in ("encode", "warm", "encoders", "serve"):
+    assert run.stdout.startswith("usage: latentfx ")
+    for command in ("serve", "encode", "verify", "warm", "encoders", "convert", "report"):
         assert re.search(rf"^ +{command} ", run.stdout, re.MULTILINE)
+    for example in example_lines(run.stdout):
+        _parser().parse_args(example)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_has_examples_that_are_taken(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    examples = example_lines(capsys.readouterr().out)
+    assert examples or command == "encoders"
+    for example in examples:
+        assert example[0] == command
+        _parser().parse_args(example)
+
+
+def example_lines(text):
+    """Return the arguments of each example of a help text."""
+    lines = re.findall(r"^  latentfx(.*?)(?:   .*)?$", text.partition("examples:")[2], re.MULTILINE)
+    return [line.split() for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ([], {"open_browser": True}),
+        (["serve"], {"port": server.PORT, "open_browser": False, "preheat": ()}),
+        (["serve", "--port", "9000", "--open-browser"], {"port": 9000, "open_browser": True, "preheat": ()}),
+    ],
+)
+def test_alone_it_serves_and_opens_the_browser(arguments, asked, monkeypatch):
+    def serve(port=server.PORT, open_browser=False, notebooks=None, preheat=()):
+        seen.append({"port": port, "open_browser": open_browser, "preheat": preheat})
+
+    seen = []
+    monkeypatch.setattr(server, "serve", serve)
+    assert main(arguments) == 0
+    assert seen[0].items() >= asked.items()
+
+
+def test_the_console_script_is_this_command():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"latentfx": "latentfx_nb.__main__:main"}
+
+
+def test_an_unknown_command_is_told_which_there_are(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["publish"])
+    assert ended.value.code == 2
+    assert "choose from" in (said := capsys.readouterr().err) and "encode" in said
 
 
 def test_an_error_ends_the_process_with_status_1(tmp_path):
@@ -97,7 +148,7 @@ def test_ctrl_c_says_that_what_was_finished_is_kept(folder, capsys, monkeypatch)
     def interrupted(*_arguments, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(latents, "encode_inputs", interrupted)
+    monkeypatch.setattr(pipeline, "encode_inputs", interrupted)
     assert answer(["encode", folder], capsys) == (130, "", "latentfx_nb: stopped; what was finished is kept")
 
 
@@ -135,7 +186,7 @@ def test_encode_again_computes_nothing(folder, encoded, capsys):
 
 
 def test_encode_goes_on_where_it_stopped(folder, encoded, capsys, monkeypatch):
-    counting, broken = latents.encode_inputs, []
+    counting, broken = pipeline.encode_inputs, []
 
     def breaks(encoder, inputs):
         if len(encoded) == 1 and not broken:
@@ -143,7 +194,7 @@ def test_encode_goes_on_where_it_stopped(folder, encoded, capsys, monkeypatch):
             raise OSError("the machine went down")
         return counting(encoder, inputs)
 
-    monkeypatch.setattr(latents, "encode_inputs", breaks)
+    monkeypatch.setattr(pipeline, "encode_inputs", breaks)
     assert answer(["encode", folder], capsys) == (1, "", "latentfx_nb: the machine went down")
     assert encoded == [10]
     status, out, _ = answer(["encode", folder], capsys)
