@@ -14,6 +14,7 @@ from PIL import Image
 
 import latentfx_nb as lfx
 from latentfx_nb import encoders
+from latentfx_nb.__main__ import _parser
 from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.paper import CLIP_SAMPLES
 from latentfx_nb.sound import audio
@@ -80,6 +81,14 @@ def test_what_code_names_of_the_package_is_there(name):
             if f"lfx{dotted}" in COMING:
                 break
             found = getattr(found, part)
+
+
+def test_commands_of_the_shell_are_taken():
+    text = "\n".join(TEXTS.values())
+    commands = re.findall(r"^(?:    )?latentfx(?: (.*?))?(?: +#.*)?$", text, re.MULTILINE)
+    assert len(commands) > 10
+    for command in commands:
+        _parser().parse_args(command.replace("$SLURM_ARRAY_TASK_ID", "3").split())
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "architecture.md"])
