@@ -72,12 +72,15 @@ chromium:
 lab: $(STAMPS)/lab
 	@$(SETTINGS); $(PY) -m jupyterlab --notebook-dir=notebooks $(ARGS)
 
-# The executed notebooks and the guides as pages without a server, into build/docs.
-docs: $(STAMPS)/run
+# The executed notebooks, the guides and the API reference as a site without a server, into build/docs. What the guides
+# say of encoders, pages and imports is written anew first.
+docs: $(STAMPS)/docs
 	@$(SETTINGS); $(PY) -m latentfx_nb warm
-	@$(SETTINGS); $(PY) tools/make_docs.py $(ARGS)
+	@$(SETTINGS); $(PY) -m tools.make_tables
+	@$(SETTINGS); $(PY) -m tools.draw_architecture
+	@$(SETTINGS); $(PY) -m tools.make_docs $(ARGS)
 
-# A picture of every page, into docs/, in headless Chromium.
+# A picture of every page, and the one that moves, into docs/, in headless Chromium.
 pictures: chromium $(STAMPS)/test
 	@$(SETTINGS); $(PY) -m latentfx_nb warm
 	@$(SETTINGS); CHROMIUM="$$(bash tools/find_chromium.sh)" $(PY) -m tools.take_pictures $(ARGS)
@@ -122,8 +125,12 @@ $(STAMPS)/lab: $(STAMPS)/run
 	$(INSTALL_PACKAGE) '.[lyra,lab]'
 	@touch $@
 
+$(STAMPS)/docs: $(STAMPS)/run
+	$(INSTALL_PACKAGE) '.[lyra,docs]'
+	@touch $@
+
 $(STAMPS)/test: $(STAMPS)/run
-	$(INSTALL_PACKAGE) '.[lyra,transformers,diffusers,export,dask,datasets,test]'
+	$(INSTALL_PACKAGE) '.[lyra,transformers,diffusers,export,dask,datasets,docs,test]'
 	@touch $@
 
 # eslint, from the registry that npm is set to; node is the one on the path, or comes with the test extra.

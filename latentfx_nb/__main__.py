@@ -1,17 +1,33 @@
-"""The command `python -m latentfx_nb`: encode, verify, warm, encoders, convert, serve and report."""
+"""The command `latentfx`, which is `python -m latentfx_nb`: alone it serves the pages; see `COMMANDS` for the rest."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from latentfx_nb import __version__
 from latentfx_nb.serving import server
 
 LEFT_OUT = 3
 """Exit status of `encode` where some files or clips could not be used and all others are done."""
+
+DESCRIPTION = """\
+Turn an audio-effect knob and watch, hear and measure what it does inside a neural audio model.
+Without a command: serve the pages, and open the first one in the browser."""
+
+EXAMPLES = """\
+examples:
+  latentfx                                           open the pages in the browser
+  latentfx serve --port 9000                         serve them, and open nothing
+  latentfx encode ~/recordings --encoder lyra-v2     ten effects of each clip, into a store of latents
+  latentfx encode ~/recordings --sweep HPF -n 32     32 values along a knob
+  latentfx encoders                                  which encoders there are, and what each still needs
+
+latentfx COMMAND --help says more of a command."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,75 +44,83 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m latentfx_nb", description=__doc__)
+    parser = _Parser(prog="latentfx", description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.set_defaults(run=lambda _: server.serve(open_browser=True))
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=_Parser)
+    for name, command in COMMANDS.items():
+        sentence = f"{command.does[0].upper()}{command.does[1:]}."
+        its = commands.add_parser(name, help=command.does, description=sentence, epilog=command.examples)
+        command.add_options(its)
+        its.set_defaults(run=command.run)
+    return parser
 
-    encode = commands.add_parser("encode", help="encode a folder of clips through effects, or along a knob")
-    encode.add_argument("source", help="'bundled', 'paper' (or its halves), a folder of audio files or one file")
-    encode.add_argument("--guitarset", metavar="FOLDER", help="where GuitarSet is (default: ~/mir_datasets/guitarset)")
-    encode.add_argument("--maestro", metavar="FOLDER", help="where MAESTRO is (default: ~/mir_datasets/maestro)")
-    encode.add_argument(
-        "--download", action="store_true", help="fetch what 'paper' needs and is not here: 0.7 and 111 GB"
-    )
-    encode.add_argument("--encoder", default="diffae-mini", help="a name that `encoders` lists (default: %(default)s)")
-    encode.add_argument("--effects", nargs="+", metavar="LABEL", help="effects of Table 1 (default: all ten)")
-    encode.add_argument("--sweep", metavar="LABEL", help="turn this effect's knob instead")
-    encode.add_argument("--knob", help="the knob to turn (default: the effect's first)")
-    encode.add_argument("-n", type=int, default=32, help="values along the knob (default: %(default)s)")
-    encode.add_argument("--per-recording", type=int, help="at most so many clips of a recording")
-    encode.add_argument("--store", help="where to write (default: a folder of the cache)")
-    encode.add_argument(
-        "--shard", metavar="I/N", type=_shard, help="encode the I-th of N shares of the clips, in a job array: 3/16"
-    )
-    encode.add_argument(
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that prints examples as they are written."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+
+def _serve_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=server.PORT, help="or the next free one (default: %(default)s)")
+    parser.add_argument("--open-browser", action="store_true", help="open the first page, where there is a screen")
+    parser.add_argument(
+        "--preheat", nargs="+", default=(), metavar="PAGE",
+        help="keep a kernel ready for each of these, such as 04_knob_paths: it opens in half the time, for 0.5 GB more",
+    )  # fmt: skip
+
+
+def _encode_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("source", help="'bundled', 'paper' (or its halves), a folder of audio files or one file")
+    add("--encoder", default="diffae-mini", help="a name that `encoders` lists (default: %(default)s)")
+    add("--effects", nargs="+", metavar="LABEL", help="effects of Table 1 (default: all ten)")
+    add("--sweep", metavar="LABEL", help="turn this effect's knob instead")
+    add("--knob", help="the knob to turn (default: the effect's first)")
+    add("-n", type=int, default=32, help="values along the knob (default: %(default)s)")
+    add("--per-recording", type=int, help="at most so many clips of a recording")
+    add("--store", help="where to write (default: a folder of the cache)")
+    add("--shard", metavar="I/N", type=_shard, help="encode the I-th of N shares of the clips, in a job array: 3/16")
+    add(
         "--on-error", choices=("skip", "raise"), default="skip",
         help="a clip that cannot be read or encoded: go on without it, name it at the end, and exit with 3; or stop "
         "there, and exit with 1 (default: %(default)s)",
     )  # fmt: skip
-    encode.add_argument("--bf16", action="store_true", help="run large networks in bfloat16: faster, off by a percent")
-    encode.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
-    encode.set_defaults(run=_encode)
+    add("--bf16", action="store_true", help="run large networks in bfloat16: faster, off by a percent")
+    add("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
+    add("--guitarset", metavar="FOLDER", help="where GuitarSet is (default: ~/mir_datasets/guitarset)")
+    add("--maestro", metavar="FOLDER", help="where MAESTRO is (default: ~/mir_datasets/maestro)")
+    add("--download", action="store_true", help="fetch what 'paper' needs and is not here: 0.7 and 111 GB")
 
-    verify = commands.add_parser("verify", help="read stores of latents whole, and tell what is damaged in them")
-    verify.add_argument("stores", nargs="*", metavar="STORE", help="folders or URLs (default: all in the cache folder)")
-    verify.add_argument(
+
+def _verify_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("stores", nargs="*", metavar="STORE", help="folders or URLs (default: all in the cache folder)")
+    parser.add_argument(
         "--repair", action="store_true", help="drop what is bad, so that the next run encodes it again, and only it"
     )
-    verify.set_defaults(run=_verify)
 
-    warm = commands.add_parser(
-        "warm", help="prepare the bundled clips' latents in the cache, and compile what trains probes"
-    )
-    warm.add_argument("encoders", nargs="*", help="default: the one that the pages open on")
-    warm.set_defaults(run=_warm)
 
-    commands.add_parser("encoders", help="list the encoders").set_defaults(run=_encoders)
+def _warm_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("encoders", nargs="*", help="default: the one that the pages open on")
 
-    convert = commands.add_parser(
-        "convert", help="turn a checkpoint of the paper's models into safetensors, once; without one, say where it is"
-    )
-    convert.add_argument("family", nargs="?", help="diffae or stacked")
-    convert.add_argument("checkpoint", nargs="?", metavar="CKPT", help="the file that you downloaded")
-    convert.add_argument(
+
+def _encoders_options(_: argparse.ArgumentParser) -> None:
+    """Take no options."""
+
+
+def _convert_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("family", nargs="?", help="diffae or stacked")
+    parser.add_argument("checkpoint", nargs="?", metavar="CKPT", help="the file that you downloaded")
+    parser.add_argument(
         "--sha256", metavar="DIGEST", help="of a checkpoint of your own, instead of the published one's"
     )
-    convert.add_argument("--out", metavar="FOLDER", help="where to write (default: where the encoders look)")
-    convert.set_defaults(run=_convert)
+    parser.add_argument("--out", metavar="FOLDER", help="where to write (default: where the encoders look)")
 
-    serve = commands.add_parser("serve", help="start the dashboards")
-    serve.add_argument("--port", type=int, default=server.PORT, help="or the next free one (default: %(default)s)")
-    serve.add_argument("--open-browser", action="store_true")
-    serve.add_argument(
-        "--preheat", nargs="+", default=(), metavar="PAGE",
-        help="keep a kernel ready for each of these, such as 04_knob_paths: it opens in half the time, for 0.5 GB more",
-    )  # fmt: skip
-    serve.set_defaults(run=lambda options: server.serve(options.port, options.open_browser, preheat=options.preheat))
 
-    report = commands.add_parser("report", help="say what results depend on here: versions, hashes, settings and seeds")
-    report.add_argument("--out", metavar="FILE", help="write it as JSON, too")
-    report.set_defaults(run=_report)
-    return parser
+def _report_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", metavar="FILE", help="write it as JSON, too")
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -104,6 +128,10 @@ def _shard(text: str) -> tuple[int, int]:
     if share is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no share: write 3/16 for the third of sixteen")
     return int(share[1]), int(share[2])
+
+
+def _serve(options: argparse.Namespace) -> None:
+    server.serve(options.port, options.open_browser, preheat=options.preheat)
 
 
 def _encode(options: argparse.Namespace) -> int:
@@ -123,8 +151,8 @@ def _encode(options: argparse.Namespace) -> int:
     )  # fmt: skip
     left_out = [f"{file}: {reason}" for file, reason in clips.skipped.items()]
 
-    def bar(**told) -> tqdm:
-        progress = tqdm(**told)
+    def bar(**told: Any) -> Any:
+        progress: Any = tqdm(**told)  # with one attribute more, which encoding looks for
         progress.skipped = lambda skipped: left_out.extend(skipped.values())
         return progress
 
@@ -199,6 +227,58 @@ def _report(options: argparse.Namespace) -> None:
         with atomic_write(Path(options.out).expanduser()) as file:
             file.write(json.dumps(found, indent=2).encode() + b"\n")
 
+
+class Command(NamedTuple):
+    """A command of the shell: its options, what runs it, and what its help says."""
+
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int | None]
+    does: str
+    examples: str
+
+
+COMMANDS: dict[str, Command] = {
+    "serve": Command(
+        _serve_options,
+        _serve,
+        "start the dashboards",
+        "examples:\n  latentfx serve --open-browser\n  latentfx serve --preheat 04_knob_paths 03_effect_clusters",
+    ),
+    "encode": Command(
+        _encode_options,
+        _encode,
+        "encode a folder of clips through effects, or along a knob",
+        "examples:\n  latentfx encode ~/recordings --effects CLN HPF RVB\n"
+        "  latentfx encode ~/recordings --sweep RVB --knob damping -n 16\n"
+        "  latentfx encode /data/clips --store /scratch/clips.zarr --shard 3/16\n"
+        "  latentfx encode paper --guitarset /data/GuitarSet --maestro /data/maestro-v2.0.0",
+    ),
+    "verify": Command(
+        _verify_options,
+        _verify,
+        "read stores of latents whole, and tell what is damaged in them",
+        "examples:\n  latentfx verify\n  latentfx verify /scratch/clips.zarr --repair",
+    ),
+    "warm": Command(
+        _warm_options,
+        _warm,
+        "prepare the bundled clips' latents in the cache, and compile what trains probes",
+        "examples:\n  latentfx warm\n  latentfx warm diffae-mini logmel",
+    ),
+    "encoders": Command(_encoders_options, _encoders, "list the encoders", ""),
+    "convert": Command(
+        _convert_options,
+        _convert,
+        "turn a checkpoint of the paper's models into safetensors, once; without one, say where it is",
+        "examples:\n  latentfx convert\n  latentfx convert diffae ~/Downloads/diffae.ckpt",
+    ),
+    "report": Command(
+        _report_options,
+        _report,
+        "say what results depend on here: versions, hashes, settings and seeds",
+        "examples:\n  latentfx report --out run.json",
+    ),
+}
 
 if __name__ == "__main__":
     sys.exit(main())

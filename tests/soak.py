@@ -14,7 +14,7 @@ from pathlib import Path
 
 RELIABILITY = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
 
-HEAD = """# What it withstood
+HEAD = """# Reliability tests
 
 Written by `make soak`: every number here was counted by the tests that injected the faults. One wrong latent read, one
 error shown to a visitor or one door that opens fails them, and then nothing is written. `make test` runs a small share

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "latentfx_nb"
+from tools.imports import PACKAGE, files, imports, parse
 
 # Bottom up; on one floor a module may import those to its left.
 FLOORS = (
@@ -25,8 +24,6 @@ FLOORS = (
     ("report",),
 )
 ORDER = [module for floor in FLOORS for module in floor]
-EXEMPT = {"__init__", "__main__"}
-
 # library -> the only folders and modules that may import it
 HOMES = {
     "torch": {
@@ -64,35 +61,6 @@ HOMES = {
     "jupyter_client": {"serving"},
     "voila": {"serving"},
 }
-
-
-def parse(path):
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
-
-
-def dotted(path):
-    """Return a file's name within the package: "effects", "encoders.base", "encoders" for its __init__."""
-    parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
-    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
-
-
-def imports(tree, module, is_package=False):
-    """Yield the absolute name of everything that `tree` imports, at any depth: `from a import b` gives "a.b"."""
-    base = ["latentfx_nb", *module.split(".")]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parents = base[: len(base) - node.level + is_package] if node.level else []
-            source = ".".join([*parents, *filter(None, [node.module])])
-            yield from (f"{source}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            yield from (argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant))
-
-
-def files():
-    paths = sorted(path for path in PACKAGE.rglob("*.py") if "bundled" not in path.parts)
-    return {dotted(path): path for path in paths if path.stem not in EXEMPT or path.parent != PACKAGE}
 
 
 FILES = files()

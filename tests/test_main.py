@@ -1,4 +1,4 @@
-"""`python -m latentfx_nb`: what the commands write, and that an error is one sentence on stderr."""
+"""`latentfx`, or `python -m latentfx_nb`: what the commands write, and that an error is one sentence on stderr."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from latentfx_nb import __version__
-from latentfx_nb.__main__ import main
+from latentfx_nb.__main__ import COMMANDS, _parser, main
 from latentfx_nb.encoders import list_encoders, load_encoder
+from latentfx_nb.serving import server
 from latentfx_nb.sound import clips as clips_module
 from latentfx_nb.store import encode as latents
 from latentfx_nb.store import pipeline
@@ -72,16 +74,64 @@ def test_version(capsys):
     assert capsys.readouterr().out.strip() == __version__
 
 
-def test_it_runs_as_a_module_and_without_a_command_it_tells_which_there_are():
-    run = subprocess.run([sys.executable, "-m", "latentfx_nb"], capture_output=True, text=True, timeout=PATIENCE_S)
-    assert run.returncode == 2
-    assert "COMMAND" in run.stderr
+def test_it_runs_as_a_module_and_helps_with_examples():
     run = subprocess.run(
         [sys.executable, "-m", "latentfx_nb", "--help"], capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert run.returncode == 0
-    for command in ("encode", "warm", "encoders", "serve"):
+    assert run.stdout.startswith("usage: latentfx ")
+    for command in ("serve", "encode", "verify", "warm", "encoders", "convert", "report"):
         assert re.search(rf"^ +{command} ", run.stdout, re.MULTILINE)
+    for example in example_lines(run.stdout):
+        _parser().parse_args(example)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_has_examples_that_are_taken(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    examples = example_lines(capsys.readouterr().out)
+    assert examples or command == "encoders"
+    for example in examples:
+        assert example[0] == command
+        _parser().parse_args(example)
+
+
+def example_lines(text):
+    """Return the arguments of each example of a help text."""
+    lines = re.findall(r"^  latentfx(.*?)(?:   .*)?$", text.partition("examples:")[2], re.MULTILINE)
+    return [line.split() for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ([], {"open_browser": True}),
+        (["serve"], {"port": server.PORT, "open_browser": False, "preheat": ()}),
+        (["serve", "--port", "9000", "--open-browser"], {"port": 9000, "open_browser": True, "preheat": ()}),
+    ],
+)
+def test_alone_it_serves_and_opens_the_browser(arguments, asked, monkeypatch):
+    def serve(port=server.PORT, open_browser=False, notebooks=None, preheat=()):
+        seen.append({"port": port, "open_browser": open_browser, "preheat": preheat})
+
+    seen = []
+    monkeypatch.setattr(server, "serve", serve)
+    assert main(arguments) == 0
+    assert seen[0].items() >= asked.items()
+
+
+def test_the_console_script_is_this_command():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"latentfx": "latentfx_nb.__main__:main"}
+
+
+def test_an_unknown_command_is_told_which_there_are(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["publish"])
+    assert ended.value.code == 2
+    assert "choose from" in (said := capsys.readouterr().err) and "encode" in said
 
 
 def test_an_error_ends_the_process_with_status_1(tmp_path):

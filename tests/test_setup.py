@@ -363,7 +363,7 @@ def test_make_run_installs_once(checkout):
 def test_make_test_adds_only_the_test_extra(checkout):
     make(checkout, "run")
     package, warm, pytest_call = make(checkout, "test", "ARGS=-k audio")
-    assert "--editable .[lyra,transformers,diffusers,export,dask,datasets,test]" in package
+    assert "--editable .[lyra,transformers,diffusers,export,dask,datasets,docs,test]" in package
     assert warm == "-m latentfx_nb warm [PASSIVE]"
     run, *options = pytest_call.split(" --")
     assert run == "-m pytest -n 2" and options[-1].endswith(" -k audio [PASSIVE]")

@@ -24,6 +24,6 @@ def test_counts_are_written_and_sections_of_other_runs_stay(tmp_path, monkeypatc
     second.write(path)
     text = path.read_text()
     assert "| files tried | 5 |" in text and "| kills survived | 0 |" in text and "1,400" not in text
-    assert text.index("## Input") < text.index("## Store") and text.count("# What it withstood") == 1
+    assert text.index("## Input") < text.index("## Store") and text.count("# Reliability tests") == 1
     second.write(path)
     assert path.read_text() == text

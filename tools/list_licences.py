@@ -125,6 +125,9 @@ WHY = {
     "distributed": "encoding on many machines",
     "mirdata": "downloads GuitarSet and MAESTRO",
     "jupyterlab": "`make lab`",
+    "furo": "the documentation's theme, which fetches nothing",
+    "myst-nb": "guides and executed notebooks as pages of the documentation",
+    "sphinx": "the documentation's generator, and its API reference",
     "hypothesis": "tests of whole ranges",
     "jupyter-repo2docker": "tests Binder's recipe",
     "librosa": "a second opinion on spectrograms",
@@ -146,7 +149,7 @@ WHY = {
 }
 """Why each distribution that pyproject.toml names is needed."""
 
-HEAD = """# What the package stands on
+HEAD = """# Dependencies and their licences
 
 Written by `python -m tools.list_licences` under {system}, Python {python}: every distribution that `constraints.txt`
 pins, its licence, whether the package itself asks for it or which extra does, and the megabytes of its installed files.

@@ -1,0 +1,115 @@
+"""Write the tables of README.md and docs/ that list pages, encoders and benchmarks: `python -m tools.make_tables`.
+
+Each stands between `<!-- NAME: ... -->` and `<!-- end -->`. Pages are those of the front page, encoders those of
+`list_encoders`, ratios those of benchmarks/RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from latentfx_nb import encoders
+from latentfx_nb.pages.start_here import PAGES
+from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
+from latentfx_nb.sound.audio import samples_at
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pages() -> str:
+    """Return the table of pages: file, place in the paper, what one does there."""
+    rows = [("`00_start_here`", "", "Choose a page; see which encoders are ready.")]
+    rows += [(f"`{name}`", in_the_paper(name), text) for name, (_, text) in PAGES.items()]
+    return table(("page", "in the paper", "what you do there"), rows)
+
+
+def in_the_paper(page: str) -> str:
+    """Return what a notebook says it shows of the paper, in the first words under its title: "Figures 6-9"."""
+    text = (ROOT / "notebooks" / f"{page}.py").read_text(encoding="utf-8")
+    found = re.search(r"^# \*(?:The )?([^*]+?) of the paper", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def encoder_rows() -> str:
+    """Return the table of encoders: what each gives, hears and needs."""
+    rows = []
+    for name, row in encoders.list_encoders().iterrows():
+        entry = encoders._BUILT_IN[name]
+        hears = f"{row['sample_rate_hz'] / 1000:g} kHz {'stereo' if row['channels'] == 2 else 'mono'}"
+        decoder = "yes" if row["has_decoder"] else "no"
+        extra = f"`{entry.extra}`" if entry.extra else ""
+        rows.append((f"`{name}`", latents(row, entry.model), hears, decoder, weights(row), row["licence"], extra))
+    return table(("name", "latents of a clip", "hears", "decoder", "weights", "their licence", "extra"), rows)
+
+
+def latents(row, model: type) -> str:
+    """Return the size of a clip's latents, and their rate: "64 x 2048, 375 Hz"."""
+    samples = samples_at(CLIP_SAMPLES, SAMPLE_RATE_HZ, model.sample_rate)
+    size = f"{row['dim']} x {object.__new__(model).frames(samples)}"  # loaded or not, it declares as many
+    return f"{size}, one vector" if np.isnan(row["frame_rate_hz"]) else f"{size}, {row['frame_rate_hz']:.4g} Hz"
+
+
+def weights(row) -> str:
+    """Return where a model's weights come from, and their size."""
+    if row["weights"] == "none needed":
+        return "none"
+    size = f"{row['size_mb']:.0f} MB" if row["size_mb"] >= 10 else f"{row['size_mb']:.1f} MB"
+    if row["weights"].startswith("shipped"):
+        return f"ship, {size}"
+    if row["weights"].startswith("http"):
+        return f"fetched, {size}"
+    return f"your checkpoint, converted once to {size}"
+
+
+def benchmarks() -> str:
+    """Return the table of benchmarks: what each says it measures, and what its last run found."""
+    text = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    rows = []
+    for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        name, ratio = part.split("\n", 1)[0], re.findall(r"^ratio=(.+)$", part, re.MULTILINE)
+        day = re.search(r"\d{4}-\d\d-\d\d", part)
+        source = ast.parse((ROOT / "benchmarks" / f"{name}.py").read_text(encoding="utf-8"))
+        title = (ast.get_docstring(source) or "").split("\n\n")[0].partition(": `python")[0]
+        what = " ".join(title.split())
+        rows.append((f"`{name}`", what, ratio[-1] if ratio else "", day[0] if day else ""))
+    return table(("benchmark", "what", "ratio", "day"), rows)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+TABLES: dict[str, tuple[Path, Callable[[], str]]] = {
+    "pages": (ROOT / "README.md", pages),
+    "encoders": (ROOT / "docs" / "encoders.md", encoder_rows),
+    "benchmarks": (ROOT / "docs" / "performance.md", benchmarks),
+}
+"""What stands after `<!--` -> the file it stands in, and what writes it."""
+
+
+def written(name: str) -> tuple[Path, str]:
+    """Return a table's file, and its text with the table as it should be."""
+    path, make = TABLES[name]
+    text = path.read_text(encoding="utf-8")
+    place = re.compile(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
+    if len(place.findall(text)) != 1:
+        raise ValueError(f"{path} should have one place for its table: <!-- {name}: ... --> and <!-- end -->")
+    return path, place.sub(lambda found: f"{found[1]}\n{make()}\n{found[2]}", text)
+
+
+def main() -> None:
+    for name in TABLES:
+        path, text = written(name)
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{name}: {path}\n")
+
+
+if __name__ == "__main__":
+    main()
