@@ -67,5 +67,5 @@ def image_data(image: xr.DataArray) -> dict:
 
 def _heatmap(image: xr.DataArray, axis: str) -> go.Heatmap:
     unit = image.attrs.get("units", "")
-    hover = f"%{{x:.2f}} s, {image.dims[0].replace('_hz', '')} %{{y:.4g}}: %{{z:.3g}} {unit}<extra></extra>"
+    hover = f"%{{x:.2f}} s, {str(image.dims[0]).replace('_hz', '')} %{{y:.4g}}: %{{z:.3g}} {unit}<extra></extra>"
     return go.Heatmap(**image_data(image), coloraxis=axis, hovertemplate=hover)

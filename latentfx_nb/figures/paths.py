@@ -28,7 +28,7 @@ MOST_KNOBS = 4
 def knob_path(
     paths: xr.DataArray,
     cloud: xr.DataArray | None = None,
-    chosen: Sequence[xr.DataArray] | None = None,
+    chosen: xr.DataArray | None = None,
     others: Sequence[xr.DataArray] = (),
 ) -> go.Figure:
     """Return the paths `(clip, value, component)` that a knob makes of clips (Figures 6-9), over a faint `cloud`.
@@ -96,7 +96,7 @@ def path_legend(paths: xr.DataArray) -> dict:
 
 
 def _path_color(paths: xr.DataArray) -> str:
-    return EFFECT_COLORS.get(paths["value"].attrs.get("effect"), SET_COLORS[0])
+    return EFFECT_COLORS.get(str(paths["value"].attrs.get("effect")), SET_COLORS[0])
 
 
 def _shades(color: str) -> list[list]:
@@ -107,11 +107,11 @@ def _shades(color: str) -> list[list]:
     )]  # fmt: skip
 
 
-def knob_trace(paths: xr.DataArray, chosen: Sequence[xr.DataArray] | None = None) -> dict:
+def knob_trace(paths: xr.DataArray, chosen: xr.DataArray | None = None) -> dict:
     """Return x, y, z and hover texts of the diamonds `chosen (clip, component)` that say where the knob stands."""
     here = paths.isel(value=0) if chosen is None else chosen
-    marker = {"size": 13 if paths.sizes["component"] == 2 else 8, "symbol": "diamond", "color": MARK}
-    marker["line"] = {"width": 1, "color": "#ffffff"}
+    size, edge = 13 if paths.sizes["component"] == 2 else 8, {"width": 1, "color": "#ffffff"}
+    marker = {"size": size, "symbol": "diamond", "color": MARK, "line": edge}
     return {**coordinates(here), "text": [f"<b>{plain(clip)}</b>" for clip in paths["clip"].values], "marker": marker}
 
 

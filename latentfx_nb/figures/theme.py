@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ INSTRUMENT_SYMBOLS = {"guitar": "diamond", "piano": "circle", "other": "x"}
 SET_COLORS = ("#0072b2", "#d55e00", "#00a761", "#e561c1", "#b98d00", "#8d84ff", "#9546b9", "#808080")
 
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "displaylogo": False,
     "showSendToCloud": False,
     "responsive": True,
@@ -111,13 +112,13 @@ def hover_texts(points: xr.DataArray) -> list[str]:
     return [head + name for head in heads for name in names]
 
 
-def coordinates(points: xr.DataArray) -> dict[str, np.ndarray]:
+def coordinates(points: xr.DataArray | np.ndarray) -> dict[str, np.ndarray]:
     """Return `points [..., component]` as the x, y (and z) of a trace, float32, all samples in one row."""
     columns = np.asarray(points, np.float32).reshape(-1, points.shape[-1]).T
     return dict(zip("xyz", columns, strict=False))
 
 
-def scatter(flat: bool, **properties) -> go.Scatter | go.Scatter3d:
+def scatter(flat: bool, **properties: Any) -> go.Scatter | go.Scatter3d:
     """Return a trace of points in a plane if `flat`, else in space; it is not in the legend unless told so."""
     properties.setdefault("showlegend", False)
     return go.Scatter(**properties) if flat else go.Scatter3d(**properties)
@@ -139,7 +140,9 @@ def error_bars(middle: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict:
 
 def with_gaps(cells: np.ndarray) -> np.ndarray:
     """Return cells without NaN, which no message to a page may hold."""
-    return np.where(np.isnan(cells), None, cells)
+    gaps: np.ndarray = cells.astype(object)
+    gaps[np.isnan(cells)] = None
+    return gaps
 
 
 def scene_axes(points: xr.DataArray) -> dict:

@@ -110,7 +110,7 @@ def _sources(own: str | Path | ClipSet) -> tuple[list[tuple[str, Any]], Any]:
     folders = [folder for folder in os.environ.get("LATENTFX_CLIPS", "").split(os.pathsep) if folder]
     sources = {"bundled": "64 bundled clips", **{folder: Path(folder).name for folder in folders}}
     own = own if isinstance(own, ClipSet) else str(own)
-    options = [(label, source) for source, label in sources.items()]
+    options: list[tuple[str, Any]] = [(label, source) for source, label in sources.items()]
     if own not in sources:
         options.append((own.name if isinstance(own, ClipSet) else Path(own).name, own))
     return options, own

@@ -48,7 +48,7 @@ class Described(widgets.VBox):
     lists_files: ClassVar[bool] = False
     """Whether the visitor's files are listed, as on the page that is about them."""
     make_choice: ClassVar[type[Choice]] = Choice
-    content: ClassVar[Any] = SimpleNamespace()
+    content: Any = SimpleNamespace()
     """A module of `pages.content`."""
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -113,7 +113,10 @@ def figure_table(figure: go.Figure) -> pd.DataFrame:
             continue
         if trace.type == "heatmap":
             z = np.asarray(trace.z, float)
-            columns = {"x": np.tile(np.asarray(trace.x), len(z)), "y": np.repeat(np.asarray(trace.y), z.shape[1])}
+            columns: dict[str, Any] = {
+                "x": np.tile(np.asarray(trace.x), len(z)),
+                "y": np.repeat(np.asarray(trace.y), z.shape[1]),
+            }
             columns |= {"z": z.ravel()}
         else:
             columns = {axis: trace[axis] for axis in "xyz" if axis in trace and trace[axis] is not None}

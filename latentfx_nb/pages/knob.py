@@ -35,7 +35,7 @@ class KnobControl:
         self._callbacks: list[Callable[[], None]] = []
         self._listing = False
         self._effect.observe(lambda _: self._effect_changed(), "value")
-        self._parameter.observe(lambda _: self._listing or self._parameter_changed(), "value")
+        self._parameter.observe(lambda _: None if self._listing else self._parameter_changed(), "value")
         self._effect_changed()
 
     @property
@@ -53,12 +53,14 @@ class KnobControl:
 
     @property
     def name(self) -> str | None:
-        return self.spec and self.spec.name
+        return None if self.spec is None else self.spec.name
 
     @property
     def value(self) -> float | None:
         """The setting, as one would type it and inside its range; a logarithmic slider gives neither."""
-        return self.spec and typed(np.clip(self._slider.value, self.spec.low, self.spec.high))
+        if self.spec is None:
+            return None
+        return typed(np.clip(self._slider.value, self.spec.low, self.spec.high))
 
     @value.setter
     def value(self, value: float) -> None:

@@ -51,5 +51,5 @@ class LatentImages(Page):
 
     def opened(self) -> None:
         """Load the sounds, which are rendered already, and decode."""
-        self.hearing.hear(self.heard(self.shown.choice, self.clips, self.shown))
+        self.hearing.hear(content.heard(self.shown.choice, self.clips, self.shown))
         self.go_further()

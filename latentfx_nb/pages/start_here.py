@@ -36,7 +36,7 @@ class StartHere(widgets.HTML):
             f'<a href="{name}.ipynb{query}"><b>{html.escape(page.title)}</b>{html.escape(page.blurb)}</a>'
             for name, page in all_pages().items()
         )
-        other = {"light": "dark", "dark": "light"}.get(theme)
+        other = {None: None, "light": "dark", "dark": "light"}.get(theme)
         switch = f'<p><a class="latentfx-theme" href="?theme={other}">Show the pages {other}</a></p>' if other else ""
         super().__init__(f'{_STYLE}<div class="latentfx-cards">{cards}</div>{switch}{encoder_table()}')
 

@@ -40,7 +40,7 @@ class ShownFigure(FigureWidget):
             self._shown_traces += [dict(empty) for _ in range(spare)]
         super().__init__(roomy, words)
         for trace in self.data:
-            trace.on_click(lambda trace, points, _: points.point_inds and clicked(str(trace.meta), points))
+            trace.on_click(lambda trace, points, _: clicked(str(trace.meta), points) if points.point_inds else None)
 
     def trace(self, name: str) -> Any:
         """Return the trace of that name; raise KeyError if there is none."""

@@ -22,8 +22,10 @@ class Choice:
     def of(cls, given: Mapping[str, Any]) -> tuple[Self, list[str]]:
         """Return a choice of what was kept of one, and the names in it that this page has no field for."""
         known = {field.name for field in fields(cls)}
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-        return cls(**{name: value for name, value in values.items() if name in known}), sorted(set(given) - known)
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name in known
+        }
+        return cls(**values), sorted(set(given) - known)
 
     def kept(self) -> dict[str, Any]:
         """Return the choice ready for JSON."""
