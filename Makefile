@@ -98,6 +98,7 @@ soak: chromium $(STAMPS)/test
 lint: $(STAMPS)/test $(STAMPS)/node
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m mypy
 	$(PY) -m tools.node node node_modules/eslint/bin/eslint.js .
 
 # What was fetched or computed stays in the user's cache folder: it belongs to no checkout.
