@@ -11,7 +11,7 @@ import xarray as xr
 
 import latentfx_nb as lfx
 from latentfx_nb import figures
-from latentfx_nb.analysis.comparison import encoder_measures, mean_ranks, path_measures, path_table
+from latentfx_nb.analysis.comparison import encoder_measures, mean_ranks, nothing_measured, path_measures, path_table
 from latentfx_nb.analysis.intervals import UNKNOWN, Estimate
 from latentfx_nb.analysis.measures import ALGEBRA_PAIRS, MEASURES, glossary, measure, measures_of
 from latentfx_nb.analysis.registry import KINDS, check_measure
@@ -164,6 +164,22 @@ def test_functions_that_are_no_measure_are_refused_when_they_join(function, mess
     with pytest.raises(TypeError, match=message):
         register(function)
     assert "own" not in MEASURES
+
+
+def test_measures_that_took_different_values_of_a_knob_stand_side_by_side():
+    register(lambda paths: paths.isel(value=0).mean("dim"), name="start")
+    register(lambda paths: paths.isel(value=-1).mean("dim"), name="end")
+    paths = straight_paths().assign_coords(value=np.linspace(0, 1, 32))
+    found = path_measures(paths)
+    np.testing.assert_allclose(found["end"], paths.isel(value=-1).mean("dim"))
+    assert "value" not in found.coords
+
+
+def test_a_frame_in_which_nothing_is_known_has_every_measure(toy):
+    frame = nothing_measured()
+    assert list(frame.index) == list(measured().index)
+    assert list(frame.columns) == list(measured().columns)
+    assert frame[["value", "low", "high"]].isna().all(axis=None)
 
 
 def test_labelled_results_are_averaged_over_their_other_dims():

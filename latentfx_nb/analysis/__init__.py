@@ -1,5 +1,6 @@
-"""What is measured on latents: projections, geometry, probes, masking, algebra, the paper's claims.
+"""What is measured on latents: projections, neighbours, geometry, probes, masking, algebra, the paper's claims.
 
-`prepared` reads what ships of all that (`shipped`), or computes it. `fast` holds the kernels that train many linear
-layers at once.
+`registry` and `measures` hold the numbers by which encoders are compared, `comparison` their tables. `prepared` answers
+pages and notebooks: it reads results that ship (`shipped`, `pieces`) or computes them. `fast` holds the kernels that
+train many linear layers at once.
 """

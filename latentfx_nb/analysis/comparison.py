@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis.intervals import Estimate, accuracy_interval, estimate, interval_table
+from latentfx_nb.analysis.intervals import UNKNOWN, Estimate, accuracy_interval, estimate, interval_table
 from latentfx_nb.analysis.measures import ALGEBRA_PAIRS as ALGEBRA_PAIRS
 from latentfx_nb.analysis.measures import MEASURES, Measure, measures_of
 from latentfx_nb.analysis.neighbours import chance, neighbours, shared
@@ -122,6 +122,11 @@ def _over_knobs(one: Measure, paths: Mapping[str, xr.DataArray]) -> Estimate:
     every = [path.transpose("clip", "value", "dim") for path in paths.values()]
     values = np.nanmean([one.per_clip(path).values for path in every], axis=0)
     return estimate(values, every[0]["recording"].values)
+
+
+def nothing_measured() -> pd.DataFrame:
+    """Return a frame like those of `encoder_measures` in which nothing is known: for a figure that waits for data."""
+    return pd.DataFrame([UNKNOWN] * len(MEASURES), pd.Index(list(MEASURES), name="measure"))
 
 
 def mean_ranks(measures: Mapping[str, pd.DataFrame]) -> pd.Series:

@@ -42,7 +42,7 @@ def _probe_mean(rows: xr.Dataset) -> xr.DataArray:
     of="renders",
     heading="probe -F",
     title="probe names the effect, flattened",
-    says="the same from flattened latents, which keep what happens when",
+    says="share of renders whose effect a linear probe names from flattened latents, which keep what happens when",
     better="more",
     place="Table 3",
 )
@@ -68,7 +68,7 @@ def _same_effect_mean(rows: xr.Dataset) -> xr.DataArray:
     of="renders",
     heading="near -F",
     title="neighbours share the effect, flattened",
-    says="the same among flattened latents",
+    says="share of a render's nine nearest neighbours that have its effect, among flattened latents",
     better="more",
     place="Figure 5",
 )
@@ -209,7 +209,7 @@ def _algebra_mean(scores: xr.Dataset) -> Estimate:
     of="algebra",
     heading="ridge",
     title="algebra: displacement explained by ridge",
-    says=f"share of that displacement that ridge regression on {ALGEBRA_PAIRS} pairs makes",
+    says=f"share of the latents' displacement that ridge regression on {ALGEBRA_PAIRS} pairs makes on other recordings",
     better="more",
     place="section 1",
 )

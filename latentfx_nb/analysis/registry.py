@@ -83,7 +83,9 @@ class Measure:
                 f"the measure {self.name!r} must return a number for each of {data.sizes['clip']} clips, as [clip] or "
                 f"(clip, ...), not {type(found).__name__} of shape {np.shape(found)}"
             )
-        return found.mean([dim for dim in found.dims if dim != "clip"])
+        # Where a function took one entry along a dim, its label stays and would not fit those of other measures.
+        leftover = [name for name, c in found.coords.items() if name in data.dims and "clip" not in c.dims]
+        return found.drop_vars(leftover).mean([dim for dim in found.dims if dim != "clip"])
 
 
 MEASURES: dict[str, Measure] = {}
