@@ -46,7 +46,7 @@ def _collect(name: str, folder: Path, modules: dict[str, str], above: tuple[str,
 
 
 def _entry(name: str, source: str) -> str:
-    """Return the module that anywidget asks: it keeps its default export, and no other."""
+    """Return the module that anywidget loads: of its exports it keeps the default one only."""
     text = _EXPORT.sub("", _IMPORT.sub(_taken, source))
     _check(name, text.replace(f"\n{_DEFAULT}", "\n", 1))
     return text

@@ -38,6 +38,9 @@ IMAGE_SUMS = """() => document.querySelector(".js-plotly-plot")._fullData.map(
 SUMS_ARE_NOT = f"(sums) => JSON.stringify(({IMAGE_SUMS})()) !== JSON.stringify(sums)"
 UNFILLED = """() => [...document.querySelectorAll(".js-plotly-plot")].map(
   (plot) => [plot._fullLayout.width, plot.clientWidth]).filter(([drawn, room]) => Math.abs(drawn - room) > 2)"""
+# Figures of a panel that tell a screen reader nothing.
+UNNAMED = """() => [...document.querySelectorAll(".latentfx-panel .js-plotly-plot")]
+  .filter((plot) => plot.role !== "group" || !plot.ariaLabel).length"""
 # Words and numbers of a figure that are cut off at its edge.
 CUT_OFF = """() => [...document.querySelectorAll(".js-plotly-plot svg text")].filter((text) => {
   const [own, plot] = [text, text.closest(".js-plotly-plot")].map((one) => one.getBoundingClientRect());
@@ -108,6 +111,7 @@ def opened(open_page, tmp_path):
     for name, page in pages:
         page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
         assert page.evaluate(UNFILLED) == []
+        assert page.evaluate(UNNAMED) == 0
         assert page.evaluate(CUT_OFF) == []
         assert page.evaluate(OVERLAPPING) == []
         assert page.evaluate(HARD_TO_READ) == []
