@@ -382,6 +382,18 @@ def test_make_ci_runs_the_slow_tests_and_then_some_with_other_instructions(check
 
 
 @needs_make
+def test_make_docs_adds_the_generator_and_writes_first_what_the_guides_list(checkout):
+    make(checkout, "run")
+    package, warm, *tools = make(checkout, "docs", "ARGS=04_knob_paths")
+    assert "--editable .[lyra,docs]" in package and warm == "-m latentfx_nb warm [PASSIVE]"
+    assert tools == [
+        "-m tools.make_tables [PASSIVE]",
+        "-m tools.draw_architecture [PASSIVE]",
+        "-m tools.make_docs 04_knob_paths [PASSIVE]",
+    ]
+
+
+@needs_make
 def test_torch_can_come_from_pytorchs_cpu_index(checkout):
     torch = make(checkout, "run", "TORCH=cpu")[0]
     assert "--extra-index-url https://download.pytorch.org/whl/cpu torch" in torch

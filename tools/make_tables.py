@@ -1,7 +1,7 @@
-"""Write the tables of README.md and docs/ that list pages, encoders and benchmarks: `python -m tools.make_tables`.
+"""Write the tables of README.md and docs/: pages, encoders, latent algebra, benchmarks: `python -m tools.make_tables`.
 
 Each stands between `<!-- NAME: ... -->` and `<!-- end -->`. Pages are those of the front page, encoders those of
-`list_encoders`, ratios those of benchmarks/RESULTS.md.
+`list_encoders`, scores those that ship, ratios those of benchmarks/RESULTS.md.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+import latentfx_nb as lfx
 from latentfx_nb import encoders
 from latentfx_nb.pages.start_here import PAGES
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import samples_at
 
 ROOT = Path(__file__).resolve().parents[1]
+PAIRS = 8  # that a map of latent algebra learns from
 
 
 def pages() -> str:
@@ -81,6 +83,25 @@ def benchmarks() -> str:
     return table(("benchmark", "what", "ratio", "day"), rows)
 
 
+def algebra() -> str:
+    """Return the table of latent algebra: what a map of eight pairs explains and removes, as it ships."""
+    scores = lfx.prepared.effect_algebra(lfx.load_clips("bundled"), "diffae-mini", compute=False).sel(k=[PAIRS])
+    explained, heard = (lfx.score_table(scores, measure) for measure in ("missed", "stft"))
+    rows = []
+    for effect in scores["effect"].values:
+        places = [(effect, "mean", PAIRS), (effect, "ridge", PAIRS)]
+        cells = [percent(part.loc[place]) for part in (explained, heard) for place in places]
+        rows.append((lfx.EFFECTS[effect].name, *cells, percent(heard.loc[(effect, "real", 0)])))
+    head = ("in latents, mean shift", "in latents, ridge", "heard, mean shift", "heard, ridge", "heard, best")
+    return table(("effect", *head), rows)
+
+
+def percent(score) -> str:
+    """Return a share with its interval, in percent: "66 (59 to 72) %"."""
+    value, low, high = (round(100 * score[name]) for name in ("score", "low", "high"))
+    return f"{value} ({low} to {high}) %"
+
+
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
@@ -89,6 +110,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 TABLES: dict[str, tuple[Path, Callable[[], str]]] = {
     "pages": (ROOT / "README.md", pages),
     "encoders": (ROOT / "docs" / "encoders.md", encoder_rows),
+    "algebra": (ROOT / "docs" / "library.md", algebra),
     "benchmarks": (ROOT / "docs" / "performance.md", benchmarks),
 }
 """What stands after `<!--` -> the file it stands in, and what writes it."""
