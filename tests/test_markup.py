@@ -109,9 +109,9 @@ def test_plotly_is_given_names_and_no_markup(name):
     )
     scores = pd.DataFrame({"accuracy": [0.5], "low": [0.4], "high": [0.6]}, index=[name])
     confusion = xr.DataArray(np.eye(2), {"label": [name, "b"], "named": [name, "b"]}, ("label", "named"))
-    trace = figures.trajectory_trace(frames, "#000000")
+    _, _, trace, legend = figures.trajectories([frames]).data
     texts = [
-        *figures.hover_texts(points), *trace["text"], trace["name"], figures.trajectory_legend(frames)["name"],
+        *figures.hover_texts(points), *trace["text"], trace["name"], legend["name"],
         figures.path_trace(knob)["text"][0], figures.knob_trace(knob)["text"][0],
         figures.accuracy_bars("set", scores)["x"][0], figures.chance_line([name])["x"][0],
         figures.confusion_cells(confusion)["x"][0], figures.confusion_cells(confusion)["y"][0],

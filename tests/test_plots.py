@@ -538,20 +538,21 @@ def test_a_figure_is_written_as_png_with_the_extra_for_it(tmp_path, monkeypatch)
 # -------------------------------------------------------------------------------------- trajectories, algebra, encoders
 
 
-def test_trajectories_come_in_order_and_markers_stand_at_their_starts():
+def test_trajectories_have_names_and_markers_stand_at_their_starts():
     both = [trajectory("CLN"), trajectory(seed=1)]
     figure = figures.trajectories(both, trajectory(frames=50))
-    assert len(figure.data) == 1 + 2 * figures.MOST_TRAJECTORIES + 1
-    for trace, path in zip(figure.data[1:3], both, strict=True):
+    traces = {trace.meta: trace for trace in figure.data}
+    assert list(traces) == ["data set", "now", "trajectory 1", "trajectory 2", "legend 1", "legend 2"]
+    for number, path in enumerate(both, start=1):
+        trace = traces[f"trajectory {number}"]
         np.testing.assert_allclose(drawn(trace), path.values, rtol=1e-6)
-        assert trace.visible is True
         np.testing.assert_array_equal(trace.line.color, path["time_s"].values)
         assert trace.text[3].endswith("0.35 s")
-    assert [trace.visible for trace in figure.data[3:7]] == [False] * 4
-    legend = figure.data[1 + figures.MOST_TRAJECTORIES : -1]
-    assert [trace.name for trace in legend if trace.showlegend] == ["gtr_00, clean", "gtr_00, distortion"]
-    np.testing.assert_allclose(drawn(figure.data[-1]), [path.values[0] for path in both], rtol=1e-6)
-    assert list(figure.data[-1].marker.color) == list(figures.SET_COLORS[:2])
+    legend = [trace for trace in figure.data if trace.showlegend]
+    assert legend == [traces["legend 1"], traces["legend 2"]]
+    assert [trace.name for trace in legend] == ["gtr_00, clean", "gtr_00, distortion"]
+    np.testing.assert_allclose(drawn(traces["now"]), [path.values[0] for path in both], rtol=1e-6)
+    assert list(traces["now"].marker.color) == list(figures.SET_COLORS[:2])
 
 
 def test_further_knobs_are_drawn_in_their_effects_colour():

@@ -53,15 +53,7 @@ from latentfx_nb.figures.theme import (
     hover_texts,
     plain,
 )
-from latentfx_nb.figures.trajectories import (
-    MOST_TRAJECTORIES,
-    now_trace,
-    trajectories,
-    trajectory_legend,
-    trajectory_name,
-    trajectory_trace,
-    trajectory_words,
-)
+from latentfx_nb.figures.trajectories import MOST_TRAJECTORIES, trajectories, trajectory_name, trajectory_words
 
 __all__ = [
     "PLACE_COLORS",
@@ -122,9 +114,6 @@ __all__ = [
     "coordinates",
     "MOST_TRAJECTORIES",
     "trajectories",
-    "trajectory_trace",
-    "trajectory_legend",
     "trajectory_name",
     "trajectory_words",
-    "now_trace",
 ]

@@ -20,22 +20,14 @@ def trajectories(paths: Sequence[xr.DataArray], cloud: xr.DataArray | None = Non
     """Return trajectories through time, light to dark, in the basis of a data set's frames (Figure 2).
 
     `paths` are up to six of `(frame, component)` with the coordinates `time_s`, `clip` and `effect`; `cloud (frame,
-    component)` are frames of the whole data set. Traces come in this order: the cloud, six trajectories, what the
-    legend shows of each, and the markers, which stand at the first frames.
+    component)` are frames of the whole data set. Traces: "data set", the cloud; "now", the markers, which stand at the
+    first frames; "trajectory 1" and so on; and "legend 1" and so on, what the legend shows of each.
     """
     flat = paths[0].sizes["component"] == 2
-    background = {"size": 2, "color": "#9a9a9a", "opacity": 0.25}
-    places = {} if cloud is None else coordinates(cloud)
-    figure = go.Figure(scatter(flat, **places, mode="markers", marker=background, hoverinfo="skip", name="data set"))
-    shown = [*paths, *[None] * MOST_TRAJECTORIES][:MOST_TRAJECTORIES]
-    for path, color in zip(shown, SET_COLORS, strict=False):
-        mode = "lines+markers" if flat else "lines"
-        figure.add_trace(scatter(flat, mode=mode, hoverinfo="text", **trajectory_trace(path, color, flat)))
-    for path, color in zip(shown, SET_COLORS, strict=False):
-        nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
-        look = {"mode": "markers", "marker": {"size": 8, "color": color, "symbol": "diamond"}}
-        figure.add_trace(scatter(flat, **nowhere, **look, **trajectory_legend(path)))
-    figure.add_trace(scatter(flat, mode="markers", hoverinfo="skip", name="now", **now_trace(paths)))
+    coloured = list(zip(paths[:MOST_TRAJECTORIES], SET_COLORS, strict=False))
+    lines = [_line(path, color, flat).update(meta=f"trajectory {i}") for i, (path, color) in enumerate(coloured, 1)]
+    legend = [_legend(path, color, flat).update(meta=f"legend {i}") for i, (path, color) in enumerate(coloured, 1)]
+    figure = go.Figure([_cloud(cloud, flat), _now(paths[:MOST_TRAJECTORIES], flat), *lines, *legend])
     if flat:
         names = paths[0]["component"].values
         figure.update_xaxes(title=str(names[0]))
@@ -46,28 +38,40 @@ def trajectories(paths: Sequence[xr.DataArray], cloud: xr.DataArray | None = Non
     return figure.update_layout(legend={"x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"}, margin={"t": 60})
 
 
-def trajectory_trace(path: xr.DataArray | None, color: str, flat: bool = False) -> dict:
-    """Return the data of one trace of `trajectories`, from a tint of `color` at the start to a shade of it at the end.
+def _cloud(cloud: xr.DataArray | None, flat: bool) -> go.Scatter | go.Scatter3d:
+    places = {} if cloud is None else coordinates(cloud)
+    look = {"mode": "markers", "marker": {"size": 2, "color": "#9a9a9a", "opacity": 0.25}, "hoverinfo": "skip"}
+    return scatter(flat, **places, **look, name="data set", meta="data set")
 
-    Without a path it is empty.
-    """
-    if path is None:
-        return {**{axis: [None] for axis in ("xy" if flat else "xyz")}, "name": "", "visible": False}
+
+def _line(path: xr.DataArray, color: str, flat: bool) -> go.Scatter | go.Scatter3d:
+    """Return one trajectory, from a tint of `color` at the start to a shade of it at the end."""
     times = path["time_s"].values
     name = plain(trajectory_name(path))
     texts = [f"<b>{name}</b><br>{time_s:.2f} s" for time_s in times]
     shades = {"color": times, "colorscale": _shades(color), "cmin": 0.0, "cmax": float(times[-1]) or 1.0}
-    look = (
-        {"line": {"width": 1, "color": color}, "marker": {"size": 3, **shades}}
-        if flat
-        else {"line": {"width": 4, **shades}}
-    )
-    return {**coordinates(path), "text": texts, "name": name, "visible": True, **look}
+    if flat:
+        look = {"mode": "lines+markers", "line": {"width": 1, "color": color}, "marker": {"size": 3, **shades}}
+    else:
+        look = {"mode": "lines", "line": {"width": 4, **shades}}
+    return scatter(flat, **coordinates(path), **look, text=texts, hoverinfo="text", name=name)
 
 
-def trajectory_legend(path: xr.DataArray | None) -> dict:
-    """Return what the legend of `trajectories` says of one; lines of many shades have no colour there."""
-    return {"name": "" if path is None else plain(trajectory_name(path)), "showlegend": path is not None}
+def _legend(path: xr.DataArray, color: str, flat: bool) -> go.Scatter | go.Scatter3d:
+    """Return what the legend says of a trajectory: lines of many shades have no colour there."""
+    nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
+    marker = {"size": 8, "color": color, "symbol": "diamond"}
+    name = plain(trajectory_name(path))
+    return scatter(flat, **nowhere, mode="markers", marker=marker, name=name, showlegend=True)
+
+
+def _now(paths: Sequence[xr.DataArray], flat: bool) -> go.Scatter | go.Scatter3d:
+    """Return the markers at the first frames. Their number stays the same, as the page moves them by it."""
+    size, colors, edge = 13 if flat else 9, list(SET_COLORS[: len(paths)]), {"width": 1, "color": "#000000"}
+    marker = {"size": size, "symbol": "diamond", "color": colors, "line": edge}
+    places = coordinates(np.stack([path.values[0] for path in paths]))
+    over = {"zorder": 1} if flat else {}  # over the lines, which come later
+    return scatter(flat, **places, **over, mode="markers", marker=marker, hoverinfo="skip", name="now", meta="now")
 
 
 def trajectory_name(path: xr.DataArray) -> str:
@@ -78,11 +82,3 @@ def trajectory_name(path: xr.DataArray) -> str:
 def trajectory_words(clip: str, effect: str) -> str:
     """Return what the trajectory of a clip through an effect is called."""
     return f"{clip}, {EFFECTS[effect].name.lower()}"
-
-
-def now_trace(paths: Sequence[xr.DataArray]) -> dict:
-    """Return the markers of `trajectories`, at their first frames."""
-    flat = paths[0].sizes["component"] == 2
-    marker = {"size": 13 if flat else 9, "symbol": "diamond", "color": list(SET_COLORS[: len(paths)])}
-    marker["line"] = {"width": 1, "color": "#000000"}
-    return {**coordinates(np.stack([path.values[0] for path in paths])), "marker": marker}

@@ -483,7 +483,7 @@ def test_a_click_on_a_path_is_heard_and_another_effect_is_drawn(opened, scene):
 
 
 MARKERS = """() => {
-  const { data } = document.querySelector(".js-plotly-plot"), now = data[data.length - 1];
+  const { data } = document.querySelector(".js-plotly-plot"), now = data.find(({ meta }) => meta === "now");
   return [Array.from(now.x), Array.from(now.y), Array.from(now.z)];
 }"""
 
@@ -505,7 +505,7 @@ def test_markers_run_along_trajectories_with_the_sound(opened, scene):
     on_path = f"""() => {{
       const {{ data }} = document.querySelector(".js-plotly-plot"), [x] = ({MARKERS})();
       return x.every((at, number) => {{
-        const path = data[1 + number], frame = path.x.indexOf(at);
+        const path = data.find(({{ meta }}) => meta === `trajectory ${{1 + number}}`), frame = path.x.indexOf(at);
         return path.text[frame] && Math.abs(parseFloat(path.text[frame].split("<br>")[1]) - 2.5) < 0.02;
       }});
     }}"""
