@@ -7,11 +7,7 @@ from latentfx_nb.figures.algebra import (
     METHOD_COLORS,
     METHOD_SYMBOLS,
     PLACE_COLORS,
-    algebra_place,
     latent_algebra,
-    pair_lines,
-    score_bars,
-    score_curve,
 )
 from latentfx_nb.figures.clusters import (
     COLORINGS,
@@ -60,10 +56,6 @@ __all__ = [
     "METHOD_COLORS",
     "METHOD_SYMBOLS",
     "latent_algebra",
-    "pair_lines",
-    "algebra_place",
-    "score_bars",
-    "score_curve",
     "COLORINGS",
     "clusters",
     "effect_clusters",

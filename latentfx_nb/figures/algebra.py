@@ -35,83 +35,102 @@ def latent_algebra(
     path: xr.DataArray,
     bars: Mapping[str, pd.DataFrame],
     curves: Mapping[str, pd.DataFrame],
+    titles: tuple[str, str] = ("Scores", "Few-shot"),
 ) -> go.Figure:
     """Return where algebra brings a clip, in the basis of the data set, and how near it comes on held-out recordings.
 
     `cloud (clip, effect, component)` are all time averages, `pairs` what was learned from: two of `(clip, component)`,
     each joined by a line. `places` are three points `(component)`: the start, the aim and where it came to; `path
     (value, component)` is the way there. `bars` are two frames with a row an effect, `curves` four with a row for each
-    number of pairs; both with the columns score, low and high. Traces come in this order: the cloud, the pairs, the
-    path, three places, two sets of bars, four curves.
+    number of pairs; both with the columns score, low and high. `titles` stand over bars and curves.
+
+    Traces: "data set", "learned from", "the way"; "start", "aim" and "result", which the legend calls as `places` does;
+    "bars 1", "bars 2"; and "curve 1" to "curve 4".
     """
     flat = cloud.sizes["component"] == 2
+    scene = [*_background(flat, cloud, pairs, path), *_places(flat, places)]
+    scores, few_shot = _bars(bars), _curves(curves)
+    figure = _grid(flat, titles)
+    figure.add_traces(scene, rows=1, cols=1)
+    figure.add_traces(scores, rows=1, cols=2)
+    figure.add_traces(few_shot, rows=2, cols=2)
+    name_axes(figure, cloud, 1, 1, flat)
+    return finish(figure, height=700).update_layout(legend={"y": -0.1}, margin={"b": 60})
+
+
+def _grid(flat: bool, titles: tuple[str, str]) -> go.Figure:
+    """Return an empty figure: a scene on the left, bars and curves on the right."""
     figure = make_subplots(
         2,
         2,
         specs=[[{"type": "xy" if flat else "scene", "rowspan": 2}, {}], [None, {}]],
-        subplot_titles=["Time averages", "Scores", "Few-shot"],
+        subplot_titles=["Time averages", *titles],
         column_widths=[0.54, 0.46],
         horizontal_spacing=0.07,
         vertical_spacing=0.16,
     )
-    background = {"size": 3, "color": "#9a9a9a", "opacity": 0.25}
-    texts = hover_texts(cloud)
-    scene = [
-        scatter(flat, **coordinates(cloud), mode="markers", marker=background, text=texts, hoverinfo="text"),
-        scatter(flat, mode="lines", line={"color": "#b0b0b0", "width": 2}, hoverinfo="skip", **pair_lines(*pairs)),
-        scatter(flat, mode="lines", line={"color": PLACE_COLORS[2], "width": 4}, hoverinfo="skip", **coordinates(path)),
-    ]
-    for trace, name in zip(scene, ("data set", "learned from", "the way"), strict=True):
-        figure.add_trace(trace.update(name=name), 1, 1)
-    for (name, place), color in zip(places.items(), PLACE_COLORS, strict=True):
-        marker = {
-            "size": 14 if flat else 8,
-            "symbol": "diamond",
-            "color": color,
-            "line": {"width": 1, "color": "#ffffff"},
-        }
-        look = {"mode": "markers", "marker": marker, "hoverinfo": "text", "showlegend": True}
-        figure.add_trace(scatter(flat, **look, **algebra_place(name, place)), 1, 1)
-    for name, frame in bars.items():
-        figure.add_trace(go.Bar(**score_bars(name, frame)), 1, 2)
-    for (name, frame), symbol in zip(curves.items(), METHOD_SYMBOLS, strict=True):
-        color = METHOD_COLORS[name]
-        look = {"mode": "lines+markers", "marker": {"color": color, "symbol": symbol}, "line": {"color": color}}
-        figure.add_trace(go.Scatter(**look, **score_curve(name, frame)), 2, 2)
-    name_axes(figure, cloud, 1, 1, flat)
-    axes = {"title": "score (%)", "zeroline": True, "zerolinecolor": "#808080"}
-    figure.update_yaxes(**axes, row=1, col=2)
-    figure.update_yaxes(**axes, row=2, col=2)
+    for row in (1, 2):
+        figure.update_yaxes(title="score (%)", zeroline=True, zerolinecolor="#808080", row=row, col=2)
     figure.update_xaxes(type="category", row=1, col=2)
     figure.update_xaxes(title="pairs learned from", type="category", row=2, col=2)
-    figure.update_layout(barmode="group")
-    return finish(figure, height=700).update_layout(legend={"y": -0.1}, margin={"b": 60})
+    return figure.update_layout(barmode="group")
 
 
-def pair_lines(dry: xr.DataArray, wet: xr.DataArray) -> dict:
+def _background(
+    flat: bool, cloud: xr.DataArray, pairs: tuple[xr.DataArray, xr.DataArray], path: xr.DataArray
+) -> list[go.Scatter | go.Scatter3d]:
+    """Return the data set, what was learned from, and the way."""
+    marker = {"size": 3, "color": "#9a9a9a", "opacity": 0.25}
+    grey, blue = {"color": "#b0b0b0", "width": 2}, {"color": PLACE_COLORS[2], "width": 4}
+    texts = hover_texts(cloud)
+    traces = [
+        scatter(flat, **coordinates(cloud), mode="markers", marker=marker, text=texts, hoverinfo="text"),
+        scatter(flat, mode="lines", line=grey, hoverinfo="skip", **_pair_lines(*pairs)),
+        scatter(flat, mode="lines", line=blue, hoverinfo="skip", **coordinates(path)),
+    ]
+    names = ("data set", "learned from", "the way")
+    return [trace.update(name=name, meta=name) for trace, name in zip(traces, names, strict=True)]
+
+
+def _pair_lines(dry: xr.DataArray, wet: xr.DataArray) -> dict[str, np.ndarray]:
     """Return a line from each point of `dry` to its fellow in `wet`, both `(clip, component)`, as one trace."""
     gap = np.full_like(dry.values, np.nan)
     return coordinates(np.stack([dry.values, wet.values, gap], axis=1))
 
 
-def algebra_place(name: str, place: xr.DataArray) -> dict:
-    """Return the data of one of the three places of `latent_algebra`."""
-    return {**coordinates(place.values[None]), "name": name, "text": [f"<b>{name}</b>"]}
+def _places(flat: bool, places: Mapping[str, xr.DataArray]) -> list[go.Scatter | go.Scatter3d]:
+    """Return three diamonds."""
+    traces = []
+    for (name, place), meta, color in zip(places.items(), ("start", "aim", "result"), PLACE_COLORS, strict=True):
+        marker = {"size": 14 if flat else 8, "symbol": "diamond", "color": color}
+        marker["line"] = {"width": 1, "color": "#ffffff"}
+        look = {"mode": "markers", "marker": marker, "hoverinfo": "text", "text": [f"<b>{name}</b>"]}
+        traces.append(scatter(flat, **look, **coordinates(place.values[None]), name=name, meta=meta, showlegend=True))
+    return traces
 
 
-def score_bars(name: str, scores: pd.DataFrame) -> dict:
-    """Return the data of one set of bars of `latent_algebra`."""
-    hover = f"{name}, %{{x}}: %{{y:.1f}} % (-%{{error_y.arrayminus:.1f}}, +%{{error_y.array:.1f}})"
-    look = {"name": name, "marker": {"color": METHOD_COLORS.get(name, PLACE_COLORS[1])}}
-    return {"x": list(scores.index), **look, **_score_values(scores), "hovertemplate": hover}
+def _bars(bars: Mapping[str, pd.DataFrame]) -> list[go.Bar]:
+    """Return a set of bars for each frame, a bar an effect."""
+    traces = []
+    for number, (name, frame) in enumerate(bars.items(), start=1):
+        look = {"name": name, "meta": f"bars {number}", "marker": {"color": METHOD_COLORS.get(name, PLACE_COLORS[1])}}
+        traces.append(go.Bar(x=list(frame.index), **look, **_score_values(frame, f"{name}, %{{x}}")))
+    return traces
 
 
-def score_curve(name: str, scores: pd.DataFrame) -> dict:
-    """Return the data of one few-shot curve of `latent_algebra`."""
-    hover = f"{name}, %{{x}} pairs: %{{y:.1f}} % (-%{{error_y.arrayminus:.1f}}, +%{{error_y.array:.1f}})"
-    return {"x": [str(k) for k in scores.index], "name": name, **_score_values(scores), "hovertemplate": hover}
+def _curves(curves: Mapping[str, pd.DataFrame]) -> list[go.Scatter]:
+    """Return a few-shot curve for each frame, a point a number of pairs."""
+    traces = []
+    for number, ((name, frame), symbol) in enumerate(zip(curves.items(), METHOD_SYMBOLS, strict=True), start=1):
+        color = METHOD_COLORS[name]
+        look = {"mode": "lines+markers", "marker": {"color": color, "symbol": symbol}, "line": {"color": color}}
+        values = _score_values(frame, f"{name}, %{{x}} pairs")
+        traces.append(go.Scatter(x=[str(k) for k in frame.index], name=name, meta=f"curve {number}", **look, **values))
+    return traces
 
 
-def _score_values(scores: pd.DataFrame) -> dict:
+def _score_values(scores: pd.DataFrame, head: str) -> dict:
+    """Return y, error bars and what they say of themselves after `head`."""
     middle, low, high = (100 * scores[column].to_numpy(float) for column in ("score", "low", "high"))
-    return {"y": middle, "error_y": error_bars(middle, low, high)}
+    hover = f"{head}: %{{y:.1f}} % (-%{{error_y.arrayminus:.1f}}, +%{{error_y.array:.1f}})"
+    return {"y": middle, "error_y": error_bars(middle, low, high), "hovertemplate": hover}

@@ -41,6 +41,8 @@ class Described(widgets.VBox):
     """Fields that wait for a button (`Ask`) before anything is prepared."""
     turns: ClassVar[frozenset[str]] = frozenset()
     """Fields of a knob: turning it calls `turned` and `exact` instead of `prepare`."""
+    beside: ClassVar[frozenset[str]] = frozenset()
+    """Fields that `further` does not depend on: it goes on while they change."""
     stale: ClassVar[tuple[str, ...]] = ()
     """Traces that fade while something is computed that they are not of."""
     spare: ClassVar[int] = 0

@@ -18,17 +18,21 @@ class Hearing:
         self.player, self.voice = Player(), Worker(self._cannot_sound)
         self.render = kept_renders()
         self._heard: Heard | None = None
+        self._decoded: tuple[Clip, ...] = ()
 
     def offer(self, heard: Heard) -> None:
         """Let play be pressed for two sounds; nothing is rendered before."""
         self._heard = heard
         self.player.offer(lambda: self.hear(heard), CLIP_SAMPLES / SAMPLE_RATE_HZ, heard.title)
 
-    def hear_if_other(self, heard: Heard | None) -> bool:
-        """Load two sounds, if they are not those that are loaded or offered; return whether they are others."""
+    def hear_if_other(self, heard: Heard | None, keep_decoded: bool = False) -> bool:
+        """Load two sounds, if they are not those that are loaded or offered; return whether they are others.
+
+        With `keep_decoded`, what a decoder made of those before stays with them.
+        """
         if heard is None or heard == self._heard:
             return False
-        self.hear(heard)
+        self.hear(heard, *(self._decoded if keep_decoded else ()))
         return True
 
     def drop_decoded(self) -> None:
@@ -42,7 +46,7 @@ class Hearing:
         What a decoder makes of them is loaded with them, or later by `hear_decoded`.
         """
         self._status.keep("sound", "")
-        self._heard = heard
+        self._heard, self._decoded = heard, decoded
         self.voice.submit("sound", lambda: self._load(heard, *decoded))
 
     def hear_decoded(self, heard: Heard, *decoded: Clip) -> None:
@@ -59,6 +63,7 @@ class Hearing:
 
         def load() -> None:
             if self._heard == heard:
+                self._decoded = decoded
                 self.player.load(dry, wet, SAMPLE_RATE_HZ, heard.title, *decoded)
 
         main.call(load)

@@ -151,12 +151,23 @@ class Page(Described):
             return
         before, self._asked, self._asked_clips = self._asked, settled, clips
         heard = self.heard(settled, clips, self.shown)
-        if not self.hearing.hear_if_other(heard) and not self.keeps_decoded(before, settled):
+        keeps = "clips" not in differing and self.keeps_decoded(before, settled)
+        if not self.hearing.hear_if_other(heard, keeps) and not keeps:
             self.hearing.drop_decoded()
         if differing <= self.turns and not pressed:
             self._turn()
-        else:
-            self._prepare(choice if pressed else settled, clips)
+            return
+        if not differing <= self.beside:
+            self.worker.submit("further", lambda: None)  # stops what is done to what is shown now
+        self._prepare(choice if pressed else settled, clips)
+
+    def ask(self) -> None:
+        """Hear and prepare what is chosen, though nothing was changed: for a page that opens on something quicker."""
+        self._asked, self._asked_clips = self.choice(), self.clips
+        heard = self.heard(self._asked, self.clips, self.shown)
+        if heard is not None:
+            self.hearing.hear(heard)
+        self._prepare(self._asked, self.clips)
 
     def _prepare(self, choice: Any, clips: ClipSet) -> None:
         def job() -> None:

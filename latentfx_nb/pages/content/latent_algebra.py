@@ -1,0 +1,339 @@
+"""Page 07, free of widgets: a clip is moved, drawn, told, decoded, and held-out recordings are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+
+from latentfx_nb import figures
+from latentfx_nb.analysis.algebra_study import REAL, learning_rows, logmel_distance_db, stft_distance
+from latentfx_nb.analysis.moves import AveragedMove, Move, add_effect, change_dims, go_between, mean_shift
+from latentfx_nb.analysis.pca import PCA, fit_pca
+from latentfx_nb.analysis.prepared import NotShipped, effect_algebra, effect_means
+from latentfx_nb.analysis.probes import named_by, train_probes
+from latentfx_nb.analysis.sounds import encoded
+from latentfx_nb.effects import EFFECTS
+from latentfx_nb.encoders import Decoder, load_encoder
+from latentfx_nb.pages.content.algebra_choice import BETWEEN, PLACES, SCALE, VECTOR, AlgebraChoice, heard, same_sounds
+from latentfx_nb.pages.content.algebra_choice import keeps_decoded as keeps_decoded
+from latentfx_nb.pages.content.algebra_scores import Scored, scored
+from latentfx_nb.pages.content.choice import Shown
+from latentfx_nb.pages.content.kept import Kept
+from latentfx_nb.pages.content.latent_images import STILL_S
+from latentfx_nb.pages.content.progress import Progress
+from latentfx_nb.pages.content.sounds import Sound, rendered
+from latentfx_nb.pages.markup import averages_pca_words, note, table
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.decoding import reconstruction
+
+REMEMBERED = 160
+"""Latents of renders that are kept: 80 MB of those of diffae-mini."""
+
+PARTS = ("start", "aim", "result")
+"""What is drawn, told and decoded of a move."""
+
+TOLD = ("this clip, decoded", "displacement explained", "STFT distance to the effect", "log-mel distance (dB)")
+
+
+@dataclass(frozen=True, eq=False)
+class Averages:
+    """Time averages of the clips that could be read, the rows of these in the clip set, and the basis of the figure."""
+
+    clips: ClipSet
+    rows: list[int]
+    means: xr.DataArray  # (clip, effect, dim)
+    basis: PCA
+
+    def learning_rows(self, row: int, pairs: int) -> list[int]:
+        """Return the rows in the clip set of so many clips to learn from, of other recordings than that of `row`."""
+        return [self.rows[one] for one in learning_rows(self.clips, self.rows.index(row), pairs)]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A move as it is drawn: in which mode, and of which sounds (`same_sounds`)."""
+
+    move: AveragedMove
+    mode: str
+    of: Hashable
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What a decoder makes of start, aim and result, and how far that is from the effect itself."""
+
+    sounds: Mapping[str, Clip]
+    distances: Mapping[str, tuple[float, float]]  # STFT, log-mel in dB
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What outlives a choice."""
+
+    averages: Kept[Averages] = field(default_factory=lambda: Kept(1))
+    latents: Kept[xr.DataArray] = field(default_factory=lambda: Kept(REMEMBERED))  # (dim, frame)
+    probes: Kept[xr.Dataset] = field(default_factory=lambda: Kept(2))
+    scores: Kept[xr.Dataset | None] = field(default_factory=lambda: Kept(1))
+    scored: Kept[Scored] = field(default_factory=lambda: Kept(1))
+    moves: Kept[Move] = field(default_factory=lambda: Kept(1))
+    decoded: Kept[Decoded] = field(default_factory=lambda: Kept(1))
+
+
+@dataclass(frozen=True)
+class AlgebraShown(Shown):
+    """A clip's move in the basis of the data set, what is told and decoded of it, and the scores.
+
+    At first a mean shift of time averages is drawn, and there is no `move`.
+    """
+
+    choice: AlgebraChoice
+    memory: Memory
+    averages: Averages
+    scores: xr.Dataset | None
+    scored: Scored
+    drawn: Drawn
+    move: Move | None = None
+    named: str | None = None  # a sentence: what probes take it for
+    decoded: Decoded | None = None
+
+
+def prepare(choice: AlgebraChoice, clips: ClipSet, last: AlgebraShown | None, progress: Progress) -> AlgebraShown:
+    """Return the clip, moved; at first, when nothing is to be encoded, the mean shift of its time averages.
+
+    Scores are shown even if the clip cannot be moved. Raises ValueError for fewer clips to learn from than pairs.
+    """
+    shown = _scored_and_averaged(choice, clips, last, progress)
+    if last is None:
+        return shown
+    choice, sounds = shown.choice, same_sounds(shown.choice, clips)
+    stale = shown.drawn.of != sounds
+    if stale:
+        progress.fade()
+    try:
+        move = shown.memory.moves.get((clips, choice.moving()), lambda: _moved(shown, progress))
+    except (ValueError, OSError):
+        progress.show(shown)
+        if stale:
+            progress.fade()
+        raise
+    progress.check()
+    shown = replace(shown, drawn=Drawn(move.averaged(), choice.mode, sounds), move=move)
+    if _data(shown) not in shown.memory.probes:
+        progress.show(shown)  # training takes a while
+    decoded = shown.memory.decoded.find((clips, choice.moving()))
+    return replace(shown, named=_named(shown, move, progress), decoded=decoded)
+
+
+def figure_of(shown: AlgebraShown) -> go.Figure:
+    """Return the figure."""
+    drawn, into, scores = shown.drawn.move, shown.averages.basis.transform, shown.scored
+    places = map(into, (drawn.start, drawn.aim, drawn.result))
+    return figures.latent_algebra(
+        shown.averages.basis.points,
+        (into(drawn.dry), into(drawn.wet)),
+        dict(zip(PLACES[shown.drawn.mode], places, strict=True)),
+        into(drawn.way),
+        scores.bars,
+        scores.curves,
+        scores.titles,
+    )
+
+
+def further(shown: AlgebraShown, progress: Progress) -> AlgebraShown | None:
+    """Decode once the controls rest; a decoder that takes minutes waits for its button."""
+    choice, move = shown.choice, shown.move
+    if move is None or not isinstance(load_encoder(choice.encoder), Decoder):
+        return None
+    found, slow = shown.decoded, decodes_slowly(shown)
+    if found is None:
+        if slow and not choice.decode:
+            return None
+        if not slow:
+            progress.rest(STILL_S)
+        found = shown.memory.decoded.keep((shown.clips, choice.moving()), _decoded(shown, move, progress))
+    beside = found.sounds["aim" if choice.mode == VECTOR else "start"]
+    progress.hear_decoded(heard(choice, shown.clips, shown), beside, found.sounds["result"])
+    return None if shown.decoded is found else replace(shown, decoded=found)
+
+
+def decodes_slowly(shown: AlgebraShown) -> bool:
+    """Say whether the clip is moved and its decoder waits for a button."""
+    return shown.move is not None and getattr(load_encoder(shown.choice.encoder), "decodes_slowly", False)
+
+
+def texts(shown: AlgebraShown) -> Mapping[str, str]:
+    """Return how near this one clip has come, once that is known, and the scores of held-out ones."""
+    drawn = averages_pca_words(shown.averages.basis.points, shown.averages.means.sizes["dim"])
+    written = {"scored": shown.scored.text + note(f"The points are drawn in their own PCA. {drawn}")}
+    if shown.move is not None and shown.named is not None:
+        written["told"] = _told(shown, shown.move) + note(shown.named)
+    return written
+
+
+def code_of(shown: AlgebraShown) -> str:
+    """Return the lines that move the clip so in a notebook, and decode it."""
+    choice, row = shown.choice, shown.choice.row
+    dims, effects = list(choice.dims), f"['CLN', {choice.effect!r}]"
+    if choice.mode == BETWEEN:
+        moved = (
+            f"z = lfx.encode_effects(clips[[{row}, {choice.other}]], encoder, ['CLN'])[:, 0]\n"
+            f"moved = lfx.interpolate(z[0], z[1], {choice.share:.2f}, spherical={choice.spherical})\n"
+        )
+    elif choice.mode == VECTOR:
+        rows = [row, *shown.averages.learning_rows(row, choice.pairs)]
+        moved = (
+            f"z = lfx.encode_effects(clips[{rows}], encoder, {effects})\n"
+            f"effect = lfx.learn_effect(z[1:, 0], z[1:, 1], {choice.method!r})\n"
+            f"moved = effect.apply(z[0, 0], strength={choice.strength:.2f})\n"
+        )
+    else:
+        scaled = f"lfx.scale_dims(z[0], {dims}, {choice.factor:.2f})"
+        change = scaled if choice.change == SCALE else f"lfx.swap_dims(z[0], z[1], {dims})"
+        moved = f"z = lfx.encode_effects(clips[[{row}]], encoder, {effects})[0]\nmoved = {change}\n"
+    sound = "sound = lfx.decoding.reconstruction(encoder, moved, lfx.paper.CLIP_SAMPLES)"
+    return f"encoder = lfx.load_encoder({choice.encoder!r})\n{moved}{sound}"
+
+
+# ------------------------------------------------------------------------------------------- averages, and their scores
+
+
+def _scored_and_averaged(
+    choice: AlgebraChoice, clips: ClipSet, last: AlgebraShown | None, progress: Progress
+) -> AlgebraShown:
+    """Return averages and scores of a choice, drawn as they were, or if those were of other clips as a mean shift."""
+    memory = Memory() if last is None else last.memory
+    of = clips, choice.encoder, choice.dimensions
+    averages = memory.averages.get(of, lambda: _averages(choice, clips, progress))
+    if any(dim >= averages.means.sizes["dim"] for dim in choice.dims):
+        choice = replace(choice, dims=(0,))  # chosen among another encoder's
+    scores = _scores(choice, averages, memory, progress)
+    shown_of = averages, scores is None, choice.measure, choice.method, choice.pairs, choice.effect
+    told = memory.scored.get(shown_of, lambda: scored(scores, choice))
+    same = last is not None and last.averages is averages
+    drawn = last.drawn if last is not None and same else _mean_shift(choice, clips, averages)
+    return AlgebraShown(choice, clips, memory, averages, scores, told, drawn)
+
+
+def _averages(choice: AlgebraChoice, clips: ClipSet, progress: Progress) -> Averages:
+    means = progress.read(effect_means, clips, choice.encoder)
+    names = list(clips.table["clip"])
+    rows = [names.index(clip) for clip in means["clip"].values]
+    read = clips if rows == list(range(len(clips))) else clips[rows]
+    return Averages(read, rows, means, fit_pca(means, choice.dimensions))
+
+
+def _scores(choice: AlgebraChoice, averages: Averages, memory: Memory, progress: Progress) -> xr.Dataset | None:
+    """Return the scores where they ship, or if they were asked for."""
+
+    def shipped() -> xr.Dataset | None:
+        try:
+            return effect_algebra(averages.clips, choice.encoder, compute=False)
+        except NotShipped:
+            return None
+
+    found = memory.scores.get(averages, shipped)
+    if found is None and choice.score:
+        found = memory.scores.keep(averages, effect_algebra(averages.clips, choice.encoder, progress.bar))
+    return found
+
+
+def _mean_shift(choice: AlgebraChoice, clips: ClipSet, averages: Averages) -> Drawn:
+    """Return what can be drawn before anything is encoded: time averages ship, and a mean shift needs no more."""
+    row = averages.rows.index(choice.row) if choice.row in averages.rows else 0
+    shift = mean_shift(averages.means, row, choice.effect, learning_rows(averages.clips, row, choice.pairs))
+    return Drawn(shift, VECTOR, same_sounds(replace(choice, mode=VECTOR), clips))
+
+
+# ------------------------------------------------------------------------------------------------------------- one clip
+
+
+def _moved(shown: AlgebraShown, progress: Progress) -> Move:
+    """Return the clip's move, encoded as far as it is not remembered."""
+    choice, clips = shown.choice, shown.clips
+    if choice.row not in shown.averages.rows:
+        raise ValueError(f"{clips.table['clip'].iat[choice.row]} could not be read: choose another clip")
+    sounds = heard(choice, clips, shown)[1:]
+    for sound in sounds:
+        progress.sound(sound)
+    if choice.mode == VECTOR:
+        return _by_vector(shown, progress)
+    start, aim = (_latents(shown, sound, progress) for sound in sounds)
+    if choice.mode == BETWEEN:
+        return go_between(start, aim, choice.share, choice.spherical)
+    return change_dims(start, aim, choice.dims, choice.factor if choice.change == SCALE else None)
+
+
+def _by_vector(shown: AlgebraShown, progress: Progress) -> Move:
+    choice = shown.choice
+    rows = shown.averages.learning_rows(choice.row, choice.pairs)
+    if len(rows) < choice.pairs:
+        raise ValueError(f"{len(rows)} clips of other recordings are all there is to learn from: choose fewer pairs")
+    sounds = [Sound(shown.clips, row, label) for row in [choice.row, *rows] for label in ("CLN", choice.effect)]
+    latents = []
+    with progress.bar(total=len(sounds), desc="Encoding pairs", unit="clip") as bar:
+        for sound in sounds:
+            latents.append(_latents(shown, sound, progress))
+            bar.update()
+    start, aim = latents[:2]
+    return add_effect(start, aim, latents[2::2], latents[3::2], choice.method, choice.strength)
+
+
+def _latents(shown: AlgebraShown, sound: Sound, progress: Progress) -> xr.DataArray:
+    """Return the latents of a sound; those of pairs are encoded once, and their sounds would push out what is heard."""
+    encoder = shown.choice.encoder
+    render = progress.sound if sound in heard(shown.choice, shown.clips, shown)[1:] else rendered
+    return shown.memory.latents.get((sound, encoder), lambda: encoded(load_encoder(encoder), [render(sound)])[0])
+
+
+def _named(shown: AlgebraShown, move: Move, progress: Progress) -> str:
+    """Return what probes that never heard this recording take the three for."""
+    means = shown.averages.means
+    try:
+        probes = shown.memory.probes.get(_data(shown), lambda: train_probes(means, bar=progress.bar)["probe"])
+    except ValueError as error:  # of too few recordings to train any
+        return f"No probe can say what this is: {error}."
+    recording = shown.clips.table["recording"].iat[shown.choice.row]
+    averages = np.stack([getattr(move, part).values.mean(axis=-1) for part in PARTS])
+    named = named_by(probes, averages, [recording] * len(PARTS))
+    words = [f"{name}: {EFFECTS[one].name.lower()}" for name, one in zip(_names(shown), named, strict=True)]
+    return f"A linear probe (page 05) that never heard this recording takes them for: {'; '.join(words)}."
+
+
+def _told(shown: AlgebraShown, move: Move) -> str:
+    """Return how near this one clip has come; distances follow when it is decoded."""
+    if shown.choice.mode == BETWEEN:
+        return ""
+    rows = []
+    for part, name in (("start", "doing nothing"), ("result", _names(shown)[2]), ("aim", REAL)):
+        distances = ("", "")
+        if shown.decoded is not None:
+            stft, logmel = shown.decoded.distances[part]
+            distances = f"{stft:.2f}", f"{logmel:.1f}"
+        rows.append((name, f"{move.reached(getattr(move, part)):z.0%}", *distances))
+    return table(TOLD, rows)
+
+
+def _decoded(shown: AlgebraShown, move: Move, progress: Progress) -> Decoded:
+    encoder, aim = load_encoder(shown.choice.encoder), progress.sound(heard(shown.choice, shown.clips, shown).wet)
+    sounds = {}
+    with progress.bar(total=len(PARTS), desc="Decoding", unit="sound") as bar:
+        for part in PARTS:
+            sounds[part] = reconstruction(encoder, getattr(move, part), aim.shape[-1], bar=progress.steps)
+            bar.update()
+    distances = {}
+    if shown.choice.mode != BETWEEN:
+        distances = {part: (stft_distance(one, aim), logmel_distance_db(one, aim)) for part, one in sounds.items()}
+    return Decoded(sounds, distances)
+
+
+def _names(shown: AlgebraShown) -> Sequence[str]:
+    return PLACES[shown.choice.mode]
+
+
+def _data(shown: AlgebraShown) -> Hashable:
+    return shown.averages.clips, shown.choice.encoder
