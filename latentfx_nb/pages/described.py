@@ -41,6 +41,8 @@ class Described(widgets.VBox):
     """Fields that wait for a button (`Ask`) before anything is prepared."""
     turns: ClassVar[frozenset[str]] = frozenset()
     """Fields of a knob: turning it calls `turned` and `exact` instead of `prepare`."""
+    arranges: ClassVar[frozenset[str]] = frozenset()
+    """Fields that only arrange what is prepared: their change waits for running work instead of overtaking it."""
     stale: ClassVar[tuple[str, ...]] = ()
     """Traces that fade while something is computed that they are not of."""
     spare: ClassVar[int] = 0
