@@ -1,4 +1,4 @@
-"""Panels of pages 07 and 09, and what grew on 03 and 04, without a browser."""
+"""What grew on pages 03, 04 and 07, without a browser."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -14,11 +13,11 @@ from latentfx_nb import figures
 from latentfx_nb.analysis import prepared
 from latentfx_nb.analysis.algebra import METHODS, learn_effect
 from latentfx_nb.analysis.algebra_study import WET, learning_rows
-from latentfx_nb.analysis.comparison import MEASURES, PATH_MEASURES, path_measures
+from latentfx_nb.analysis.comparison import PATH_MEASURES, path_measures
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.running import encode_clips
-from latentfx_nb.pages import compare_encoders, effect_clusters, knob_paths, latent_algebra
+from latentfx_nb.pages import effect_clusters, knob_paths, latent_algebra
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import decoding
 from tests.on_pages import assert_sounds, drawn, ready, said
@@ -195,56 +194,6 @@ def test_a_slow_decoder_is_watched_and_can_be_stopped(monkeypatch):
     ready(panel)
     assert taken == [0, 1, 2, 3]
     assert said(panel) == "Stopped; what was finished is kept."
-
-
-# ---------------------------------------------------------------------------------------------------- compare encoders
-
-
-def test_all_that_ships_is_compared_and_sorted(lyra_weights):
-    panel = ready(compare_encoders.CompareEncoders())
-    assert said(panel) == ""
-    head, *rows = cells(panel.table.value)
-    assert head == ["encoder", "mean rank", *(measure.heading for measure in MEASURES.values())]
-    assert sorted(row[0] for row in rows) == ["diffae-mini", "logmel", "lyra-v2", "stacked-mini-2"]
-    ranks = [float(row[1]) for row in rows]
-    assert ranks == sorted(ranks)
-    assert rows[[row[0] for row in rows].index("logmel")][-1] == "--"
-    panel.sort.value = "curvature"
-    ready(panel)
-    turns = [float(row[head.index("turns")].split()[0]) for row in cells(panel.table.value)[1:]]
-    assert turns == sorted(turns)
-    panel.sort.value = "probe_mean"
-    ready(panel)
-    rows = cells(panel.table.value)[1:]
-    named = [float(row[head.index("probe -T")].split()[0]) for row in rows]
-    assert named == sorted(named, reverse=True)
-    assert list(panel.figure.layout.yaxis.ticktext) == [row[0] for row in rows]
-    assert "Not measured on these clips yet: stacked-mini-1" in panel.table.value
-
-
-def test_encoders_that_do_not_ship_are_measured_on_request(monkeypatch, bundled):
-    panel = ready(compare_encoders.CompareEncoders())
-    asked = []
-
-    def measured(clips, names, bar, *, compute):
-        asked.append((names, compute))
-        return {name: pd.DataFrame(0.5, list(MEASURES), ["value", "low", "high", "n"]) for name in names}
-
-    monkeypatch.setattr(compare_encoders, "compare_encoders", measured)
-    panel.measure_button.click()
-    ready(panel)
-    assert (["stacked-mini-1"], True) in asked
-    assert all(compute for _, compute in asked)
-    assert "stacked-mini-1" in [row[0] for row in cells(panel.table.value)]
-    assert panel.measure_button.layout.display == "none"
-
-
-def test_clips_that_nothing_ships_for_wait_for_the_button(few):
-    panel = ready(compare_encoders.CompareEncoders(few))
-    assert "No encoder is measured on these clips yet" in panel.table.value
-    panel.measure_button.click()
-    ready(panel)
-    assert said(panel).startswith("That did not work: 5 folds need as many recordings, not 3")
 
 
 # -------------------------------------------------------------------------------------------------- pages 03 and 04

@@ -20,7 +20,7 @@ from latentfx_nb.figures.clusters import (
     point_looks,
     window_curve,
 )
-from latentfx_nb.figures.comparison import COMPARED_COLUMNS, compared, compared_axis, encoder_comparison
+from latentfx_nb.figures.comparison import COMPARED_COLUMNS, encoder_comparison
 from latentfx_nb.figures.images import image_data, image_ranges, latent_images
 from latentfx_nb.figures.masking import LINES, dim_line, dimension_masking, lost_bars, masking_axes, masking_cells
 from latentfx_nb.figures.paths import MOST_KNOBS, knob_path, knob_trace, path_legend, path_trace
@@ -67,8 +67,6 @@ __all__ = [
     "own_points",
     "COMPARED_COLUMNS",
     "encoder_comparison",
-    "compared_axis",
-    "compared",
     "latent_images",
     "image_ranges",
     "image_data",

@@ -13,38 +13,38 @@ from latentfx_nb.figures.theme import SET_COLORS, error_bars, finish
 
 COMPARED_COLUMNS = 4
 
+NOBODY = "-"
+"""Stands where an encoder's name would, as long as none is measured."""
+
 
 def encoder_comparison(measures: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> go.Figure:
     """Return a small dot plot for each measure, name -> title, with a row an encoder.
 
-    `measures` maps encoders to frames with a row a measure and the columns value, low and high. There is a trace for
-    each measure, in order; the encoders stand in the order of the mapping, the first on top.
+    `measures` maps encoders to frames with a row a measure and the columns value, low and high; without any the plots
+    are empty. Each trace has its measure's name; the encoders stand in the order of the mapping, the first on top.
     """
+    measures = measures or {NOBODY: pd.DataFrame(np.nan, list(titles), ["value", "low", "high"])}
     rows = -(-len(titles) // COMPARED_COLUMNS)
     figure = make_subplots(
         rows, COMPARED_COLUMNS, subplot_titles=list(titles.values()), shared_yaxes=True, horizontal_spacing=0.03,
         vertical_spacing=0.1,
     )  # fmt: skip
-    for number, name in enumerate(titles):
+    look = {"mode": "markers", "marker": {"size": 9, "color": SET_COLORS[0]}, "showlegend": False}
+    for number, (name, title) in enumerate(titles.items()):
         place = number // COMPARED_COLUMNS + 1, number % COMPARED_COLUMNS + 1
-        marker = {"size": 9, "color": SET_COLORS[0]}
-        figure.add_trace(
-            go.Scatter(mode="markers", marker=marker, showlegend=False, name=titles[name], **compared(measures, name)),
-            *place,
-        )
-    figure.update_yaxes(compared_axis(measures))
+        figure.add_trace(go.Scatter(**look, name=title, meta=name, **_dots(measures, name)), *place)
+    figure.update_yaxes(_encoder_axis(list(measures)))
     figure.update_annotations(font_size=12)
     return finish(figure, height=210 * rows + 60).update_layout(margin_r=30)
 
 
-def compared_axis(measures: Mapping[str, pd.DataFrame]) -> dict:
-    """Return the axis of the encoders in `encoder_comparison`; categories would keep the order they came in first."""
-    names = list(measures)
+def _encoder_axis(names: list[str]) -> dict:
+    """Return the axis of the encoders; categories would keep the order in which they came first."""
     return {"tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.5, -0.5]}
 
 
-def compared(measures: Mapping[str, pd.DataFrame], name: str) -> dict:
-    """Return the data of one measure of `encoder_comparison`."""
+def _dots(measures: Mapping[str, pd.DataFrame], name: str) -> dict:
+    """Return one measure of all encoders, with its intervals."""
     rows = pd.DataFrame({encoder: frame.loc[name] for encoder, frame in measures.items()}).T
     middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
     hover = "%{text}: %{x:.3g} (-%{error_x.arrayminus:.2g}, +%{error_x.array:.2g})<extra></extra>"

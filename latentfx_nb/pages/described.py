@@ -43,6 +43,8 @@ class Described(widgets.VBox):
     """Fields of a knob: turning it calls `turned` and `exact` instead of `prepare`."""
     beside: ClassVar[frozenset[str]] = frozenset()
     """Fields that `further` does not depend on: it goes on while they change."""
+    arranges: ClassVar[frozenset[str]] = frozenset()
+    """Fields that only arrange what is prepared: their change waits for running work instead of overtaking it."""
     stale: ClassVar[tuple[str, ...]] = ()
     """Traces that fade while something is computed that they are not of."""
     spare: ClassVar[int] = 0

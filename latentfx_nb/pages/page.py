@@ -43,6 +43,7 @@ class Page(Described):
         """Open the page on the clips of `source`; `controls` read as the fields of its choice."""
         main.find_loop()
         self.stands, self._reading = False, 1  # until all stands, nothing is read or drawn
+        self._on_its_way: Any = None  # what was prepared, but is not shown yet
         self.status = Status()
         self.hearing = Hearing(self.status)
         self.player, self.voice, self.bridge = self.hearing.player, self.hearing.voice, Bridge()
@@ -52,6 +53,7 @@ class Page(Described):
         self.clip_sets = ClipSets(source, self.worker.submit, self.status, self.lists_files)
         self.clip_set, self.own_files = self.clip_sets.chooser, self.clip_sets.own_files
         self.controls = [self.clip_sets, *controls]
+        self._asks = {control.name for control in controls if isinstance(control, Ask)}
         super().__init__(layout={"width": "100%"})
         self.add_class("latentfx-panel")
         self.list_clips(self.clips)
@@ -140,9 +142,8 @@ class Page(Described):
     def _read(self) -> None:
         """Read the controls once, and do what their choice asks for."""
         choice = self.choice()
-        asks = {control.name: False for control in self.controls if isinstance(control, Ask)}
-        pressed = any(getattr(choice, name) for name in asks)
-        settled = replace(choice, **asks)
+        pressed = any(getattr(choice, name) for name in self._asks)
+        settled = replace(choice, **dict.fromkeys(self._asks, False))
         if self.waits and not pressed:
             settled = replace(settled, **{name: getattr(self._asked, name) for name in self.waits})
         clips = self._asked_clips if "clips" in self.waits and not pressed else self.clips
@@ -159,7 +160,8 @@ class Page(Described):
             return
         if not differing <= self.beside:
             self.worker.submit("further", lambda: None)  # stops what is done to what is shown now
-        self._prepare(choice if pressed else settled, clips)
+        kind = "arrange" if differing <= self.arranges and not pressed else "prepare"
+        self._prepare(kind, choice if pressed else settled, clips)
 
     def ask(self) -> None:
         """Hear and prepare what is chosen, though nothing was changed: for a page that opens on something quicker."""
@@ -167,23 +169,26 @@ class Page(Described):
         heard = self.heard(self._asked, self.clips, self.shown)
         if heard is not None:
             self.hearing.hear(heard)
-        self._prepare(self._asked, self.clips)
+        self._prepare("prepare", self._asked, self.clips)
 
-    def _prepare(self, choice: Any, clips: ClipSet) -> None:
+    def _prepare(self, kind: str, choice: Any, clips: ClipSet) -> None:
         def job() -> None:
             self.voice.wait()  # rendering and encoding take all cores
             self.status.say("")
-            shown = self.prepare(choice, clips, self.shown, self.progress())
+            shown = self.prepare(choice, clips, self._on_its_way or self.shown, self.progress())
             self.show(shown)
 
-        self.worker.submit("prepare", job)
+        self.worker.submit(kind, job)
 
     def show(self, shown: Any) -> None:
         """Draw what was prepared, from any thread: it is described here, and sent on the main one."""
         figure, texts, made = self.figure_of(shown), self.texts(shown), self._made(shown.choice)
+        self._on_its_way = shown
 
         def bring() -> None:
             self.shown = shown
+            if self._on_its_way is shown:
+                self._on_its_way = None
             self.figure.bring(figure)
             self._write(texts, made)
             with _Once(self):
@@ -197,7 +202,8 @@ class Page(Described):
 
     def _is_asked(self) -> bool:
         """Say whether what is shown is what the controls say, wherever the knob stands."""
-        return self.shown.clips is self._asked_clips and self.shown.choice.differing(self._asked) <= self.turns
+        differing = self.shown.choice.differing(self._asked) - self._asks
+        return self.shown.clips is self._asked_clips and differing <= self.turns
 
     def _turn(self) -> None:
         """Move the knob's mark at once, then compute where exactly it belongs."""
