@@ -138,3 +138,9 @@ def assert_decoded(panel, encoder, value):
     np.testing.assert_allclose(sound, expected, atol=1.01 / 2**15)
     levels = [loudness_lufs(one, 48_000) for one in (*heard(panel.player), sound)]
     assert np.ptp(levels) < 0.1
+
+
+def cells(table):
+    """Return the rows of an HTML table, as text."""
+    rows = re.findall(r"<tr>(.*?)</tr>", table)
+    return [re.findall(r"<t[dh]>(.*?)</t[dh]>", row) for row in rows]

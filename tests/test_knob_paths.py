@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -12,15 +13,18 @@ import pytest
 
 from latentfx_nb import figures
 from latentfx_nb.analysis import prepared
+from latentfx_nb.analysis.comparison import path_measures
 from latentfx_nb.analysis.geometry import straightness
+from latentfx_nb.analysis.measures import measures_of
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.pages import knob_paths
 from latentfx_nb.pages.content import knob_paths as content
 from latentfx_nb.pages.content import sounds
+from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.worker import Cancelled
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import encode, pipeline
-from tests.on_pages import assert_sounds, basis_of, click, drawn, exact_point, happens, ready, said
+from tests.on_pages import assert_sounds, basis_of, cells, click, drawn, exact_point, happens, ready, said
 from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
@@ -285,3 +289,46 @@ def test_knob_paths_of_one_vector_a_clip(summary, bundled):
     panel = ready(KnobPaths(bundled[:4], encoder="summary"))
     assert said(panel) == ""
     assert np.isfinite(panel.figure.trace("knob").x).all()
+
+
+def test_knob_paths_along_further_knobs_are_drawn_and_measured(bundled):
+    panel = ready(KnobPaths(bundled, effect="HPF"))
+    head, own = cells(panel.html["tables"].value)
+    assert head == ["knob", *(one.heading for one in measures_of("paths").values())]
+    path = prepared.sweep_means(prepared.path_clips(bundled), "logmel", "HPF")
+    assert own[1].startswith(f"{float(path_measures(path)['straightness'].mean()):.2f} (")
+    panel.others.value = ["DIS.drive_db", "LPF.cutoff_frequency_hz"]
+    ready(panel)
+    assert [row[0] for row in cells(panel.html["tables"].value)[1:]] == [
+        "High-pass filter: cutoff frequency", "Distortion: drive", "Low-pass filter: cutoff frequency"
+    ]  # fmt: skip
+    for number in (1, 2):
+        assert drawn(panel.figure.trace(f"further paths {number}")).shape == (8 * 33, 3)
+    panel.others.value = []
+    ready(panel)
+    assert set(panel.figure.names()) == {"data set", "paths", "knob", "legend High-pass filter: cutoff frequency"}
+    assert [trace.visible for trace in panel.figure.data].count(False) == len(panel.figure.data) - 4
+
+
+def test_the_claims_of_paths_stand_where_they_ship_and_wait_elsewhere(few, bundled, warm_cache):
+    panel = ready(KnobPaths(bundled))
+    rows = cells(panel.html["claims"].value)[1:]
+    assert len(rows) == 2
+    assert {row[-1] for row in rows} <= {"holds", "does not hold"}
+    assert panel.test_claims.layout.display == "none"
+    own = ready(KnobPaths(few))
+    assert "press the button" in own.html["claims"].value
+    own.test_claims.click()
+    ready(own)
+    assert said(own) == ""
+    assert len(cells(own.html["claims"].value)) == 3
+
+
+def test_paths_are_prepared_without_a_page(bundled):
+    choice = content.KnobChoice(encoder="logmel", rows=(0, 9))
+    shown = content.prepare(choice, bundled, None, Progress())
+    assert shown.rows == [0, 9]
+    assert {trace.meta for trace in content.figure_of(shown).data} >= {"data set", "paths", "knob"}
+    again = content.prepare(replace(choice, rows=(9,)), bundled, shown, Progress())
+    assert again.basis is shown.basis and again.rows == [9]
+    assert content.KnobChoice.of(choice.kept()) == (choice, [])

@@ -13,11 +13,10 @@ from latentfx_nb import figures
 from latentfx_nb.analysis import prepared
 from latentfx_nb.analysis.algebra import METHODS, learn_effect
 from latentfx_nb.analysis.algebra_study import WET, learning_rows
-from latentfx_nb.analysis.comparison import PATH_MEASURES, path_measures
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.running import encode_clips
-from latentfx_nb.pages import effect_clusters, knob_paths, latent_algebra
+from latentfx_nb.pages import effect_clusters, latent_algebra
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import decoding
 from tests.on_pages import assert_sounds, drawn, ready, said
@@ -197,38 +196,6 @@ def test_a_slow_decoder_is_watched_and_can_be_stopped(monkeypatch):
 
 
 # -------------------------------------------------------------------------------------------------- pages 03 and 04
-
-
-def test_knob_paths_along_further_knobs_are_drawn_and_measured(bundled):
-    panel = ready(knob_paths.KnobPaths(bundled, encoder="logmel", effect="HPF"))
-    head, own = cells(panel.tables.value)
-    assert head == ["knob", *PATH_MEASURES.values()]
-    path = prepared.sweep_means(prepared.path_clips(bundled), "logmel", "HPF")
-    assert own[1].startswith(f"{float(path_measures(path)['straightness'].mean()):.2f} (")
-    panel.others.value = [("DIS", "drive_db"), ("LPF", "cutoff_frequency_hz")]
-    ready(panel)
-    assert [row[0] for row in cells(panel.tables.value)[1:]] == [
-        "High-pass filter: cutoff frequency", "Distortion: drive", "Low-pass filter: cutoff frequency"
-    ]  # fmt: skip
-    for trace in panel.figure.data[3:5]:
-        assert drawn(trace).shape == (8 * 33, 3)
-    panel.others.value = []
-    ready(panel)
-    assert list(panel.figure.data[3].x) == [None]
-
-
-def test_the_claims_of_paths_stand_where_they_ship_and_wait_elsewhere(few, bundled):
-    panel = ready(knob_paths.KnobPaths(bundled, encoder="logmel"))
-    rows = cells(panel.claims.value)[1:]
-    assert len(rows) == 2
-    assert {row[-1] for row in rows} <= {"holds", "does not hold"}
-    assert panel.test_claims.layout.display == "none"
-    own = ready(knob_paths.KnobPaths(few, encoder="logmel"))
-    assert "press the button" in own.claims.value
-    own.test_claims.click()
-    ready(own)
-    assert said(own) == ""
-    assert len(cells(own.claims.value)) == 3
 
 
 def test_curves_of_averaging_windows_stand_below_the_clusters(bundled):
