@@ -188,7 +188,7 @@ class _Study:
     seed: int
 
     def of_effect(self, effect: str, tick: Callable[[int], object]) -> xr.Dataset:
-        """Return the scores of one effect, kept or computed; `tick` is told of each latents scored but the real."""
+        """Return the scores of one effect, kept or computed; `tick` is called with how many were just scored."""
         path = self._path(effect)
         content = kept(path)
         if content is not None:

@@ -43,7 +43,6 @@ AVERAGES_PLACE = "section 4 (Table 3: but for Stacked2)"
 VERDICTS = {True: "holds", False: "does not hold", None: "not tested"}
 """What `holds` says, in words."""
 
-
 COMPARED = {
     "same_effect_flat": ("neighbours share it, flattened", "section 3.1, Figure 5"),
     "same_effect_mean": ("neighbours share it, time-averaged", "section 3.1, Figure 4"),
