@@ -16,9 +16,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from latentfx_nb.analysis.passes import (
@@ -39,8 +40,12 @@ KRYLOV_PASSES = 24  # spectra that need more have no direction worth drawing
 ANGLE = 3e-4  # the sine that a component may be off: its cosine is then above 1 - 5e-8
 
 
+Kind = TypeVar("Kind", xr.DataArray, NDArray[Any])
+"""What was fitted: labelled arrays, or plain ones."""
+
+
 @dataclass(frozen=True, eq=False)
-class PCA:
+class PCA(Generic[Kind]):
     """A fitted principal component basis: `.transform(x)` places any latents with the same features in it.
 
     points: `[*sample component]`, the samples it was fitted on. explained: `[component]`, each component's share of
@@ -49,14 +54,18 @@ class PCA:
     between any component and the exact one, 0 where a dense float64 solver gave it.
     """
 
-    points: Array
-    explained: Array
-    components: Array
-    mean: Array
+    points: Kind
+    explained: Kind
+    components: Kind
+    mean: Kind
     angle: float
     features: tuple[Hashable, ...] | None = field(repr=False)
     axes: dict[Hashable, NDArray[Any]] = field(repr=False)
 
+    @overload
+    def transform(self, x: xr.DataArray) -> xr.DataArray: ...
+    @overload
+    def transform(self, x: NDArray[Any]) -> NDArray[Any]: ...
     def transform(self, x: Array) -> Array:
         """Return the coordinates `[*sample component]` of `x`, with all of its sample coordinates.
 
@@ -69,7 +78,11 @@ class PCA:
         return samples.label_points(scores, "PC")
 
 
-def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = None) -> PCA:
+@overload
+def fit_pca(x: xr.DataArray, n: int = 3, features: str | Sequence[Hashable] | None = None) -> PCA[xr.DataArray]: ...
+@overload
+def fit_pca(x: NDArray[Any], n: int = 3, features: str | Sequence[Hashable] | None = None) -> PCA[NDArray[Any]]: ...
+def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = None) -> PCA[Any]:
     """Return the exact `n`-dimensional PCA of `x [*sample feature]` (Figures 2-8; the paper draws n = 3).
 
     `features` names the dims that are flattened into features; without it they are `feature`, else `dim`, or the last

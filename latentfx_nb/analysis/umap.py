@@ -10,9 +10,10 @@ import importlib.metadata
 import threading
 import warnings
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from latentfx_nb.analysis.neighbours import nearest
@@ -77,6 +78,10 @@ class UMAP:
     def __repr__(self) -> str:
         return f"UMAP({self._samples.n_samples} samples of {self._samples.n_features} features, {self._settings})"
 
+    @overload
+    def transform(self, x: xr.DataArray) -> xr.DataArray: ...
+    @overload
+    def transform(self, x: NDArray[Any]) -> NDArray[Any]: ...
     def transform(self, x: Array) -> Array:
         """Return where the samples of `x` fall among the fitted points, `[*sample component]` float32.
 
