@@ -49,6 +49,8 @@ _HOME = {
     "swap_dims": "analysis.algebra",
     "algebra_scores": "analysis.algebra_study",
     "score_table": "analysis.algebra_study",
+    "method_scores": "analysis.algebra_study",
+    "few_shot_scores": "analysis.algebra_study",
     "paper_claims": "analysis.claims",
     "compare_claims": "analysis.claims",
 }

@@ -59,8 +59,8 @@ pca = lfx.fit_pca(lfx.prepared.effect_means(clips, "diffae-mini"))
 before, after, came = (pca.transform(z.mean("frame")) for z in (dry, wet, moved))
 places = {"dry": before[0], "real effect": after[0], "algebra": came}
 way = pca.transform(effect.apply(dry[0], 0.5).mean("frame")).expand_dims("value")
-bars = lfx.algebra.method_scores(scores, "stft", "ridge", 8)
-curves = lfx.algebra.few_shot_scores(scores, "stft", "HPF")
+bars = lfx.method_scores(scores, "stft", "ridge", 8)
+curves = lfx.few_shot_scores(scores, "stft", "HPF")
 lfx.plots.latent_algebra(pca.points, (before[1:], after[1:]), places, way, bars, curves)
 
 # %%

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 import latentfx_nb as lfx
-from latentfx_nb import encoders
-from latentfx_nb.pages.start_here import PAGES
+from latentfx_nb.encoders import list_encoders, registry
+from latentfx_nb.pages import all_pages
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import samples_at
 
@@ -27,7 +27,7 @@ PAIRS = 8  # that a map of latent algebra learns from
 def pages() -> str:
     """Return the table of pages: file, place in the paper, what one does there."""
     rows = [("`00_start_here`", "", "Choose a page; see which encoders are ready.")]
-    rows += [(f"`{name}`", in_the_paper(name), text) for name, (_, text) in PAGES.items()]
+    rows += [(f"`{name}`", in_the_paper(name), page.blurb) for name, page in all_pages().items()]
     return table(("page", "in the paper", "what you do there"), rows)
 
 
@@ -41,8 +41,8 @@ def in_the_paper(page: str) -> str:
 def encoder_rows() -> str:
     """Return the table of encoders: what each gives, hears and needs."""
     rows = []
-    for name, row in encoders.list_encoders().iterrows():
-        entry = encoders._BUILT_IN[name]
+    for name, row in list_encoders().iterrows():
+        entry = registry.BUILT_IN[name]
         hears = f"{row['sample_rate_hz'] / 1000:g} kHz {'stereo' if row['channels'] == 2 else 'mono'}"
         decoder = "yes" if row["has_decoder"] else "no"
         extra = f"`{entry.extra}`" if entry.extra else ""

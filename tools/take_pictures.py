@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from latentfx_nb.pages.start_here import PAGES
+from latentfx_nb.pages import all_pages
 from latentfx_nb.serving import server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
     parser.add_argument("--whole", action="store_true")
     chosen = parser.parse_args()
-    every = ["00_start_here", *PAGES, MOVING]
+    every = ["00_start_here", *all_pages(), MOVING]
     if unknown := set(chosen.pages) - set(every):
         parser.error(f"no page is called {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     chosen.out.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ MARK = "#d6006c"
 
 def _template(ink: str, paper: str, grid: str, zero: str) -> go.layout.Template:
     """Return a theme for every figure, of four colours."""
-    axis = {"gridcolor": grid, "zerolinecolor": zero, "linecolor": zero, "ticks": ""}
+    axis: dict[str, Any] = {"gridcolor": grid, "zerolinecolor": zero, "linecolor": zero, "ticks": ""}
     axis |= {"automargin": True, "title": {"standoff": 15}}  # figures have no margins for labels but these
     scene = {"showbackground": False, "showspikes": False, "gridcolor": grid, "zerolinecolor": zero}
     family = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
