@@ -17,10 +17,10 @@ from tqdm.auto import tqdm
 
 from latentfx_nb.analysis.intervals import Estimate, accuracy_interval, estimate
 from latentfx_nb.analysis.measures import ALGEBRA_PAIRS as ALGEBRA_PAIRS
-from latentfx_nb.analysis.measures import MEASURES, Measure, measures_of
+from latentfx_nb.analysis.measures import MEASURES, Measure, all_measures, measures_of
 from latentfx_nb.analysis.neighbours import neighbours
 
-PATH_MEASURES = {name: one.title.removeprefix("knob paths: ") for name, one in measures_of("paths").items()}
+PATH_MEASURES = {name: one.title.removeprefix("knob paths: ") for name, one in MEASURES.items() if one.of == "paths"}
 """The built-in measures of knob paths and their titles."""
 
 NEIGHBOUR_LABELS = ("effect", "instrument", "clip")
@@ -115,7 +115,7 @@ def encoder_measures(
     data = {"renders": labelled, "displacements": displacements(means), "means": means, "algebra": scores}
     found = {
         name: _over_knobs(one, paths) if one.of == "paths" else one.estimate(data[one.of])
-        for name, one in MEASURES.items()
+        for name, one in all_measures().items()
     }
     return pd.DataFrame(list(found.values()), pd.Index(list(found), name="measure"))
 
