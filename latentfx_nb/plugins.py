@@ -10,17 +10,20 @@ import importlib.util
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 _begun: set[Path] = set()
+_turn = threading.RLock()
 
 
 def load_plugins() -> None:
     """Import the files of `LATENTFX_PLUGINS` that are not imported yet; one that fails is logged and left out."""
-    for folder in filter(None, os.environ.get("LATENTFX_PLUGINS", "").split(os.pathsep)):
-        for path in sorted(Path(folder).resolve().glob("*.py")):
+    folders = [folder for folder in os.environ.get("LATENTFX_PLUGINS", "").split(os.pathsep) if folder]
+    with _turn:  # no list is read by another thread before it is whole
+        for path in [path for folder in folders for path in sorted(Path(folder).resolve().glob("*.py"))]:
             if path not in _begun:
                 _begun.add(path)  # first: a plugin may ask for the lists itself
                 _load(path)

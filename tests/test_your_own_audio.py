@@ -5,34 +5,40 @@ from __future__ import annotations
 import base64
 import io
 import re
+import threading
+from functools import wraps
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 import soundfile
 import xarray as xr
 
-from latentfx_nb.pages import YourOwnAudio, your_own_audio
+from latentfx_nb.pages import knob_paths
+from latentfx_nb.pages.content import your_own_audio as content
+from latentfx_nb.pages.content.progress import Progress
+from latentfx_nb.pages.your_own_audio import YourOwnAudio
 from latentfx_nb.widgets import host
-from tests.on_pages import assert_sounds, drawn, ready, said
+from tests.on_pages import assert_sounds, click, drawn, ready, said
 from tests.test_figure_tools import assert_same_figure, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
 
 def wav(seed=0, samples=300_000):
-    content = io.BytesIO()
+    file = io.BytesIO()
     sound = 0.1 * np.random.default_rng(seed).standard_normal((samples, 1))
-    soundfile.write(content, sound, 48_000, format="WAV")
-    return content.getvalue()
+    soundfile.write(file, sound, 48_000, format="WAV")
+    return file.getvalue()
 
 
 def hand_in(panel, files):
     """Send files as the page does, and wait until they are dealt with; None stands for what it keeps back."""
-    for number, (name, content) in enumerate(files.items(), start=1):
-        size = 10**12 if content is None else len(content)
+    for number, (name, sent) in enumerate(files.items(), start=1):
+        size = 10**12 if sent is None else len(sent)
         message = {"kind": "file", "name": name, "size": size, "left": len(files) - number}
-        panel.own_files.zone._handle_custom_msg(message, [] if content is None else [content])
+        panel.own_files.zone._handle_custom_msg(message, [] if sent is None else [sent])
     return ready(panel)
 
 
@@ -49,53 +55,93 @@ def filled(panel):
     return ready(panel)
 
 
+def exported(panel, words):
+    """Press a button that exports, and wait for its link."""
+    next(button for button in panel.exports if button.description == words).click()
+    return ready(panel)
+
+
 def saved(panel, name):
     return base64.b64decode(re.search(rf'download="{name}" href="data:.*?;base64,(.*?)"', panel.links.value)[1])
 
 
 def test_before_anything_is_handed_in_the_bundled_clips_are_there(panel):
-    assert len(drawn(panel.figure.data[0])) == 640 and len(drawn(panel.figure.data[1])) == 0
-    assert "of the time averages of 640 renders (64 clips, 10 effects) x 64 features" in panel.drawn_in.value
+    assert len(drawn(panel.figure.trace("bundled clips"))) == 640 and len(drawn(panel.figure.trace("points"))) == 0
+    assert "of the time averages of 640 renders (64 clips, 10 effects) x 64 features" in panel.html["drawn_in"].value
     assert "Up to 50 files of 10 minutes, 200 MB in all" in panel.own_files.listed.value
     for button in (panel.encode_button, panel.open_button):
         button.click()
         ready(panel)
         assert "no file has been handed in yet: add some first" in said(panel)
-    export = next(
-        b for row in panel.children for b in getattr(row, "children", ()) if "CSV" in getattr(b, "description", "")
-    )
-    export.click()
-    ready(panel)
-    assert "nothing is encoded yet: add files and press Encode" in said(panel)
+    for words in content.EXPORTS:
+        exported(panel, words)
+        assert "nothing is encoded yet: add files and press Encode" in said(panel)
 
 
 def test_files_become_points_over_the_bundled_cloud(filled):
     assert said(filled) == "4 clips through 10 effects: click a point to hear it."
-    points = drawn(filled.figure.data[1])
-    np.testing.assert_allclose(points, np.asarray(filled._points).reshape(-1, 3), atol=1e-5)
+    points = drawn(filled.figure.trace("points"))
+    np.testing.assert_allclose(points, np.asarray(filled.shown.points).reshape(-1, 3), atol=1e-5)
     assert len(points) == 40
-    assert filled.figure.data[1].text[10] == "<b>pluck 2-1</b> (unknown)<br>Clean"
-    np.testing.assert_allclose(drawn(filled.figure.data[2])[0], points[0])
-    assert_sounds(filled.player, filled._own[0], "CLN")
+    assert filled.figure.trace("points").text[10] == "<b>pluck 2-1</b> (unknown)<br>Clean"
+    np.testing.assert_allclose(drawn(filled.figure.trace("chosen"))[0], points[0])
+    assert_sounds(filled.player, filled.shown.own[0], "CLN")
 
 
 def test_a_click_is_ringed_and_heard(filled):
-    class Points:
-        point_inds = [37]
-
-    filled._clicked(None, Points(), None)
-    ready(filled)
+    click(filled, "points", 37)
     assert filled.player.title == "riff-1: Pitch shift"
-    np.testing.assert_allclose(drawn(filled.figure.data[2])[0], drawn(filled.figure.data[1])[37])
-    assert_sounds(filled.player, filled._own[3], "PS")
+    np.testing.assert_allclose(drawn(filled.figure.trace("chosen"))[0], drawn(filled.figure.trace("points"))[37])
+    assert_sounds(filled.player, filled.shown.own[3], "PS")
+    click(filled, "bundled clips", 37)
+    assert filled.player.title == "riff-1: Pitch shift"
+
+
+def test_after_other_clips_are_encoded_the_first_point_is_chosen(filled):
+    click(filled, "points", 37)
+    filled.clear.click()
+    hand_in(filled, {"one.wav": wav(3, 200_000)})
+    filled.encode_button.click()
+    ready(filled)
+    assert filled.player.title == "one: Clean"
+    np.testing.assert_allclose(drawn(filled.figure.trace("chosen"))[0], drawn(filled.figure.trace("points"))[0])
+    click(filled, "points", 3)
+    assert filled.player.title == "one: Delay"
 
 
 def test_their_own_basis_is_drawn_on_request(filled):
     filled.space.value = "own"
     ready(filled)
-    points = drawn(filled.figure.data[1])
+    points = drawn(filled.figure.trace("points"))
     assert np.abs(points.mean(0)).max() < 1e-3, "a basis of their own has their mean as its origin"
-    assert np.isfinite(drawn(filled.figure.data[0])).all()
+    assert np.isfinite(drawn(filled.figure.trace("bundled clips"))).all()
+    assert "of the time averages of 40 renders (4 clips, 10 effects)" in filled.html["drawn_in"].value
+    np.testing.assert_allclose(drawn(filled.figure.trace("chosen"))[0], points[0])
+
+
+def test_another_encoder_encodes_the_clips_anew_but_only_once_there_are_any(panel, bulk):
+    panel.encoder.value = "diffae-mini"
+    ready(panel)
+    assert bulk == {}
+    panel.encoder.value = "logmel"
+    hand_in(panel, {"one.wav": wav(3, 200_000)})
+    panel.encode_button.click()
+    ready(panel)
+    assert dict(bulk) == {"logmel": 10}
+    panel.encoder.value = "diffae-mini"
+    ready(panel)
+    assert dict(bulk) == {"logmel": 10, "diffae-mini": 10}
+    assert len(drawn(panel.figure.trace("points"))) == 10
+    assert "1 clips through" in said(panel)
+
+
+def test_a_point_can_be_chosen_while_nothing_could_be_encoded(filled, tmp_path):
+    filled.folder.value = str(tmp_path / "not here")
+    filled.encode_button.click()
+    ready(filled)
+    assert "does not exist" in said(filled)
+    click(filled, "points", 37)
+    assert filled.player.title == "riff-1: Pitch shift"
 
 
 def test_bad_files_are_named_and_the_good_ones_stay(panel):
@@ -110,7 +156,7 @@ def test_bad_files_are_named_and_the_good_ones_stay(panel):
 
 def test_encoding_is_cancelled_and_goes_on(panel, monkeypatch):
     hand_in(panel, {"riff.wav": wav(1)})
-    original, encoded = your_own_audio.encode_effects, []
+    original, encoded = content.encode_effects, []
 
     def stopped(*arguments, bar, **options):
         encoded.append(1)
@@ -119,47 +165,47 @@ def test_encoding_is_cancelled_and_goes_on(panel, monkeypatch):
             progress.update()
         pytest.fail("it was not stopped")
 
-    monkeypatch.setattr(your_own_audio, "encode_effects", stopped)
+    monkeypatch.setattr(content, "encode_effects", stopped)
     panel.encode_button.click()
     ready(panel)
-    assert encoded and said(panel) == "Stopped; what was finished is kept." and panel._own is None
-    monkeypatch.setattr(your_own_audio, "encode_effects", original)
+    assert encoded and said(panel) == "Stopped; what was finished is kept." and panel.shown.own is None
+    monkeypatch.setattr(content, "encode_effects", original)
     panel.encode_button.click()
     ready(panel)
     assert "2 clips" in said(panel)
 
 
 def test_points_and_latents_are_taken_away(filled):
-    filled._export_csv()
+    exported(filled, "Points (CSV)")
     table = pd.read_csv(io.BytesIO(saved(filled, "points.csv")))
-    filled._export_parquet()
+    exported(filled, "Points (Parquet)")
     parquet = pd.read_parquet(io.BytesIO(saved(filled, "points.parquet")))
     assert len(table) == len(parquet) == 40
     assert {"pca_x", "own_pca_z", "umap_x", "umap_y", "effect", "text"} <= set(parquet.columns)
-    np.testing.assert_allclose(parquet[["pca_x", "pca_y", "pca_z"]], drawn(filled.figure.data[1]), atol=1e-5)
+    np.testing.assert_allclose(parquet[["pca_x", "pca_y", "pca_z"]], drawn(filled.figure.trace("points")), atol=1e-5)
     assert not any("/" in str(value) for value in parquet.astype(str).to_numpy().ravel()), "no path leaves the machine"
-    filled._export_latents()
+    exported(filled, "Latents (netCDF)")
     with xr.open_dataset(io.BytesIO(saved(filled, "latents.nc")), engine="h5netcdf") as found:
-        np.testing.assert_allclose(found["latents"].mean("frame"), filled._means, atol=2e-2)
+        np.testing.assert_allclose(found["latents"].mean("frame"), filled.shown.means, atol=2e-2)
 
 
 def test_large_latents_are_written_where_their_owner_finds_them(filled, monkeypatch, own_cache):
-    monkeypatch.setattr(your_own_audio, "MOST_LINKED", 10)
-    filled._export_latents()
+    monkeypatch.setattr(content, "MOST_LINKED", 10)
+    exported(filled, "Latents (netCDF)")
     assert (own_cache / "exports" / "latents.nc").exists() and "Written to" in filled.links.value
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
-    with pytest.raises(ValueError, match="too many for a link in a page"):
-        filled._export_latents()
+    exported(filled, "Latents (netCDF)")
+    assert "too many for a link in a page" in said(filled)
 
 
 def test_the_clips_are_opened_in_another_page_and_then_in_the_next(filled):
-    filled.page.value = "EffectClusters"
+    filled.page.value = "03_effect_clusters"
     filled.open_button.click()
     ready(filled)
     (opened,) = filled.place.children
     ready(opened)
     assert opened.clips.table["clip"].tolist() == ["pluck 2-0", "pluck 2-1", "riff-0", "riff-1"]
-    filled.page.value = "LatentImages"
+    filled.page.value = "01_latent_images"
     filled.open_button.click()
     ready(filled)
     assert type(filled.place.children[0]).__name__ == "LatentImages"
@@ -172,10 +218,11 @@ def test_a_folder_is_named_by_who_owns_the_kernel_alone(filled, tmp_path, write_
     ready(filled)
     assert "1 clips through" in said(filled)
     found, _ = run(filled.code())
-    assert_same_figure(found, filled.figure.__class__(filled.figure))
+    assert_same_figure(found, go.Figure(filled.figure))
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
     visitor = ready(YourOwnAudio(encoder="logmel"))
-    assert visitor.folder not in visitor.children[0].children
+    assert filled.folder in filled.children[1].children
+    assert visitor.folder not in visitor.children[1].children
     visitor.folder.value = str(folder)
     visitor.encode_button.click()
     ready(visitor)
@@ -195,3 +242,52 @@ def test_broken_files_of_a_folder_are_named_below_the_drop_zone(panel, tmp_path,
     panel.clear.click()
     ready(panel)
     assert "Skipped" not in panel.own_files.listed.value
+
+
+def test_pages_that_show_any_clips_are_offered_with_their_numbers(panel):
+    assert [label for label, _ in panel.page.options[:4]] == [
+        "Latent images (01)", "Trajectories (02)", "Effect clusters (03)", "Knob paths (04)"
+    ]  # fmt: skip
+    assert not {"08_your_own_audio", "09_compare_encoders"} & {name for _, name in panel.page.options}
+
+
+def test_a_page_opens_while_the_kernel_is_free(filled, monkeypatch):
+    """It is built on the worker's thread, and put on the page by the main one."""
+    threads = []
+    built = knob_paths.KnobPaths.__init__
+
+    @wraps(built)
+    def watched(self, *arguments, **options):
+        threads.append(threading.current_thread())
+        built(self, *arguments, **options)
+
+    monkeypatch.setattr(knob_paths.KnobPaths, "__init__", watched)
+    filled.place.observe(lambda _: threads.append(threading.current_thread()), "children")
+    filled.page.value = "04_knob_paths"
+    filled.open_button.click()
+    ready(filled)
+    (opened,) = filled.place.children
+    ready(opened)
+    assert threads[0] is not threading.main_thread()
+    assert threads[1:] == [threading.main_thread()]
+    assert opened.encoder.value == "logmel"
+
+
+def test_prepare_needs_no_page(bundled):
+    choice = content.OwnChoice(encoder="logmel")
+    some = bundled[:2]
+    first = content.prepare(choice, bundled, None, Progress(), lambda: pytest.fail("nothing was to be encoded"))
+    assert first.own is None and first.chosen is None and content.heard(choice, bundled, first) is None
+    asked = content.OwnChoice(encoder="logmel", space="own", row=1, effect="HPF", encode=True)
+    shown = content.prepare(asked, bundled, first, Progress(), lambda: some)
+    assert shown.chosen == (0, 0) and shown.points.shape == (2, 10, 3)
+    figure = content.figure_of(shown)
+    assert [trace.meta for trace in figure.data[:3]] == ["bundled clips", "points", "chosen"]
+    np.testing.assert_allclose(drawn(figure.data[2])[0], drawn(figure.data[1])[0])
+    assert content.turned(shown, asked).chosen == (1, list(shown.means["effect"].values).index("HPF"))
+    assert len(content.sounds(shown)["points"]) == 20
+
+
+def test_a_choice_can_be_kept():
+    choice = content.OwnChoice(encoder="logmel", folder="mine", space="own", row=3, effect="HPF", dimensions=2)
+    assert content.OwnChoice.of(choice.kept()) == (choice, [])

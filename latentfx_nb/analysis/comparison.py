@@ -17,11 +17,8 @@ from tqdm.auto import tqdm
 
 from latentfx_nb.analysis.intervals import UNKNOWN, Estimate, accuracy_interval, estimate, interval_table
 from latentfx_nb.analysis.measures import ALGEBRA_PAIRS as ALGEBRA_PAIRS
-from latentfx_nb.analysis.measures import MEASURES, Measure, measures_of
+from latentfx_nb.analysis.measures import MEASURES, Measure, all_measures, measures_of
 from latentfx_nb.analysis.neighbours import chance, neighbours, shared
-
-PATH_MEASURES = {name: one.title.removeprefix("knob paths: ") for name, one in measures_of("paths").items()}
-"""The built-in measures of knob paths and their titles."""
 
 NEIGHBOUR_LABELS = ("effect", "instrument", "clip")
 
@@ -112,7 +109,7 @@ def encoder_measures(
     data = {"renders": labelled, "displacements": displacements(means), "means": means, "algebra": scores}
     found = {
         name: _over_knobs(one, paths) if one.of == "paths" else one.estimate(data[one.of])
-        for name, one in MEASURES.items()
+        for name, one in all_measures().items()
     }
     return pd.DataFrame(list(found.values()), pd.Index(list(found), name="measure"))
 

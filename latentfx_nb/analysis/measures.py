@@ -18,6 +18,7 @@ from latentfx_nb.analysis.intervals import UNKNOWN, Estimate, removed_interval
 from latentfx_nb.analysis.registry import ALGEBRA_PAIRS as ALGEBRA_PAIRS
 from latentfx_nb.analysis.registry import BUILT_IN, MEASURES, measure
 from latentfx_nb.analysis.registry import Measure as Measure
+from latentfx_nb.analysis.registry import all_measures as all_measures
 from latentfx_nb.analysis.registry import glossary as glossary
 from latentfx_nb.analysis.registry import measures_of as measures_of
 

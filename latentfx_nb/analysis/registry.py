@@ -20,6 +20,7 @@ import pandas as pd
 import xarray as xr
 
 from latentfx_nb.analysis.intervals import UNKNOWN, Estimate, estimate
+from latentfx_nb.plugins import load_plugins
 
 Data = xr.DataArray | xr.Dataset
 Function = TypeVar("Function", bound=Callable[[Any], Any])
@@ -133,9 +134,15 @@ def measure(
     return register
 
 
+def all_measures() -> dict[str, Measure]:
+    """Return every measure by name, those of plug-ins too."""
+    load_plugins()
+    return dict(MEASURES)
+
+
 def measures_of(kind: str) -> dict[str, Measure]:
     """Return the measures of one of the `KINDS`, by name."""
-    return {name: one for name, one in MEASURES.items() if one.of == kind}
+    return {name: one for name, one in all_measures().items() if one.of == kind}
 
 
 def glossary(of: str | None = None) -> pd.DataFrame:
@@ -143,7 +150,7 @@ def glossary(of: str | None = None) -> pd.DataFrame:
 
     The rows are measures; the columns heading, title, meaning, better ("more" or "less") and place.
     """
-    chosen = MEASURES if of is None else measures_of(of)
+    chosen = all_measures() if of is None else measures_of(of)
     rows = {name: (one.heading, one.title, one.says, one.better, one.place) for name, one in chosen.items()}
     columns = ["heading", "title", "meaning", "better", "place"]
     return pd.DataFrame(list(rows.values()), pd.Index(list(rows), name="measure"), columns)

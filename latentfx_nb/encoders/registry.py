@@ -13,6 +13,7 @@ import pandas as pd
 from latentfx_nb.encoders.base import Encoder
 from latentfx_nb.encoders.contract import check_encoder, fingerprint
 from latentfx_nb.encoders.entry import Entry
+from latentfx_nb.plugins import load_plugins
 
 FAMILIES = ("mini", "diffae", "stacked", "vggish", "logmel", "lyra", "encodec", "dac", "oobleck", "clap")
 """Modules beside this one that hold built-in encoders, in the order of the list; each declares its `ENTRIES`."""
@@ -35,6 +36,7 @@ def list_encoders() -> pd.DataFrame:
     `size_mb`, `weights` (where they come from), `present` (whether `load_encoder` can run without a download) and
     `note` (what is missing, and the remedy).
     """
+    load_plugins()
     rows = [_built_in_row(entry) for entry in BUILT_IN.values()]
     rows += [_row(model, "unknown", 0.0, "registered in this session", "") for model in REGISTERED.values()]
     return pd.DataFrame(rows).set_index("name")
@@ -111,6 +113,7 @@ def _present_hash(name: str) -> str | None:
 
 
 def _check_known(name: str) -> None:
+    load_plugins()
     if name not in BUILT_IN and name not in REGISTERED:
         raise ValueError(f"no encoder is called {name!r}; known are {', '.join([*BUILT_IN, *REGISTERED])}")
 

@@ -16,13 +16,13 @@ from latentfx_nb.figures.clusters import (
     clip_colors,
     clusters,
     effect_clusters,
-    own_points,
     point_looks,
     window_curve,
 )
 from latentfx_nb.figures.comparison import COMPARED_COLUMNS, encoder_comparison
 from latentfx_nb.figures.images import image_data, image_ranges, latent_images
 from latentfx_nb.figures.masking import LINES, dim_line, dimension_masking, lost_bars, masking_axes, masking_cells
+from latentfx_nb.figures.own_points import own_points
 from latentfx_nb.figures.paths import MOST_KNOBS, knob_path, knob_trace, path_legend, path_trace
 from latentfx_nb.figures.probes import (
     MOST_SETS,

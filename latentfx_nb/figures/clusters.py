@@ -21,7 +21,6 @@ from latentfx_nb.figures.theme import (
     hover_texts,
     name_axes,
     scatter,
-    scene_axes,
     with_interval,
 )
 
@@ -127,24 +126,6 @@ def _cloud(points: xr.DataArray, color: str) -> go.Scatter | go.Scatter3d:
     return scatter(
         flat, **coordinates(points), mode="markers", marker=marker, text=hover_texts(points), hoverinfo="text", name=""
     )
-
-
-def own_points(points: xr.DataArray, cloud: xr.DataArray) -> go.Figure:
-    """Return one scene of `points (clip, effect, component)` in the colours of their effects, over a faint `cloud`.
-
-    The traces are the cloud, the points, a ring that marks a chosen one, and what the legend needs.
-    """
-    flat = points.sizes["component"] == 2
-    look = {"mode": "markers", "marker": {"size": 3, "color": "#9a9a9a", "opacity": 0.25}, "hoverinfo": "text"}
-    behind = scatter(flat, **coordinates(cloud), text=hover_texts(cloud), name="bundled clips", **look)
-    legend = [trace for trace in _legend(flat, "effect") if trace.visible]
-    figure = go.Figure([behind, _cloud(points, "effect"), _ring(flat), *legend])
-    if flat:
-        figure.update_xaxes(title=str(cloud["component"].values[0]))
-        figure.update_yaxes(title=str(cloud["component"].values[1]))
-    else:
-        figure.update_scenes(scene_axes(cloud))
-    return finish(figure, height=600)
 
 
 def _ring(flat: bool) -> go.Scatter | go.Scatter3d:

@@ -36,7 +36,9 @@ class ClipSets:
         self._loaded: Callable[[], None] = lambda: None
         self.chooser = widgets.Dropdown(description="Clips", style=STYLE, layout={"width": "230px"})
         self.chooser.options, self.chooser.value = _sources(source)
-        self.own_files = OwnFiles(submit, self.files_added, lists_files)
+        # Where they are listed they wait for a button of the page's.
+        changed = (lambda: None) if lists_files else self.files_added
+        self.own_files = OwnFiles(submit, changed, lists_files)
         self.clips = self._load(self.chooser.value)
 
     @property

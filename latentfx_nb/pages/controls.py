@@ -61,6 +61,28 @@ class Fixed:
         """Never call it."""
 
 
+class Clicked:
+    """Fields that clicks on the figure set: no widget shows them."""
+
+    def __init__(self, **fields: Any) -> None:
+        self._fields = fields
+        self._callbacks: list[Callable[[], None]] = []
+
+    def read(self) -> Mapping[str, Any]:
+        return dict(self._fields)
+
+    def write(self, fields: Mapping[str, Any]) -> None:
+        """Take over what is given, and call back once if that changes anything."""
+        after = self._fields | {name: fields[name] for name in self._fields if name in fields}
+        if after != self._fields:
+            self._fields = after
+            for callback in self._callbacks:
+                callback()
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+
 class Ask(widgets.Button):
     """A button that asks for something which takes long: its field is True for the one choice that it makes."""
 

@@ -50,7 +50,7 @@ class Described(widgets.VBox):
     spare: ClassVar[int] = 0
     """How many more traces of a kind a later figure may have than the first."""
     lists_files: ClassVar[bool] = False
-    """Whether the visitor's files are listed, as on the page that is about them."""
+    """Whether the visitor's files are listed and wait for a button, as on the page that is about them."""
     make_choice: ClassVar[type[Choice]] = Choice
     content: Any = SimpleNamespace()
     """A module of `pages.content`."""

@@ -78,6 +78,11 @@ class Page(Described):
         """The clips that are chosen."""
         return self.clip_sets.clips
 
+    @property
+    def latest(self) -> Any:
+        """What was prepared last, for jobs that go on from it: it may not be shown yet."""
+        return self._on_its_way or self.shown
+
     def choice(self) -> Any:
         """Return what the controls say."""
         fields: dict[str, Any] = {}
@@ -175,7 +180,7 @@ class Page(Described):
         def job() -> None:
             self.voice.wait()  # rendering and encoding take all cores
             self.status.say("")
-            shown = self.prepare(choice, clips, self._on_its_way or self.shown, self.progress())
+            shown = self.prepare(choice, clips, self.latest, self.progress())
             self.show(shown)
 
         self.worker.submit(kind, job)

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.comparison import mean_ranks
-from latentfx_nb.analysis.measures import ALGEBRA_PAIRS, MEASURES, measures_of
+from latentfx_nb.analysis.measures import ALGEBRA_PAIRS, MEASURES, all_measures, measures_of
 from latentfx_nb.analysis.prepared import compare_encoders
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import list_encoders
@@ -59,14 +59,14 @@ class ComparisonShown(Shown):
 
 def sortings() -> list[tuple[str, str]]:
     """Return label and name of everything that encoders can be sorted by."""
-    return [(RANK, RANK), *((measure.title, name) for name, measure in MEASURES.items())]
+    return [(RANK, RANK), *((measure.title, name) for name, measure in all_measures().items())]
 
 
 def prepare(
     choice: ComparisonChoice, clips: ClipSet, last: ComparisonShown | None, progress: Progress
 ) -> ComparisonShown:
     """Return the measures of the encoders that ship for these clips; of all, shown one by one, if asked for."""
-    names = tuple(MEASURES) if last is None else last.names
+    names = tuple(all_measures()) if last is None else last.names
     same = last is not None and last.clips is clips
     measured = dict(last.measures) if last is not None and same else {}
 
