@@ -61,6 +61,27 @@ class Fixed:
         """Never call it."""
 
 
+class Picked:
+    """A field without a widget, which a click on the figure sets."""
+
+    def __init__(self, name: str, value: Any = None) -> None:
+        self.name, self.value = name, value
+        self._callbacks: list[Callable[[], None]] = []
+
+    def read(self) -> Mapping[str, Any]:
+        return {self.name: self.value}
+
+    def write(self, fields: Mapping[str, Any]) -> None:
+        value = fields.get(self.name, self.value)
+        if value != self.value:
+            self.value = value
+            for callback in self._callbacks:
+                callback()
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+
 class Ask(widgets.Button):
     """A button that asks for something which takes long: its field is True for the one choice that it makes."""
 

@@ -12,7 +12,7 @@ prepared for a choice and how that is drawn. The rest is done here, for all page
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Page(Described):
         """Open the page on the clips of `source`; `controls` read as the fields of its choice."""
         main.find_loop()
         self.stands, self._reading = False, 1  # until all stands, nothing is read or drawn
+        self._on_its_way: Any = None  # what was prepared, but is not shown yet
         self.status = Status()
         self.hearing = Hearing(self.status)
         self.player, self.voice, self.bridge = self.hearing.player, self.hearing.voice, Bridge()
@@ -52,6 +53,7 @@ class Page(Described):
         self.clip_sets = ClipSets(source, self.worker.submit, self.status, self.lists_files)
         self.clip_set, self.own_files = self.clip_sets.chooser, self.clip_sets.own_files
         self.controls = [self.clip_sets, *controls]
+        self._asks = {control.name for control in controls if isinstance(control, Ask)}
         super().__init__(layout={"width": "100%"})
         self.add_class("latentfx-panel")
         self.list_clips(self.clips)
@@ -76,6 +78,11 @@ class Page(Described):
         """The clips that are chosen."""
         return self.clip_sets.clips
 
+    @property
+    def latest(self) -> Any:
+        """What was prepared last, for jobs that go on from it: it may not be shown yet."""
+        return self._on_its_way or self.shown
+
     def choice(self) -> Any:
         """Return what the controls say."""
         fields: dict[str, Any] = {}
@@ -85,10 +92,11 @@ class Page(Described):
 
     def choose(self, **fields: Any) -> None:
         """Set controls to fields of the choice; those that this page does not have are named and left alone."""
-        _, unknown = self.make_choice.of(fields)
+        choice, unknown = self.make_choice.of(fields)
+        known = {name: getattr(choice, name) for name in fields if name not in unknown}
         with _Once(self):
             for control in self.controls:
-                control.write(fields)
+                control.write(known)
         if unknown:
             self.status.keep("choice", f"Left alone, as this page has no such choice: {', '.join(unknown)}.")
 
@@ -128,6 +136,7 @@ class Page(Described):
         self.bridge.observe(lambda change: self.figure.update_layout(template=TEMPLATES[change["new"]]), "dark")
         self._write(self.texts(shown), self._made(shown.choice))
         self.settle(shown)
+        self._asked = self.choice()
 
     def _changed(self) -> None:
         if not self._reading:
@@ -140,9 +149,8 @@ class Page(Described):
     def _read(self) -> None:
         """Read the controls once, and do what their choice asks for."""
         choice = self.choice()
-        asks = {control.name: False for control in self.controls if isinstance(control, Ask)}
-        pressed = any(getattr(choice, name) for name in asks)
-        settled = replace(choice, **asks)
+        pressed = any(getattr(choice, name) for name in self._asks)
+        settled = replace(choice, **dict.fromkeys(self._asks, False))
         if self.waits and not pressed:
             settled = replace(settled, **{name: getattr(self._asked, name) for name in self.waits})
         clips = self._asked_clips if "clips" in self.waits and not pressed else self.clips
@@ -156,42 +164,62 @@ class Page(Described):
         if differing <= self.turns and not pressed:
             self._turn()
         else:
-            self._prepare(choice if pressed else settled, clips)
+            # What two buttons ask for is done one after the other, and the one does not stop the other.
+            kind = next((name for name in sorted(self._asks) if self.waits and getattr(choice, name)), "prepare")
+            self._prepare(kind, choice if pressed else settled, clips)
 
-    def _prepare(self, choice: Any, clips: ClipSet) -> None:
+    def _prepare(self, kind: str, choice: Any, clips: ClipSet) -> None:
         def job() -> None:
             self.voice.wait()  # rendering and encoding take all cores
             self.status.say("")
-            shown = self.prepare(choice, clips, self.shown, self.progress())
+            shown = self.prepare(choice, clips, self.latest, self.progress())
             self.show(shown)
 
-        self.worker.submit("prepare", job)
+        self.worker.submit(kind, job)
 
     def show(self, shown: Any) -> None:
         """Draw what was prepared, from any thread: it is described here, and sent on the main one."""
+        bring = self._described(shown)
+        self._on_its_way = shown
+
+        def show() -> None:
+            if self._on_its_way is shown:
+                self._on_its_way = None
+            bring()
+            if self.turns and self._is_asked():
+                self._turn()
+            self.hearing.hear_if_other(self.heard(self._asked, self._asked_clips, shown))
+            self.go_further()
+
+        main.call(show)
+
+    def _described(self, shown: Any) -> Callable[[], None]:
+        """Describe a figure and the texts beside it; return what shows them, on the main thread."""
         figure, texts, made = self.figure_of(shown), self.texts(shown), self._made(shown.choice)
 
         def bring() -> None:
             self.shown = shown
             self.figure.bring(figure)
             self._write(texts, made)
-            with _Once(self):
-                self.settle(shown)
-            if self.turns and self._is_asked():
-                self._turn()
-            self.hearing.hear_if_other(self.heard(self._asked, self._asked_clips, shown))
-            self.go_further()
+            self._settle()
 
-        main.call(bring)
+        return bring
+
+    def _settle(self) -> None:
+        with _Once(self):
+            self.settle(self.shown)
 
     def _is_asked(self) -> bool:
-        """Say whether what is shown is what the controls say, wherever the knob stands."""
-        return self.shown.clips is self._asked_clips and self.shown.choice.differing(self._asked) <= self.turns
+        """Say whether what is shown is what the controls say, wherever the knob and what waits for a button stand."""
+        same = self.shown.clips is self._asked_clips or "clips" in self.waits
+        return same and self.shown.choice.differing(self._asked) - self._asks <= self.turns | self.waits
 
     def _turn(self) -> None:
         """Move the knob's mark at once, then compute where exactly it belongs."""
         if self._is_asked():
-            self._move(self.turned(self.shown, self._asked))
+            turning = {name: getattr(self._asked, name) for name in self.turns}
+            shown = self.turned(self.shown, replace(self.shown.choice, **turning))
+            self._move(shown, self.moved(shown))
         self.worker.submit("turn", self._exact)
 
     def _exact(self) -> None:
@@ -199,16 +227,19 @@ class Page(Described):
         if not self._is_asked():
             return
         shown = self.exact(before, self.progress())
+        moved = self.moved(shown)
+        bring = self._described(shown) if moved is None else lambda: self._move(shown, moved)
 
         def move() -> None:
             if self.shown is before:  # else something else has been prepared or turned meanwhile
-                self._move(shown)
+                bring()
 
         main.call(move)
 
-    def _move(self, shown: Any) -> None:
+    def _move(self, shown: Any, moved: Mapping[str, dict] | None) -> None:
         self.shown = shown
-        self.figure.move(self.moved(shown))
+        self.figure.move(moved or {})
+        self._settle()
 
     def go_further(self) -> None:
         """Have what takes longer done to what is shown."""
@@ -296,6 +327,10 @@ class _PageProgress(Progress):
     def move(self, traces: Mapping[str, dict]) -> None:
         if self._page.stands:
             main.call(lambda: self._page.figure.move(traces))
+
+    def move_back(self) -> None:
+        if self._page.stands:
+            main.call(lambda: self._page.figure.bring(self._page.figure_of(self._page.shown)))
 
     def sound(self, sound: Sound) -> Clip:
         return self._page.hearing.render(sound)
