@@ -114,12 +114,13 @@ def test_the_code_moves_a_clip_as_the_page_does(mode, choices):
 def test_masked_pairs_and_the_most_telling_dims_have_their_code():
     panel = pages.DimensionMasking(encoder="logmel")
     panel.mode.value = "two"
-    panel.train()
+    panel.train_button.click()
     panel.wait(PATIENCE_S)
     found, _ = run(panel.code())
     assert isinstance(found, xr.DataArray)
-    at = np.triu_indices(panel._drawn.lost.sizes["dim"], 1)
-    np.testing.assert_allclose(found.values.ravel(), panel._drawn.lost.values[at], atol=1e-4)
+    cells = panel.shown.losses.cells
+    at = np.triu_indices(cells.sizes["dim"], 1)
+    np.testing.assert_allclose(found.values.ravel(), cells.values[at], atol=1e-4)
 
 
 def held_in(page):

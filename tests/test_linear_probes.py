@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
 import re
+import threading
 from functools import partial
 from types import SimpleNamespace
 
@@ -14,15 +16,16 @@ import pandas as pd
 import pytest
 from tqdm import tqdm
 
+from latentfx_nb import figures
 from latentfx_nb.analysis import prepared
 from latentfx_nb.analysis.probes import class_accuracy, overall_accuracy, train_probes
 from latentfx_nb.analysis.training import LEARNING_RATES, ProbeConfig
 from latentfx_nb.effects import EFFECTS
-from latentfx_nb.pages import (
-    dimension_masking,
-    linear_probes,
-)
-from tests.on_pages import assert_sounds, ready, said
+from latentfx_nb.pages import dimension_masking, linear_probes
+from latentfx_nb.pages.content import linear_probes as content
+from latentfx_nb.pages.content.progress import Progress
+from tests.on_pages import assert_sounds, happens, heard_by_now, ready, said
+from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
@@ -32,7 +35,14 @@ DimensionMasking = partial(dimension_masking.DimensionMasking, encoder="logmel")
 
 def shown_bars(panel):
     """Return what the bars say, features -> label -> percent."""
-    return {bars.name: dict(zip(bars.x, bars.y, strict=True)) for bars in panel.figure.data[:8] if bars.visible}
+    drawn = [panel.figure.trace(name) for name in panel.figure.names() if name.startswith("bars ")]
+    return {bars.name: dict(zip(bars.x, bars.y, strict=True)) for bars in drawn if bars.visible is not False}
+
+
+def click_cell(panel, label, named):
+    """Click the cell of the matrix that says how often `label` is named `named`."""
+    panel.click("confusions", SimpleNamespace(xs=[named], ys=[label], point_inds=[[0, 0]]))
+    return ready(panel)
 
 
 def table_rows(text):
@@ -54,20 +64,20 @@ def test_probes_are_trained_before_the_page_is_there(probing, bundled):
     for name, bars in shown_bars(probing).items():
         accuracy = 100 * class_accuracy(results[name])["accuracy"]
         assert bars == pytest.approx(accuracy.to_dict())
-    rows = {row[0]: row for row in table_rows(probing.numbers.value)}
+    rows = {row[0]: row for row in table_rows(probing.html["numbers"].value)}
     assert list(rows)[:3] == ["logmel-T", "diffae-mini-T", "paper: DiffAE-T"]  # the twin of ours comes first
     assert len(rows) == 2 + 8
     overall, low, high = (100 * part for part in overall_accuracy(results["logmel-T"]))
     assert rows["logmel-T"][-2:] == [f"{overall:.1f} ({low:.0f} to {high:.0f})", f"{overall:.1f}"]
     assert rows["logmel-T"][1:3] == ["64", "0.6 k"]
     assert rows["paper: VGGish-F"][1:4] == ["2176", "21.8 k", "98.0"]
-    assert "compare orderings, not sizes" in probing.numbers.value
-    assert re.search(r"n = 640 renders of 48 recordings, \d seed\(s\)\.", probing.numbers.value)
-    assert [row[2] for row in table_rows(probing.claims.value)] == ["holds", "holds"]
+    assert "compare orderings, not sizes" in probing.html["numbers"].value
+    assert re.search(r"n = 640 renders of 48 recordings, \d seed\(s\)\.", probing.html["numbers"].value)
+    assert [row[2] for row in table_rows(probing.html["claims"].value)] == ["holds", "holds"]
 
 
 def test_the_tables_can_be_saved(probing):
-    links = dict(re.findall(r'download="(.*?)" href="data:.*?;base64,(.*?)"', probing.numbers.value))
+    links = dict(re.findall(r'download="(.*?)" href="data:.*?;base64,(.*?)"', probing.html["numbers"].value))
     table = pd.read_csv(io.BytesIO(base64.b64decode(links["linear_probes.csv"])), index_col=0)
     assert table.index[0] == "logmel-T"
     assert table.loc["paper: DiffAE-T", "AVG"] == 40.3
@@ -75,37 +85,36 @@ def test_the_tables_can_be_saved(probing):
 
 
 def test_a_confused_cell_lists_its_renders_and_is_heard(probing, bundled):
-    probing.choose("DLY", "CLN")
-    ready(probing)
-    (clip, effect), result = probing.confused.value, probing._drawn.results[probing.confused_set.value]
+    click_cell(probing, "DLY", "CLN")
+    (clip, effect), result = probing.confused.value, probing.shown.results[probing.confused_set.value]
     assert effect == "DLY"
     names = list(result["label"].values)
     confused = (result["predicted"] == names.index("CLN")).sel(effect="DLY").any("seed")
     assert {row for _, (row, _) in probing.confused.options} == set(np.flatnonzero(confused))
     assert probing.player.title == f"{bundled.table['clip'].iat[clip]}: Delay (DLY named CLN)"
     assert_sounds(probing.player, bundled[clip], "DLY")
-    probing.choose("LPF", "HPF")
+    click_cell(probing, "LPF", "HPF")
     assert probing.confused.options == (("no render is", None),)
 
 
 def test_a_click_on_the_matrix_chooses_the_cell(probing):
-    probing._clicked(None, SimpleNamespace(xs=["PS"], ys=["CHS"]), None)
+    click_cell(probing, "CHS", "PS")
     assert probing.confused.description == "CHS named PS"
 
 
 def test_pressing_train_grows_the_bars_and_shows_another_label(bundled):
     panel = ready(LinearProbes())
     grown = []
-    panel.figure.data[0].on_change(lambda trace, y: grown.append(tuple(trace.x)), "y")
+    panel.figure.trace("bars 1").on_change(lambda trace, y: grown.append(tuple(trace.x)), "y")
     panel.label.value = "instrument"
     panel.seeds.value = 1
     panel.train_button.click()
     ready(panel)
     assert grown[0] == ("overall",)
     assert list(shown_bars(panel)["logmel-T"]) == ["guitar", "piano", "overall"]
-    assert list(panel.figure.data[9].x) == ["guitar", "piano"]
-    assert panel.figure.data[8].y == (50, 50, 50)
-    assert "paper:" not in panel.numbers.value and panel.claims.value == ""
+    assert list(panel.figure.trace("confusions").x) == ["guitar", "piano"]
+    assert panel.figure.trace("chance").y == (50, 50, 50)
+    assert "paper:" not in panel.html["numbers"].value and panel.html["claims"].value == ""
     assert said(panel).startswith("5 probes trained")
     assert panel.confused.description in ("guitar named piano", "piano named guitar")
 
@@ -113,14 +122,13 @@ def test_pressing_train_grows_the_bars_and_shows_another_label(bundled):
 @pytest.mark.parametrize("column", ["style", "meter", "program"])
 def test_any_column_of_the_clip_table_can_be_asked_for(column, bundled):
     panel = ready(LinearProbes())
-    assert column in dict(panel.label.options)
+    assert column in panel.label.options
     panel.label.value, panel.seeds.value = column, 1
     panel.train_button.click()
     ready(panel)
     labels = sorted(bundled.table[column].astype(str).unique())
-    assert list(panel.figure.data[9].y) == labels
-    panel._clicked(None, SimpleNamespace(xs=[labels[0]], ys=[labels[0]]), None)
-    ready(panel)
+    assert list(panel.figure.trace("confusions").y) == labels
+    click_cell(panel, labels[0], labels[0])
     (row, effect), *_ = [value for _, value in panel.confused.options]
     assert str(bundled.table[column].iat[row]) == labels[0]
     assert panel.player.title.endswith(f": {EFFECTS[effect].name} ({labels[0]} named {labels[0]})")
@@ -133,36 +141,39 @@ def test_flattened_latents_are_probed_beside_their_averages(bundled, warm_cache)
     panel.train_button.click()
     ready(panel)
     assert list(shown_bars(panel)) == ["logmel-T", "logmel-F"]
-    claims = [row[0] for row in table_rows(panel.claims.value)]
+    claims = [row[0] for row in table_rows(panel.html["claims"].value)]
     assert claims[-1] == "logmel: time-averaged latents beat flattened ones on the probe"
 
 
 def test_learning_rates_are_compared_at_the_press_of_a_button():
     panel = ready(LinearProbes())
-    assert all(not len(curve.x) for curve in panel.figure.data[10:])
+    assert not len(panel.figure.trace("rates 1").x)
+    assert "rates 2" not in panel.figure.names()
     panel.seeds.value = 1
     panel.compare_rates.click()
     ready(panel)
-    assert tuple(panel.figure.data[10].x) == LEARNING_RATES
-    assert panel.figure.data[10].name == "logmel-T"
-    assert 10 < np.min(panel.figure.data[10].y) < np.max(panel.figure.data[10].y) < 60
+    assert tuple(panel.figure.trace("rates 1").x) == LEARNING_RATES
+    assert panel.figure.trace("rates 1").name == "logmel-T"
+    assert 10 < np.min(panel.figure.trace("rates 1").y) < np.max(panel.figure.trace("rates 1").y) < 60
 
 
-def test_training_can_be_cancelled_and_says_so():
+def test_training_can_be_cancelled_and_says_so(monkeypatch):
     panel = ready(LinearProbes())
-    before, bars = panel.numbers.value, shown_bars(panel)
+    before, bars = panel.html["numbers"].value, shown_bars(panel)
     panel.rate.value = 1e-4
-    original = panel._grow
+    original, grown = figures.growing_bars, []
 
     def grow(accuracy):
         panel.status.stopped()
-        original(accuracy)
+        grown.append(accuracy)
+        return original(accuracy)
 
-    panel._grow = grow
+    monkeypatch.setattr(figures, "growing_bars", grow)
     panel.train_button.click()
     ready(panel)
+    assert grown
     assert said(panel) == "Stopped; what was finished is kept."
-    assert panel.numbers.value == before
+    assert panel.html["numbers"].value == before
     assert shown_bars(panel) == bars
 
 
@@ -188,3 +199,99 @@ def test_too_few_recordings_for_a_probe_open_on_the_bundled_clips_and_say_so(pan
     panel.train_button.click()
     ready(panel)
     assert "did not work" not in said(panel)
+
+
+# ------------------------------------------------------------------------------------------------- what is looked at
+
+
+def test_of_more_sets_there_are_more_bars_and_of_fewer_fewer():
+    panel = ready(LinearProbes())
+    panel.seeds.value = 1
+    for encoders in (("logmel", "diffae-mini"), ("diffae-mini",)):
+        panel.encoders.value = encoders
+        panel.train_button.click()
+        ready(panel)
+        assert set(shown_bars(panel)) == {f"{name}-T" for name in encoders}
+        assert set(panel.confused_set.options) == set(shown_bars(panel))
+
+
+def test_a_cell_and_a_set_can_be_looked_at_while_probes_are_trained(monkeypatch):
+    panel = ready(linear_probes.LinearProbes(encoders=("logmel", "diffae-mini")))
+    train, gate, started, trainings = content.train_probes, threading.Event(), threading.Event(), []
+
+    def slow(*arguments, **options):
+        trainings.append(arguments)
+        started.set()
+        assert gate.wait(PATIENCE_S)
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(content, "train_probes", slow)
+    panel.seeds.value = 1
+    panel.train_button.click()
+    assert happens(started)
+    panel.click("confusions", SimpleNamespace(xs=["CLN"], ys=["DLY"], point_inds=[[0, 0]]))
+    assert panel.confused.description == "DLY named CLN"
+    before = np.array(panel.figure.trace("confusions").z, float)
+    panel.confused_set.value = next(one for one in panel.confused_set.options if one != panel.confused_set.value)
+    assert not np.array_equal(np.array(panel.figure.trace("confusions").z, float), before)
+    heard_by_now(panel)
+    assert panel.player.title.endswith("Delay (DLY named CLN)")
+    gate.set()
+    chosen = panel.confused_set.value
+    ready(panel)
+    assert len(trainings) == 1  # to look at something stops nothing
+    assert said(panel).startswith("10 probes trained")
+    assert (panel.confused.description, panel.confused_set.value) == ("DLY named CLN", chosen)
+    cells = panel.figure.trace("confusions").z
+    matrix = content.confusion_matrix(panel.shown.results[chosen])
+    np.testing.assert_allclose(np.array(cells, float), 100 * matrix.values)
+
+
+def test_learning_rates_asked_for_during_a_training_are_compared_after_it():
+    panel = ready(LinearProbes())
+    panel.seeds.value = 1
+    panel.label.value = "instrument"
+    panel.train_button.click()
+    panel.compare_rates.click()
+    ready(panel)
+    assert list(shown_bars(panel)["logmel-T"]) == ["guitar", "piano", "overall"]
+    assert tuple(panel.figure.trace("rates 1").x) == LEARNING_RATES
+    panel.train_button.click()  # the curves are of the probes of before
+    ready(panel)
+    assert not len(panel.figure.trace("rates 1").x)
+
+
+def test_nothing_is_trained_before_the_button_is_pressed():
+    panel = ready(LinearProbes())
+    shown, bars = panel.shown.results, shown_bars(panel)
+    panel.encoders.value, panel.rate.value, panel.seeds.value = ("logmel", "diffae-mini"), 1e-3, 1
+    ready(panel)
+    assert panel.shown.results is shown
+    assert shown_bars(panel) == bars
+    assert "seeds=(0, 1, 2)" in panel.code()  # of what is shown
+
+
+def test_probes_are_prepared_without_widgets(bundled):
+    choice = content.ProbesChoice(encoders=("logmel",), label="instrument", seeds=1)
+    shown = content.prepare(choice, bundled, None, Progress())
+    assert list(shown.results) == ["logmel-T"]
+    assert shown.choice.confused_set == "logmel-T" and set(shown.choice.cell) == {"guitar", "piano"}
+    names = [trace.meta for trace in content.figure_of(shown).data]
+    assert names == ["bars 1", "chance", "confusions", "rates 1"]
+    assert content.texts(shown)["claims"] == ""
+    compared = content.prepare(
+        content.ProbesChoice(encoders=("logmel",), seeds=1, compare_rates=True), bundled, shown, Progress()
+    )
+    assert compared.results is shown.results and compared.choice == shown.choice
+    assert list(compared.rates) == ["logmel-T"]
+
+
+def test_a_choice_of_probes_can_be_kept():
+    choice = content.ProbesChoice(encoders=("logmel", "lyra-v2"), cell=("DLY", "CLN"), confused=(3, "DLY"))
+    kept = json.loads(json.dumps(choice.kept()))
+    assert content.ProbesChoice.of(kept) == (choice, [])
+    panel = ready(LinearProbes())
+    panel.choose(**panel.shown.choice.kept() | {"seeds": 1, "cell": ["DLY", "CLN"]})
+    ready(panel)
+    assert panel.confused.description == "DLY named CLN"
+    assert panel.seeds.value == 1

@@ -110,11 +110,11 @@ def test_plotly_is_given_names_and_no_markup(name):
     scores = pd.DataFrame({"accuracy": [0.5], "low": [0.4], "high": [0.6]}, index=[name])
     confusion = xr.DataArray(np.eye(2), {"label": [name, "b"], "named": [name, "b"]}, ("label", "named"))
     _, _, trace, legend = figures.trajectories([frames]).data
+    probes = figures.linear_probes({"set": scores}, confusion)  # bars, chance and the matrix
     texts = [
         *figures.hover_texts(points), *trace["text"], trace["name"], legend["name"],
         figures.path_trace(knob)["text"][0], figures.knob_trace(knob)["text"][0],
-        figures.accuracy_bars("set", scores)["x"][0], figures.chance_line([name])["x"][0],
-        figures.confusion_cells(confusion)["x"][0], figures.confusion_cells(confusion)["y"][0],
+        *(trace.x[0] for trace in probes.data[:3]), probes.data[2].y[0],
     ]  # fmt: skip
     for text in texts:
         assert set(re.findall("<[^<>]*>", text)) <= {"<b>", "</b>", "<br>"}, text

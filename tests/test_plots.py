@@ -18,7 +18,8 @@ import xarray as xr
 from latentfx_nb import figures
 from latentfx_nb.analysis.algebra import METHODS
 from latentfx_nb.effects import EFFECTS
-from latentfx_nb.pages import base
+from latentfx_nb.widgets import bridge
+from latentfx_nb.widgets.figure import ShownFigure
 
 CLIPS = ["gtr_00", "gtr_01", "pno_00"]
 INSTRUMENTS = ["guitar", "guitar", "piano"]
@@ -148,8 +149,8 @@ def test_scenes_are_cubes_that_keep_their_camera():
 def test_nothing_is_sent_to_a_cloud():
     assert figures.CONFIG["showSendToCloud"] is False
     assert figures.CONFIG.get("plotlyServerURL", "") == ""
-    source = Path(base.__file__).read_text()
-    assert "| figures.CONFIG" in source, "panels show their figures with another configuration"
+    source = Path(bridge.__file__).read_text()
+    assert "**CONFIG" in source, "panels show their figures with another configuration"
 
 
 def test_plots_import_nothing_that_computes():
@@ -439,34 +440,56 @@ def confusion(labels=("CLN", "DIS", "HPF")):
     return xr.DataArray(shares, {"label": list(labels), "named": list(labels)}, ("label", "named"))
 
 
-def test_probes_are_bars_chance_a_matrix_and_curves_in_the_documented_order():
-    rates = {"a-T": accuracies()["a-T"].set_axis([1e-4, 1e-3, 1e-2, 1e-1])}
+def named(figure):
+    """Return the traces of a figure by their names."""
+    return {trace.meta: trace for trace in figure.data}
+
+
+def test_probes_are_bars_chance_a_matrix_and_curves_with_the_documented_names():
+    rates = {"b-T": accuracies()["a-T"].set_axis([1e-4, 1e-3, 1e-2, 1e-1])}
     figure = figures.linear_probes(accuracies(), confusion(), rates)
-    bars, chance, matrix, curves = figure.data[:8], figure.data[8], figure.data[9], figure.data[10:]
-    assert [trace.type for trace in figure.data] == ["bar"] * 8 + ["scatter", "heatmap"] + ["scatter"] * 8
-    assert [trace.name for trace in bars[:2]] == ["a-T", "b-T"]
-    assert [trace.visible for trace in bars] == [True, True] + [False] * 6
-    assert list(bars[0].x) == ["CLN", "DIS", "HPF", "overall"]
-    np.testing.assert_allclose(bars[0].y, [20, 40, 60, 80])
-    np.testing.assert_allclose(bars[0].error_y.array, 5)
-    np.testing.assert_allclose(bars[0].error_y.arrayminus, 10)
+    traces = named(figure)
+    assert list(traces) == ["bars 1", "bars 2", "chance", "confusions", "rates 1"]
+    assert [trace.type for trace in figure.data] == ["bar", "bar", "scatter", "heatmap", "scatter"]
+    bars, other, chance, matrix, curve = figure.data
+    assert (bars.name, other.name) == ("a-T", "b-T")
+    assert list(bars.x) == ["CLN", "DIS", "HPF", "overall"]
+    np.testing.assert_allclose(bars.y, [20, 40, 60, 80])
+    np.testing.assert_allclose(bars.error_y.array, 5)
+    np.testing.assert_allclose(bars.error_y.arrayminus, 10)
     assert chance.y == (100 / 3,) * 4
     assert list(matrix.x) == list(matrix.y) == ["CLN", "DIS", "HPF"]
     np.testing.assert_allclose(np.asarray(matrix.z, float), 100 * confusion().values)
     assert matrix.text[2] == ["", "", "100"] and matrix.text[0][1] == "50"
-    assert list(curves[0].x) == [1e-4, 1e-3, 1e-2, 1e-1]
-    assert all(not len(curve.x) for curve in curves[1:])
-    assert curves[0].marker.color == bars[0].marker.color
+    assert list(curve.x) == [1e-4, 1e-3, 1e-2, 1e-1]
+    assert curve.marker.color == other.marker.color
     assert figure.layout.xaxis3.type == "log"
+    assert figure.layout.annotations[2].text == "Sensitivity to the learning rate"
+
+
+def test_without_learning_rates_an_empty_curve_keeps_their_place():
+    figure = figures.linear_probes(accuracies(), confusion())
+    curve = named(figure)["rates 1"]
+    assert not len(curve.x) and (curve.xaxis, curve.yaxis) == ("x3", "y3")
+    assert figure.layout.annotations[2].text == "Learning rates: press Compare learning rates"
+
+
+def test_a_picture_holds_eight_sets_apart():
+    many = accuracies([f"{number}-T" for number in range(10)])
+    bars = [trace for trace in figures.linear_probes(many, confusion()).data if trace.type == "bar"]
+    assert len(bars) == 8 == len({(bar.marker.color, bar.marker.pattern.shape) for bar in bars})
 
 
 def test_a_growing_bar_is_the_validation_accuracy_so_far():
-    figure = figures.linear_probes(accuracies(("a-T",)), confusion())
-    figure.data[0].update(figures.growing_bar("a-T", 0.25))
-    assert (figure.data[0].x, figure.data[0].y) == (("overall",), (25,))
-    assert figure.data[0].error_y.visible is False
-    figure.data[0].update(figures.accuracy_bars("a-T", accuracies()["a-T"]))
-    assert figure.data[0].error_y.visible is True
+    figure = ShownFigure(figures.linear_probes(accuracies(("a-T",)), confusion()), "probes", spare=1)
+    figure.move(figures.growing_bars({"a-T": 0.25, "b-T": 0.5}))
+    first, second = figure.trace("bars 1"), figure.trace("bars 2")
+    assert (first.x, first.y) == (("overall",), (25,))
+    assert (second.x, second.y, second.name) == (("overall",), (50,), "b-T")
+    assert first.error_y.visible is False and second.visible is True
+    figure.bring(figures.linear_probes(accuracies(("a-T",)), confusion()))
+    assert first.error_y.visible is True and list(first.x) == ["CLN", "DIS", "HPF", "overall"]
+    assert second.visible is False and "bars 2" not in figure.names()
 
 
 def lost_points(pairs=False):
@@ -480,11 +503,15 @@ def lost_frames():
     return {"mean": frame, "worst": frame.assign(text=["without 1", "without 2"])}
 
 
-def test_masking_is_a_map_bars_and_lines_in_the_documented_order():
+def test_masking_is_a_map_bars_and_lines_with_the_documented_names():
     line = xr.DataArray(np.arange(4.0), {"time_s": ("frame", np.arange(4) / 10)}, ("frame",))
-    figure = figures.dimension_masking(lost_points(), lost_frames(), {"dim 1, clean": line})
-    assert [trace.type for trace in figure.data] == ["heatmap", "bar", "bar"] + ["scatter"] * 4
-    cells, mean, worst, first, second = figure.data[:5]
+    titles = ("Lost", "Each", "Dim 1")
+    figure = figures.dimension_masking(
+        lost_points(), lost_frames(), {"dim 1, clean": line, "dim 1, DIS": -line}, titles
+    )
+    assert list(named(figure)) == ["map", "bars 1", "bars 2", "line 1", "line 2"]
+    assert [trace.type for trace in figure.data] == ["heatmap", "bar", "bar", "scatter", "scatter"]
+    cells, mean, worst, first, second = figure.data
     assert (list(cells.x), list(cells.y)) == (["0", "1", "2"], ["DIS", "HPF"])
     assert cells.z[1][1] is None  # a page's messages hold no NaN
     assert "%{z:.1f} percentage points" in cells.hovertemplate
@@ -492,26 +519,32 @@ def test_masking_is_a_map_bars_and_lines_in_the_documented_order():
     np.testing.assert_allclose(mean.error_y.arrayminus, [0.5, 1])
     assert list(worst.hovertext) == ["without 1", "without 2"]
     assert (first.name, list(first.y)) == ("dim 1, clean", [0, 1, 2, 3])
-    assert second.showlegend is False and not len(second.x)
+    assert (second.name, second.line.color) == ("dim 1, DIS", figures.LINES[1]["color"])
+    assert tuple(one.text for one in figure.layout.annotations) == titles
+
+
+def test_without_dims_over_time_an_empty_line_keeps_their_place():
+    line = named(figures.dimension_masking(lost_points(), lost_frames()))["line 1"]
+    assert not len(line.x) and line.showlegend is False and (line.xaxis, line.yaxis) == ("x3", "y3")
 
 
 def test_a_map_with_gains_has_its_zero_at_the_centre_of_its_colours():
-    axis = figures.masking_axes(lost_points())["coloraxis"]
-    assert (axis["cmin"], axis["cmax"]) == (-5, 5)
-    axis = figures.masking_axes(lost_points().clip(min=0))["coloraxis"]
-    assert (axis["cmin"], axis["cmax"]) == (0, 5)
+    axis = figures.dimension_masking(lost_points(), lost_frames()).layout.coloraxis
+    assert (axis.cmin, axis.cmax) == (-5, 5)
+    axis = figures.dimension_masking(lost_points().clip(min=0), lost_frames()).layout.coloraxis
+    assert (axis.cmin, axis.cmax) == (0, 5)
 
 
 def test_a_map_of_pairs_names_both_axes():
-    axes = figures.masking_axes(lost_points(pairs=True))
-    assert axes["yaxis"]["title"]["text"] == "latent dim"
-    assert axes["xaxis"]["title"]["text"] == "latent dim hidden with it"
+    layout = figures.dimension_masking(lost_points(pairs=True), lost_frames()).layout
+    assert layout.yaxis.title.text == "latent dim"
+    assert layout.xaxis.title.text == "latent dim hidden with it"
 
 
 def test_a_dim_of_one_vector_is_a_level_line():
     line = xr.DataArray([0.5], {"time_s": ("frame", [2.7])}, ("frame",), attrs={"length_s": 5.4})
-    data = figures.dim_line("dim 1", line)
-    assert (list(data["x"]), list(data["y"])) == ([0.0, 5.4], [0.5, 0.5])
+    drawn = named(figures.dimension_masking(lost_points(), lost_frames(), {"dim 1": line}))["line 1"]
+    assert (list(drawn.x), list(drawn.y)) == ([0.0, 5.4], [0.5, 0.5])
 
 
 @pytest.mark.parametrize(

@@ -21,19 +21,16 @@ from latentfx_nb.figures.clusters import (
 )
 from latentfx_nb.figures.comparison import COMPARED_COLUMNS, encoder_comparison
 from latentfx_nb.figures.images import image_data, image_ranges, latent_images
-from latentfx_nb.figures.masking import LINES, dim_line, dimension_masking, lost_bars, masking_axes, masking_cells
+from latentfx_nb.figures.masking import LINES, dimension_masking
 from latentfx_nb.figures.own_points import own_points
 from latentfx_nb.figures.paths import MOST_KNOBS, knob_path, knob_trace, path_legend, path_trace
 from latentfx_nb.figures.probes import (
     MOST_SETS,
     SET_PATTERNS,
     accuracy_bars,
-    chance_line,
     confusion_cells,
-    growing_bar,
+    growing_bars,
     linear_probes,
-    rate_curve,
-    rates_title,
 )
 from latentfx_nb.figures.theme import (
     CONFIG,
@@ -72,10 +69,6 @@ __all__ = [
     "image_data",
     "LINES",
     "dimension_masking",
-    "masking_axes",
-    "masking_cells",
-    "lost_bars",
-    "dim_line",
     "MOST_KNOBS",
     "knob_path",
     "path_trace",
@@ -84,12 +77,9 @@ __all__ = [
     "MOST_SETS",
     "SET_PATTERNS",
     "linear_probes",
-    "rates_title",
     "accuracy_bars",
-    "growing_bar",
-    "chance_line",
+    "growing_bars",
     "confusion_cells",
-    "rate_curve",
     "EFFECT_COLORS",
     "EFFECT_SYMBOLS",
     "INSTRUMENT_COLORS",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -40,7 +41,7 @@ class Described(widgets.VBox):
     waits: ClassVar[frozenset[str]] = frozenset()
     """Fields that wait for a button (`Ask`) before anything is prepared."""
     turns: ClassVar[frozenset[str]] = frozenset()
-    """Fields of a knob: turning it calls `turned` and `exact` instead of `prepare`."""
+    """Fields of a knob, or of what is looked at: they call `turned` and `exact`, and stop nothing that is prepared."""
     beside: ClassVar[frozenset[str]] = frozenset()
     """Fields that `further` does not depend on: it goes on while they change."""
     arranges: ClassVar[frozenset[str]] = frozenset()
@@ -117,8 +118,8 @@ class Described(widgets.VBox):
 
     @staticmethod
     def turned(shown: Any, choice: Any) -> Any:
-        """Return what to show at once for another setting of the knob, on the main thread."""
-        raise NotImplementedError
+        """Return what to show at once for other `turns`, on the main thread; all else in `choice` is as it is shown."""
+        return replace(shown, choice=choice)
 
     @staticmethod
     def exact(shown: Any, progress: Progress) -> Any:
@@ -126,9 +127,9 @@ class Described(widgets.VBox):
         return shown
 
     @staticmethod
-    def moved(shown: Any) -> Mapping[str, dict]:
-        """Return trace -> properties: what the knob moves."""
-        raise NotImplementedError
+    def moved(shown: Any) -> Mapping[str, dict] | None:
+        """Return trace -> properties: what `turns` move. None: what `exact` returns is drawn whole, with its texts."""
+        return None
 
     @staticmethod
     def further(shown: Any, progress: Progress) -> Any:

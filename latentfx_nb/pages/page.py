@@ -12,7 +12,7 @@ prepared for a choice and how that is drawn. The rest is done here, for all page
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,10 +92,11 @@ class Page(Described):
 
     def choose(self, **fields: Any) -> None:
         """Set controls to fields of the choice; those that this page does not have are named and left alone."""
-        _, unknown = self.make_choice.of(fields)
+        choice, unknown = self.make_choice.of(fields)
+        known = {name: getattr(choice, name) for name in fields if name not in unknown}
         with _Once(self):
             for control in self.controls:
-                control.write(fields)
+                control.write(known)
         if unknown:
             self.status.keep("choice", f"Left alone, as this page has no such choice: {', '.join(unknown)}.")
 
@@ -135,6 +136,7 @@ class Page(Described):
         self.bridge.observe(lambda change: self.figure.update_layout(template=TEMPLATES[change["new"]]), "dark")
         self._write(self.texts(shown), self._made(shown.choice))
         self.settle(shown)
+        self._asked = self.choice()
 
     def _changed(self) -> None:
         if not self._reading:
@@ -166,6 +168,8 @@ class Page(Described):
         if not differing <= self.beside:
             self.worker.submit("further", lambda: None)  # stops what is done to what is shown now
         kind = "arrange" if differing <= self.arranges and not pressed else "prepare"
+        if pressed and self.waits:  # what two buttons ask for is done one after the other
+            kind = next(name for name in sorted(self._asks) if getattr(choice, name))
         self._prepare(kind, choice if pressed else settled, clips)
 
     def ask(self) -> None:
@@ -187,33 +191,47 @@ class Page(Described):
 
     def show(self, shown: Any) -> None:
         """Draw what was prepared, from any thread: it is described here, and sent on the main one."""
-        figure, texts, made = self.figure_of(shown), self.texts(shown), self._made(shown.choice)
+        bring = self._described(shown)
         self._on_its_way = shown
 
-        def bring() -> None:
-            self.shown = shown
+        def show() -> None:
             if self._on_its_way is shown:
                 self._on_its_way = None
-            self.figure.bring(figure)
-            self._write(texts, made)
-            with _Once(self):
-                self.settle(shown)
+            bring()
             if self.turns and self._is_asked():
                 self._turn()
             self.hearing.hear_if_other(self.heard(self._asked, self._asked_clips, shown))
             self.go_further()
 
-        main.call(bring)
+        main.call(show)
+
+    def _described(self, shown: Any) -> Callable[[], None]:
+        """Describe a figure and the texts beside it; return what shows them, on the main thread."""
+        figure, texts, made = self.figure_of(shown), self.texts(shown), self._made(shown.choice)
+
+        def bring() -> None:
+            self.shown = shown
+            self.figure.bring(figure)
+            self._write(texts, made)
+            self._settle()
+
+        return bring
+
+    def _settle(self) -> None:
+        with _Once(self):
+            self.settle(self.shown)
 
     def _is_asked(self) -> bool:
-        """Say whether what is shown is what the controls say, wherever the knob stands."""
-        differing = self.shown.choice.differing(self._asked) - self._asks
-        return self.shown.clips is self._asked_clips and differing <= self.turns
+        """Say whether what is shown is what the controls say, wherever the knob and what waits for a button stand."""
+        same = self.shown.clips is self._asked_clips or "clips" in self.waits
+        return same and self.shown.choice.differing(self._asked) - self._asks <= self.turns | self.waits
 
     def _turn(self) -> None:
         """Move the knob's mark at once, then compute where exactly it belongs."""
         if self._is_asked():
-            self._move(self.turned(self.shown, self._asked))
+            turning = {name: getattr(self._asked, name) for name in self.turns}
+            shown = self.turned(self.shown, replace(self.shown.choice, **turning))
+            self._move(shown, self.moved(shown))
         self.worker.submit("turn", self._exact)
 
     def _exact(self) -> None:
@@ -221,16 +239,19 @@ class Page(Described):
         if not self._is_asked():
             return
         shown = self.exact(before, self.progress())
+        moved = self.moved(shown)
+        bring = self._described(shown) if moved is None else lambda: self._move(shown, moved)
 
         def move() -> None:
             if self.shown is before:  # else something else has been prepared or turned meanwhile
-                self._move(shown)
+                bring()
 
         main.call(move)
 
-    def _move(self, shown: Any) -> None:
+    def _move(self, shown: Any, moved: Mapping[str, dict] | None) -> None:
         self.shown = shown
-        self.figure.move(self.moved(shown))
+        self.figure.move(moved or {})
+        self._settle()
 
     def go_further(self) -> None:
         """Have what takes longer done to what is shown."""
@@ -318,6 +339,10 @@ class _PageProgress(Progress):
     def move(self, traces: Mapping[str, dict]) -> None:
         if self._page.stands:
             main.call(lambda: self._page.figure.move(traces))
+
+    def move_back(self) -> None:
+        if self._page.stands:
+            main.call(lambda: self._page.figure.bring(self._page.figure_of(self._page.shown)))
 
     def sound(self, sound: Sound) -> Clip:
         return self._page.hearing.render(sound)

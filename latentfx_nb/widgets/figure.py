@@ -73,10 +73,13 @@ class ShownFigure(FigureWidget):
         self._shown_traces, self._shown_layout = wanted, layout
 
     def move(self, traces: Mapping[str, Json]) -> None:
-        """Change properties of some traces, by their names: what a turning knob moves, without the whole figure."""
+        """Change properties of some traces, by their names: what a turning knob moves, without the whole figure.
+
+        A trace that is not there yet, given with its type, name and axes, takes the place of an empty one.
+        """
         with self.batch_update():
             for name, properties in traces.items():
-                number = self.number(name)
+                number = self._number_for(name, properties)
                 before = self._shown_traces[number]
                 after = {**before, **go.Figure([{"type": before["type"], **properties}]).data[0].to_plotly_json()}
                 self._set(self.data[number], differences(before, after))
@@ -85,6 +88,13 @@ class ShownFigure(FigureWidget):
     def fade(self, names: Sequence[str]) -> None:
         """Show that traces are no longer of what is chosen, until the next figure comes."""
         self.move({name: {"opacity": STALE} for name in names if name in set(self.names())})
+
+    def _number_for(self, name: str, properties: Json) -> int:
+        if name not in self.names() and "type" in properties:
+            for number, trace in enumerate(self._shown_traces):
+                if trace == _empty(_kind(properties)):
+                    return number
+        return self.number(name)
 
     def _placed(self, traces: list[Json]) -> list[Json]:
         """Return the traces in the order in which the widget has room for their kinds, with empty ones between."""

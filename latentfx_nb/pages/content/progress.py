@@ -44,6 +44,9 @@ class Progress:
     def move(self, traces: Mapping[str, dict]) -> None:
         """Change properties of some traces of what is drawn, by their names."""
 
+    def move_back(self) -> None:
+        """Draw again what was drawn before anything was moved."""
+
     def sound(self, sound: Sound) -> Clip:
         """Return a rendered sound `[channel sample]`."""
         return rendered(sound)

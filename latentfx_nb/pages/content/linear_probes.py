@@ -1,0 +1,303 @@
+"""Page 05, free of widgets: probes of several encoders at once, what they confuse, and the learning rate."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import xarray as xr
+
+from latentfx_nb import figures
+from latentfx_nb.analysis.claims import VERDICTS, probe_claims
+from latentfx_nb.analysis.prepared import effect_means
+from latentfx_nb.analysis.probes import (
+    OVERALL,
+    UNTESTED,
+    class_accuracy,
+    confusion_matrix,
+    learning_rate_curve,
+    paper_table,
+    probe_table,
+    train_probes,
+)
+from latentfx_nb.analysis.training import ProbeConfig
+from latentfx_nb.effects import EFFECTS
+from latentfx_nb.encoders import load_encoder
+from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.progress import Progress
+from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
+from latentfx_nb.pages.markup import note, table, table_downloads
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.encode import encode_effects, encoded_clips
+
+PAPER_NAMES = {
+    "vggish": "VGGish",
+    "vggish-paper": "VGGish",
+    "stacked-2": "Stacked2",
+    "stacked-mini-2": "Stacked2",
+    "stacked-1": "Stacked1",
+    "stacked-mini-1": "Stacked1",
+    "diffae": "DiffAE",
+    "diffae-mini": "DiffAE",
+}
+"""Encoders of ours -> what Table 3 calls the one of its kind."""
+
+MOST_LABELS = 24
+"""Labels of a column that can be asked for: more fit neither the bars nor the matrix."""
+
+CAVEAT = (
+    "Other models, other clips and other splits than the paper's: compare orderings, not sizes. Percent of the renders "
+    "of recordings that a probe never heard, in brackets and as error bars the 95 % interval over recordings. The "
+    "paper's AVG is not the mean of its class columns, so ours are printed both ways."
+)
+
+
+@dataclass(frozen=True)
+class ProbesChoice(Choice):
+    """What is trained, and of what was trained, whose confusions are looked at, which of them, and which render."""
+
+    encoders: tuple[str, ...] = ("diffae-mini",)
+    kinds: tuple[str, ...] = ("T",)
+    label: str = "effect"
+    rate: float = ProbeConfig().learning_rate
+    seeds: int = 3
+    standardise: bool = True
+    train: bool = False
+    compare_rates: bool = False
+    confused_set: str | None = None  # "diffae-mini-T"; None: the first
+    cell: tuple[str, str] | None = None  # a label and what it is named; None: the pair that is confused most often
+    confused: tuple[int, str] | None = None  # a clip's row among those that were probed, and an effect; None: the first
+
+    def config(self) -> ProbeConfig:
+        """Return the protocol of the training."""
+        seeds = tuple(range(self.seeds))
+        return ProbeConfig(learning_rate=self.rate, standardise=self.standardise, seeds=seeds)
+
+
+class Confused(NamedTuple):
+    """A render, and the share of the probes that it was tested by which took it for something."""
+
+    row: int
+    effect: str
+    share: float
+
+
+@dataclass(frozen=True)
+class ProbesShown(Shown):
+    """Trained probes, and perhaps how accurate others are at other learning rates."""
+
+    choice: ProbesChoice
+    probed: ClipSet  # those of the clips that could be read
+    results: Mapping[str, xr.Dataset]  # "diffae-mini-T" -> what `train_probes` found
+    rates: Mapping[str, pd.DataFrame] | None = None  # a row a learning rate
+
+    def chosen(self) -> xr.Dataset:
+        """Return the result whose confusions are shown."""
+        return self.results[str(self.choice.confused_set)]
+
+    def cell_words(self) -> str:
+        """Return the chosen cell in words: "DLY named CLN"."""
+        return " named ".join(self.choice.cell or ())
+
+    def renders(self) -> list[Confused]:
+        """Return the renders of the chosen cell."""
+        return confused_renders(self.chosen(), self.choice.cell) if self.choice.cell else []
+
+
+def prepare(choice: ProbesChoice, clips: ClipSet, last: ProbesShown | None, progress: Progress) -> ProbesShown:
+    """Return newly trained probes; or, if that was asked for, those of before with the curves of learning rates."""
+    probed, features = _features(choice, clips, progress)
+    if choice.compare_rates and last is not None:
+        curve = learning_rate_curve(features, choice.label, choice.config(), bar=progress.bar)
+        return replace(last, rates={name: curve.loc[name] for name in curve.index.unique("features")})
+    results = _trained(choice, features, last, progress)
+    if choice.train:
+        probes = sum(result["epoch"].size for result in results.values())
+        progress.say(f"{probes} probes trained: each fold of recordings is the test once, for each seed.")
+    shown = ProbesShown(choice, clips, probed, results)
+    return turned(shown, replace(choice, confused=None))
+
+
+def turned(shown: ProbesShown, choice: ProbesChoice) -> ProbesShown:
+    """Return the confusions that are looked at; what is not there any more gives way to what is confused most often."""
+    names = list(shown.results)
+    name = choice.confused_set if choice.confused_set in names else names[0]
+    result = shown.results[str(name)]
+    cell = choice.cell
+    if cell is None or not set(cell) <= set(result["label"].values):
+        cell = _most_confused(confusion_matrix(result))
+    renders = [(one.row, one.effect) for one in confused_renders(result, cell)]
+    same = (name, cell) == (shown.choice.confused_set, shown.choice.cell)
+    render = choice.confused if same and choice.confused in renders else next(iter(renders), None)
+    return replace(shown, choice=replace(choice, confused_set=name, cell=cell, confused=render))
+
+
+def moved(shown: ProbesShown) -> Mapping[str, dict]:
+    """Return the matrix."""
+    return {"confusions": figures.confusion_cells(confusion_matrix(shown.chosen()))}
+
+
+def figure_of(shown: ProbesShown) -> go.Figure:
+    """Return the figure."""
+    accuracies = {name: class_accuracy(result) for name, result in shown.results.items()}
+    return figures.linear_probes(accuracies, confusion_matrix(shown.chosen()), shown.rates)
+
+
+def heard(choice: ProbesChoice, clips: ClipSet, shown: ProbesShown | None) -> Heard | None:
+    """Return the render that is listened to, and its clip; None if no render is in the cell."""
+    if shown is None:
+        return None
+    looked = turned(shown, choice)  # what waits for a button is of no matter here
+    if looked.choice.confused is None:
+        return None
+    row, effect = looked.choice.confused
+    return dry_and_wet(shown.probed, row, effect, words=f"{EFFECTS[effect].name} ({looked.cell_words()})")
+
+
+def clicked(shown: ProbesShown, name: str, points: Any) -> Mapping[str, Any]:
+    """Return the cell of the matrix that was clicked, and the first of its renders."""
+    if name != "confusions":
+        return {}
+    return {"cell": (html.unescape(str(points.ys[0])), html.unescape(str(points.xs[0]))), "confused": None}
+
+
+def encoders_of(choice: ProbesChoice) -> Sequence[str]:
+    """Return the encoders whose shipped points may be shown."""
+    return choice.encoders
+
+
+def code_of(shown: ProbesShown) -> str:
+    """Return the lines that train and draw this in a notebook."""
+    sets = []
+    for drawn in shown.results:
+        name, kind = drawn.rsplit("-", 1)
+        means, all_of_it = (
+            f"prepared.effect_means(clips, {name!r})",
+            f"encode_effects(clips, lfx.load_encoder({name!r}))",
+        )
+        sets.append(f"{drawn!r}: lfx.{means if kind == 'T' else all_of_it}")
+    config = shown.choice.config()
+    chosen = f"learning_rate={config.learning_rate}, standardise={config.standardise}, seeds={config.seeds}"
+    return (
+        f"features = {{{', '.join(sets)}}}\n"
+        f"results = lfx.train_probes(features, {shown.choice.label!r}, lfx.ProbeConfig({chosen}))\n"
+        "accuracies = {name: lfx.probes.class_accuracy(result) for name, result in results.items()}\n"
+        f"matrix = lfx.probes.confusion_matrix(results[{shown.choice.confused_set!r}])\n"
+        "lfx.plots.linear_probes(accuracies, matrix)"
+    )
+
+
+def texts(shown: ProbesShown) -> Mapping[str, str]:
+    """Return the table beside the paper's, and the paper's claims, if the effect was asked for."""
+    if shown.choice.label != "effect":
+        return {"numbers": "<h3>Accuracy</h3>" + _numbers(shown), "claims": ""}
+    claims = [(c.claim, c.number, VERDICTS[c.holds]) for c in probe_claims(shown.results).itertuples()]
+    return {
+        "numbers": "<h3>Table 3, ours and the paper's</h3>" + _numbers(shown),
+        "claims": table(("claim (section 3.2, section 4)", "number here", "here it ..."), claims),
+    }
+
+
+def labels_of(clips: ClipSet) -> list[str]:
+    """Return "effect" and every column of the clip table that a probe could learn."""
+    found = ["effect"]
+    for column in clips.table.columns.drop("recording"):
+        recordings = clips.table.groupby(column, dropna=False)["recording"].nunique()
+        if 2 <= len(recordings) <= MOST_LABELS and recordings.min() >= 3 and not recordings.index.hasnans:
+            found.append(column)
+    return found
+
+
+def confused_renders(result: xr.Dataset, cell: tuple[str, str]) -> list[Confused]:
+    """Return the renders of a label that some probe took for another, those that most probes did first."""
+    names, (label, named) = list(result["label"].values), cell
+    tested = (result["predicted"] != UNTESTED).sum("seed")
+    share = (result["predicted"] == names.index(named)).sum("seed") / tested
+    shares = share.where(result["truth"] == names.index(label), 0).transpose("clip", "effect").values
+    renders = np.argwhere(shares > 0)[np.argsort(-shares[shares > 0], kind="stable")]
+    effects = list(EFFECTS)
+    return [Confused(int(row), effects[effect], float(shares[row, effect])) for row, effect in renders]
+
+
+def _features(choice: ProbesChoice, clips: ClipSet, progress: Progress) -> tuple[ClipSet, dict[str, xr.DataArray]]:
+    """Return the clips that could be read, and of them the chosen sets, `name-T` and `name-F`.
+
+    Every column of the clip table is a coordinate.
+    """
+    chosen = [(name, kind) for name in choice.encoders for kind in choice.kinds]
+    if not 1 <= len(chosen) <= figures.MOST_SETS:
+        raise ValueError(f"{len(chosen)} feature sets are chosen: choose 1 to {figures.MOST_SETS} of them")
+    sets = {f"{name}-{kind}": _read(clips, name, kind, progress) for name, kind in chosen}
+    clips = encoded_clips(clips, next(iter(sets.values())))
+    columns = {name: ("clip", clips.table[name].astype(str).to_numpy(object)) for name in clips.table.columns}
+    return clips, {name: features.assign_coords(columns) for name, features in sets.items()}
+
+
+def _read(clips: ClipSet, name: str, kind: str, progress: Progress) -> xr.DataArray:
+    if kind == "T":
+        return progress.read(effect_means, clips, name)
+    return encode_effects(clips, load_encoder(name), bar=progress.bar)
+
+
+def _trained(
+    choice: ProbesChoice, features: Mapping[str, xr.DataArray], last: ProbesShown | None, progress: Progress
+) -> dict[str, xr.Dataset]:
+    """Return trained probes; their bars grow meanwhile, and those of before come back if it is stopped."""
+    too_many = range(len(features) + 1, len(last.results if last else ()) + 1)
+    hidden = {f"bars {number}": {"visible": False} for number in too_many}
+
+    def grow(accuracy: dict[str, float]) -> None:
+        progress.move(figures.growing_bars(accuracy) | hidden)
+
+    try:
+        return train_probes(features, choice.label, choice.config(), bar=progress.bar, watch=grow)
+    except Exception:
+        progress.move_back()
+        raise
+
+
+def _most_confused(confusion: xr.DataArray) -> tuple[str, str]:
+    """Return the label that is most often taken for another one, and that one."""
+    wrong = np.where(np.eye(len(confusion)), -1, confusion.values)
+    label, named = np.unravel_index(wrong.argmax(), wrong.shape)
+    return str(confusion["label"].values[label]), str(confusion["named"].values[named])
+
+
+def _numbers(shown: ProbesShown) -> str:
+    ours = saved = probe_table(shown.results)
+    rows = [
+        _row(name, line, f"{line[OVERALL]:.1f} ({line['low']:.0f} to {line['high']:.0f})", f"{line['class mean']:.1f}")
+        for name, line in ours.iterrows()
+    ]
+    if shown.choice.label == "effect":
+        paper = _paper_rows(shown.results)
+        rows += [_row(name, line, f"AVG {line['AVG']:.1f}", "") for name, line in paper.iterrows()]
+        saved = pd.concat([ours, paper])
+    head = ["features", "dim", "probe", *ours.columns[2:-4], "overall", "class mean"]
+    return table(head, rows) + note(CAVEAT + _numbers_of(shown)) + table_downloads(saved, "linear_probes")
+
+
+def _paper_rows(sets: Mapping[str, Any]) -> pd.DataFrame:
+    """Return Table 3 as the paper prints it, the twins of our sets first."""
+    twins = [f"{PAPER_NAMES[name[:-2]]}{name[-2:]}" for name in sets if name[:-2] in PAPER_NAMES]
+    paper = paper_table()
+    paper = paper.loc[[*dict.fromkeys(twins), *paper.index.difference(twins, sort=False)]]
+    return paper.set_axis([f"paper: {name}" for name in paper.index])
+
+
+def _numbers_of(shown: ProbesShown) -> str:
+    """Return what the percentages are of."""
+    result = next(iter(shown.results.values()))
+    recordings = shown.probed.table["recording"].nunique()
+    return f" n = {result['truth'].size} renders of {recordings} recordings, {result.sizes['seed']} seed(s)."
+
+
+def _row(name: str, line: pd.Series, overall: str, mean: str) -> list[str]:
+    others = ("dim", "probe", "AVG", OVERALL, "low", "high", "class mean")
+    classes = [f"{line[label]:.1f}" for label in line.index if label not in others]
+    return [name, f"{line['dim']:.0f}", f"{line['probe'] / 1000:.1f} k", *classes, overall, mean]
