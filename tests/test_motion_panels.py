@@ -1,4 +1,4 @@
-"""Panels of pages 02, 07 and 09, and what grew on 03 and 04, without a browser."""
+"""Panels of pages 02 and 09, and what grew on 03 and 04, without a browser."""
 
 from __future__ import annotations
 
@@ -9,24 +9,19 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from latentfx_nb import figures
 from latentfx_nb.analysis import prepared
-from latentfx_nb.analysis.algebra import METHODS, learn_effect
-from latentfx_nb.analysis.algebra_study import WET, learning_rows
 from latentfx_nb.analysis.comparison import MEASURES, PATH_MEASURES, path_measures
 from latentfx_nb.analysis.geometry import extent, smooth, speed
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.running import encode_clips
-from latentfx_nb.pages import compare_encoders, effect_clusters, knob_paths, latent_algebra, trajectories
+from latentfx_nb.pages import compare_encoders, effect_clusters, knob_paths, trajectories
 from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.store import decoding
 from tests.on_pages import assert_sounds, drawn, ready, said
 
 Trajectories = partial(trajectories.Trajectories, encoder="logmel")
-LatentAlgebra = partial(latent_algebra.LatentAlgebra, encoder="logmel")
 
 
 @pytest.fixture(scope="module")
@@ -138,160 +133,6 @@ def test_trajectories_of_other_clips_and_in_two_dimensions(few):
     ready(panel)
     assert said(panel) == ""
     assert places(panel.bridge)[0].shape == (2, 2048, 2)
-
-
-# ------------------------------------------------------------------------------------------------------ latent algebra
-
-
-def test_algebra_opens_with_scores_of_every_effect_and_their_intervals(bundled):
-    panel = ready(LatentAlgebra())
-    assert said(panel) == ""
-    head, *rows = cells(panel.scored.value)
-    assert head[0] == "effect"
-    assert head[-1] == "better than nothing, by time averages"  # logmel has no decoder
-    assert [row[0] for row in rows] == list(WET)
-    assert all(re.fullmatch(r"-?\d+ \(-?\d+ to -?\d+\) of -?\d+", cell) for row in rows for cell in row[1:-1])
-    assert {row[-1] for row in rows} <= {"yes", "no"}
-    assert "Each of 12 held-out clips" in panel.scored.value
-    assert (
-        "The points are drawn in their own PCA. PCA: exact, of the time averages of 640 renders" in panel.scored.value
-    )
-    assert list(panel.figure.data[6].x) == list(WET)
-    assert [trace.name for trace in panel.figure.data[8:]] == list(METHODS.values())
-    assert list(panel.figure.data[8].x) == ["1", "2", "4", "8", "16"]
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_clip_is_moved_by_what_pairs_of_other_recordings_teach(bundled, method):
-    panel = ready(LatentAlgebra(method=method, effect="LPF"))
-    panel.pairs.value = 2
-    ready(panel)
-    panel.strength.value = 0.5
-    ready(panel)
-    encoder = load_encoder("logmel")
-    sounds = [[render(bundled[row], label) for row in [*learning_rows(bundled, 0, 2), 0]] for label in ("CLN", "LPF")]
-    dry, wet = (encode_clips(encoder, side) for side in sounds)
-    expected = learn_effect(dry[:-1], wet[:-1], method).apply(dry[-1], 0.5)
-    np.testing.assert_allclose(panel._moved.moved, expected, atol=1e-3)
-    basis = panel._basis
-    for trace, latents in zip(panel.figure.data[3:6], (dry[-1], wet[-1], expected), strict=True):
-        np.testing.assert_allclose(drawn(trace)[0], basis.transform(latents.mean(axis=-1)[None])[0], atol=1e-2)
-    assert_sounds(panel.player, bundled[0], "LPF")
-    assert "from 2 pairs, strength 0.50" in panel.player.title
-    explained = 1 - np.square(expected - wet[-1]).sum() / np.square(dry[-1] - wet[-1]).sum()
-    assert cells(panel.told.value)[2][1] == f"{explained:z.0%}"
-
-
-def test_decoded_sounds_follow_and_stay_until_the_next_are_there(monkeypatch):
-    panel = ready(latent_algebra.LatentAlgebra(encoder="stacked-mini-2"))
-    assert panel.player.decoded
-    assert panel.player.algebra
-    assert panel.player.labels["algebra"] == "Decoded algebra"
-    assert all(cell for row in cells(panel.told.value) for cell in row)
-    assert "better than nothing, by STFT distance" in panel.scored.value
-    panel.player.listening, before = "algebra", panel.player.algebra
-    seen = []
-    panel.player.observe(lambda change: seen.append(bool(change["new"])), "algebra")
-    panel.strength.value = 0.0
-    ready(panel)
-    assert panel.player.listening == "algebra"
-    assert seen == [True]
-    assert panel.player.algebra != before
-    monkeypatch.setattr(decoding, "decode_latents", None)  # the same sounds again are read, not decoded
-    panel.strength.value = 1.0
-    ready(panel)
-    assert said(panel) == ""
-    assert panel.player.algebra == before
-
-
-def test_between_two_clips_and_single_dims_need_no_learning(bundled):
-    panel = ready(LatentAlgebra())
-    panel.mode.value = latent_algebra.BETWEEN
-    ready(panel)
-    assert said(panel) == ""
-    dry, wet = (encode_clips(load_encoder("logmel"), [render(bundled[row], "CLN")])[0] for row in (0, 63))
-    np.testing.assert_allclose(panel._moved.moved, (dry + wet) / 2, atol=1e-3)
-    assert panel.player.labels["wet"] == "Other clip"
-    panel.mode.value = latent_algebra.DIMS
-    panel.dims.value = (3, 5)
-    ready(panel)
-    moved = panel._moved.moved.values
-    np.testing.assert_allclose(moved[[3, 5]], dry[[3, 5]].mean(axis=-1, keepdims=True).repeat(512, axis=1), atol=1e-3)
-    np.testing.assert_allclose(np.delete(moved, [3, 5], 0), np.delete(dry, [3, 5], 0), atol=1e-3)
-    panel.change.value = latent_algebra.CHANGES[1]
-    ready(panel)
-    wet = encode_clips(load_encoder("logmel"), [render(bundled[0], "HPF")])[0]
-    np.testing.assert_allclose(panel._moved.moved.values[3], wet[3], atol=1e-3)
-    assert panel.factor not in panel._row.children
-
-
-def test_another_measure_effect_and_method_are_drawn(bundled):
-    panel = ready(LatentAlgebra())
-    before = np.array(panel.figure.data[6].y), np.array(panel.figure.data[8].y)
-    panel.measure.value = "averages"
-    ready(panel)
-    assert not np.allclose(panel.figure.data[6].y, before[0])
-    assert panel.figure.layout.annotations[1].text.startswith("Share of the displacement of time averages")
-    panel.effect.value = "TRV"
-    ready(panel)
-    assert panel.figure.layout.annotations[2].text == "Few-shot: time reverse"
-    assert not np.allclose(panel.figure.data[8].y, before[1])
-    panel.measure.value = "stft"  # which logmel cannot have: its latents are scored
-    ready(panel)
-    assert said(panel) == ""
-    assert panel.figure.layout.annotations[1].text.startswith("Share of the latents' displacement")
-
-
-def test_clips_that_are_too_few_say_so_and_others_are_scored_on_request(few, real_clips):
-    panel = ready(LatentAlgebra(few))
-    assert "2 clips of other recordings are all there is to learn from: choose fewer pairs" in said(panel)
-    panel.pairs.value = 2
-    ready(panel)
-    assert said(panel) == ""
-    assert "No probe can say what this is" in panel.told.value
-    assert "press the button" in panel.scored.value
-    assert panel.figure.layout.annotations[1].text == "Not scored yet"
-    own = ready(LatentAlgebra(real_clips[[0, 6, 12, 18, 24, 28]]))
-    own.pairs.value = 4
-    ready(own)
-    own.score_button.click()
-    ready(own)
-    assert said(own) == ""
-    assert [row[0] for row in cells(own.scored.value)[1:]] == list(WET)
-    assert own.score_button.layout.display == "none"
-
-
-def test_a_slow_decoder_is_watched_and_can_be_stopped(monkeypatch):
-    panel = ready(LatentAlgebra())
-    taken = []
-
-    def slow(encoder, latents, length, *, bar):
-        for step in bar(range(100)):
-            taken.append(step)
-            assert said(panel) == f"Decoding: step {step + 1} of 100"
-            if step == 3:
-                panel.worker.cancel()
-        pytest.fail("it was not stopped")
-
-    class Slow(type(load_encoder("logmel"))):
-        device = torch.device("cpu")
-
-        decodes_slowly = True
-
-        def decode(self, latents, *, seed):
-            raise NotImplementedError
-
-    monkeypatch.setattr(latent_algebra, "reconstruction", slow)
-    monkeypatch.setattr(latent_algebra, "load_encoder", lambda name: Slow())
-    assert panel.decode_button.layout.display == "none"
-    panel.strength.value = 0.25
-    ready(panel)
-    assert taken == []  # minutes are not begun by themselves
-    assert panel.decode_button.layout.display == "flex"
-    panel.decode_button.click()
-    ready(panel)
-    assert taken == [0, 1, 2, 3]
-    assert said(panel) == "Stopped; what was finished is kept."
 
 
 # ---------------------------------------------------------------------------------------------------- compare encoders
