@@ -36,9 +36,9 @@ class Move:
 
     def averaged(self) -> AveragedMove:
         """Return the time averages of all this."""
-        places = (one.mean("frame") for one in (self.start, self.aim, self.result))
+        start, aim, result = (one.mean("frame") for one in (self.start, self.aim, self.result))
         way = [self.way(share).mean("frame") for share in np.linspace(0, 1, STEPS)]
-        return AveragedMove(*places, _along(way), self.dry, self.wet)
+        return AveragedMove(start, aim, result, _along(way), self.dry, self.wet)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +62,10 @@ def add_effect(
     strength: float,
 ) -> Move:
     """Return a clip moved by what pairs of `dry` and `wet` latents `(dim, frame)` teach; raises as `learn_effect`."""
-    sides = [np.stack([one.values for one in side]) for side in (dry, wet)]
-    learned = learn_effect(*sides, method)
-    averages = [xr.DataArray(side.mean(axis=-1), {"dim": start["dim"]}, ("clip", "dim")) for side in sides]
+    before, after = (np.stack([one.values for one in side]) for side in (dry, wet))
+    learned = learn_effect(before, after, method)
+    labels = {"dim": start["dim"]}
+    averages = [xr.DataArray(side.mean(axis=-1), labels, ("clip", "dim")) for side in (before, after)]
 
     def way(share: float) -> xr.DataArray:
         moved = learned.apply(start, share * strength)

@@ -102,8 +102,8 @@ def _places(flat: bool, places: Mapping[str, xr.DataArray]) -> list[go.Scatter |
     """Return three diamonds."""
     traces = []
     for (name, place), meta, color in zip(places.items(), ("start", "aim", "result"), PLACE_COLORS, strict=True):
-        marker = {"size": 14 if flat else 8, "symbol": "diamond", "color": color}
-        marker["line"] = {"width": 1, "color": "#ffffff"}
+        outline = {"width": 1, "color": "#ffffff"}
+        marker = {"size": 14 if flat else 8, "symbol": "diamond", "color": color, "line": outline}
         look = {"mode": "markers", "marker": marker, "hoverinfo": "text", "text": [f"<b>{name}</b>"]}
         traces.append(scatter(flat, **look, **coordinates(place.values[None]), name=name, meta=meta, showlegend=True))
     return traces

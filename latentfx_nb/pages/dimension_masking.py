@@ -64,7 +64,7 @@ class DimensionMasking(Page):
         if self._listed is not shown.clips:
             self._listed = shown.clips
             list_clips(self.clip, shown.clips, shown.choice.row)
-        self.cell.value = shown.choice.cell
+        self.cell.write({"cell": shown.choice.cell})
 
     def _show_choosers(self) -> None:
         """Show what the mode has use for: pairs are of one effect, and greedy losses are against nothing hidden."""

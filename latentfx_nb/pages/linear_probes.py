@@ -78,10 +78,10 @@ class LinearProbes(Page):
 
     def settle(self, shown: content.ProbesShown) -> None:
         """List the trained sets and who is confused; what is looked at stays, as far as it is there."""
-        choice = replace(shown.choice, confused_set=self.confused_set.value, cell=self.cell.value)
+        choice = replace(shown.choice, confused_set=self.confused_set.value, **self.cell.read())
         looked = content.turned(shown, choice)
         _list(self.confused_set, list(shown.results), looked.choice.confused_set)
-        self.cell.value = looked.choice.cell
+        self.cell.write({"cell": looked.choice.cell})
         self.confused.description = looked.cell_words()
         found: list[tuple[str, Any]] = []
         for one in looked.renders():

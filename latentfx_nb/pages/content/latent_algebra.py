@@ -100,6 +100,7 @@ class AlgebraShown(Shown):
     move: Move | None = None
     named: str | None = None  # a sentence: what probes take it for
     decoded: Decoded | None = None
+    decodes: bool = False  # though that takes minutes
 
 
 def prepare(choice: AlgebraChoice, clips: ClipSet, last: AlgebraShown | None, progress: Progress) -> AlgebraShown:
@@ -151,7 +152,7 @@ def further(shown: AlgebraShown, progress: Progress) -> AlgebraShown | None:
         return None
     found, slow = shown.decoded, decodes_slowly(shown)
     if found is None:
-        if slow and not choice.decode:
+        if slow and not shown.decodes:
             return None
         if not slow:
             progress.rest(STILL_S)
@@ -216,7 +217,7 @@ def _scored_and_averaged(
     told = memory.scored.get(shown_of, lambda: scored(scores, choice))
     same = last is not None and last.averages is averages
     drawn = last.drawn if last is not None and same else _mean_shift(choice, clips, averages)
-    return AlgebraShown(choice, clips, memory, averages, scores, told, drawn)
+    return AlgebraShown(choice, clips, memory, averages, scores, told, drawn, decodes=choice.decode)
 
 
 def _averages(choice: AlgebraChoice, clips: ClipSet, progress: Progress) -> Averages:
