@@ -157,3 +157,10 @@ def encoder_options() -> list[tuple[str, str]]:
         return name if row["present"] else f"{name} (not ready: {re.split('[:;] ', row['note'])[0]})"
 
     return [(label(name, row), name) for name, row in list_encoders().iterrows()]
+
+
+class Texts(dict[str, widgets.HTML]):
+    """Name -> the widget that shows the text of that name."""
+
+    def __missing__(self, name: str) -> widgets.HTML:
+        return self.setdefault(name, widgets.HTML())

@@ -23,13 +23,14 @@ from latentfx_nb.analysis.prepared import made_with
 from latentfx_nb.figures import TEMPLATES
 from latentfx_nb.pages.clip_sets import ClipSets
 from latentfx_nb.pages.content.progress import Progress
-from latentfx_nb.pages.controls import Ask, Control
+from latentfx_nb.pages.content.sounds import Heard, Sound
+from latentfx_nb.pages.controls import Ask, Control, Texts
 from latentfx_nb.pages.described import Described
 from latentfx_nb.pages.hearing import Hearing
 from latentfx_nb.pages.markup import note
-from latentfx_nb.pages.progress import PageProgress
 from latentfx_nb.pages.status import Status
 from latentfx_nb.pages.worker import Worker, main, wait_for
+from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.figure import ShownFigure
@@ -48,7 +49,7 @@ class Page(Described):
         self.player, self.voice, self.bridge = self.hearing.player, self.hearing.voice, Bridge()
         self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status.stopped = self.worker.cancel
-        self.made, self.html = widgets.HTML(), _Texts()
+        self.made, self.html = widgets.HTML(), Texts()
         self.clip_sets = ClipSets(source, self.worker.submit, self.status, self.lists_files)
         self.clip_set, self.own_files = self.clip_sets.chooser, self.clip_sets.own_files
         self.controls = [self.clip_sets, *controls]
@@ -112,7 +113,7 @@ class Page(Described):
 
     def progress(self) -> Progress:
         """Return what a job of this page's asks and says."""
-        return PageProgress(self)
+        return _PageProgress(self)
 
     # ------------------------------------------------------------------------------------------- a choice, and its way
 
@@ -300,8 +301,44 @@ class _Once:
         self._page._changed()
 
 
-class _Texts(dict[str, widgets.HTML]):
-    """Name -> the widget that shows the text of that name."""
+class _PageProgress(Progress):
+    """What a page's job asks and says: the status line shows it, the cancel button and newer jobs stop it."""
 
-    def __missing__(self, name: str) -> widgets.HTML:
-        return self.setdefault(name, widgets.HTML())
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def bar(self, *arguments: Any, **options: Any) -> Any:
+        return self._page.status.progress(*arguments, **options, check=self.check)
+
+    def check(self) -> None:
+        self._page.worker.check()
+
+    def rest(self, seconds: float) -> None:
+        self._page.worker.cancelled.wait(seconds)
+        self.check()
+
+    def say(self, text: str) -> None:
+        self._page.status.say(text)
+
+    def fade(self) -> None:
+        if self._page.stands:
+            main.call(lambda: self._page.figure.fade(self._page.stale))
+
+    def show(self, shown: Any) -> None:
+        self.check()
+        if self._page.stands:
+            self._page.show(shown)
+
+    def move(self, traces: Mapping[str, dict]) -> None:
+        if self._page.stands:
+            main.call(lambda: self._page.figure.move(traces))
+
+    def move_back(self) -> None:
+        if self._page.stands:
+            main.call(lambda: self._page.figure.bring(self._page.figure_of(self._page.shown)))
+
+    def sound(self, sound: Sound) -> Clip:
+        return self._page.hearing.render(sound)
+
+    def hear_decoded(self, heard: Heard, *decoded: Clip) -> None:
+        self._page.hearing.hear_decoded(heard, *decoded)
