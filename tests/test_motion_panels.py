@@ -1,4 +1,4 @@
-"""Panels of pages 07 and 09, and what grew on 03 and 04, without a browser."""
+"""Panels of pages 07 and 09, and what grew on 04, without a browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 
-from latentfx_nb import figures
 from latentfx_nb.analysis import prepared
 from latentfx_nb.analysis.algebra import METHODS, learn_effect
 from latentfx_nb.analysis.algebra_study import WET, learning_rows
@@ -18,7 +17,7 @@ from latentfx_nb.analysis.comparison import MEASURES, PATH_MEASURES, path_measur
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.running import encode_clips
-from latentfx_nb.pages import compare_encoders, effect_clusters, knob_paths, latent_algebra
+from latentfx_nb.pages import compare_encoders, knob_paths, latent_algebra
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import decoding
 from tests.on_pages import assert_sounds, drawn, ready, said
@@ -247,7 +246,7 @@ def test_clips_that_nothing_ships_for_wait_for_the_button(few):
     assert said(panel).startswith("That did not work: 5 folds need as many recordings, not 3")
 
 
-# -------------------------------------------------------------------------------------------------- pages 03 and 04
+# ----------------------------------------------------------------------------------------------------------- page 04
 
 
 def test_knob_paths_along_further_knobs_are_drawn_and_measured(bundled):
@@ -280,13 +279,3 @@ def test_the_claims_of_paths_stand_where_they_ship_and_wait_elsewhere(few, bundl
     ready(own)
     assert said(own) == ""
     assert len(cells(own.claims.value)) == 3
-
-
-def test_curves_of_averaging_windows_stand_below_the_clusters(bundled):
-    panel = ready(effect_clusters.EffectClusters(bundled, encoder="logmel"))
-    windows = prepared.window_purity(bundled, "logmel")
-    for curve, label in zip(panel.figure.data[-3:], figures.WINDOW_COLORS, strict=True):
-        np.testing.assert_allclose(curve.y, 100 * windows.loc[label]["purity"])
-    panel.coloring.value = "instrument"
-    assert all(curve.visible in (None, True) for curve in panel.figure.data[-3:])
-    assert panel.figure.layout.annotations[4].text == figures.WINDOWS_TITLE

@@ -22,7 +22,6 @@ from latentfx_nb.figures.clusters import (
     effect_clusters,
     own_points,
     point_looks,
-    window_curve,
 )
 from latentfx_nb.figures.comparison import COMPARED_COLUMNS, compared, compared_axis, encoder_comparison
 from latentfx_nb.figures.images import image_data, image_ranges, latent_images
@@ -69,7 +68,6 @@ __all__ = [
     "effect_clusters",
     "WINDOWS_TITLE",
     "WINDOW_COLORS",
-    "window_curve",
     "point_looks",
     "clip_colors",
     "own_points",

@@ -61,6 +61,27 @@ class Fixed:
         """Never call it."""
 
 
+class Picked:
+    """Fields that clicks in the figure change; no widget shows them."""
+
+    def __init__(self, **fields: Any) -> None:
+        self._fields = fields
+        self._callbacks: list[Callable[[], None]] = []
+
+    def read(self) -> Mapping[str, Any]:
+        return dict(self._fields)
+
+    def write(self, fields: Mapping[str, Any]) -> None:
+        after = {name: fields.get(name, value) for name, value in self._fields.items()}
+        if after != self._fields:
+            self._fields = after
+            for callback in self._callbacks:
+                callback()
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+
 class Ask(widgets.Button):
     """A button that asks for something which takes long: its field is True for the one choice that it makes."""
 

@@ -41,6 +41,8 @@ class Described(widgets.VBox):
     """Fields that wait for a button (`Ask`) before anything is prepared."""
     turns: ClassVar[frozenset[str]] = frozenset()
     """Fields of a knob: turning it calls `turned` and `exact` instead of `prepare`."""
+    looks: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change only how what is prepared is drawn: at once, whatever is being prepared."""
     stale: ClassVar[tuple[str, ...]] = ()
     """Traces that fade while something is computed that they are not of."""
     spare: ClassVar[int] = 0

@@ -52,6 +52,7 @@ class Page(Described):
         self.clip_sets = ClipSets(source, self.worker.submit, self.status, self.lists_files)
         self.clip_set, self.own_files = self.clip_sets.chooser, self.clip_sets.own_files
         self.controls = [self.clip_sets, *controls]
+        self._asks = {control.name for control in controls if isinstance(control, Ask)}
         super().__init__(layout={"width": "100%"})
         self.add_class("latentfx-panel")
         self.list_clips(self.clips)
@@ -140,9 +141,8 @@ class Page(Described):
     def _read(self) -> None:
         """Read the controls once, and do what their choice asks for."""
         choice = self.choice()
-        asks = {control.name: False for control in self.controls if isinstance(control, Ask)}
-        pressed = any(getattr(choice, name) for name in asks)
-        settled = replace(choice, **asks)
+        pressed = any(getattr(choice, name) for name in self._asks)
+        settled = replace(choice, **dict.fromkeys(self._asks, False))
         if self.waits and not pressed:
             settled = replace(settled, **{name: getattr(self._asked, name) for name in self.waits})
         clips = self._asked_clips if "clips" in self.waits and not pressed else self.clips
@@ -153,10 +153,12 @@ class Page(Described):
         heard = self.heard(settled, clips, self.shown)
         if not self.hearing.hear_if_other(heard) and not self.keeps_decoded(before, settled):
             self.hearing.drop_decoded()
-        if differing <= self.turns and not pressed:
-            self._turn()
-        else:
+        if differing & self.looks:
+            self._look()
+        if pressed or not differing <= self.turns | self.looks:
             self._prepare(choice if pressed else settled, clips)
+        elif self.turns:
+            self._turn()
 
     def _prepare(self, choice: Any, clips: ClipSet) -> None:
         def job() -> None:
@@ -169,12 +171,14 @@ class Page(Described):
 
     def show(self, shown: Any) -> None:
         """Draw what was prepared, from any thread: it is described here, and sent on the main one."""
+        shown = self._looking(shown)
         figure, texts, made = self.figure_of(shown), self.texts(shown), self._made(shown.choice)
 
         def bring() -> None:
             self.shown = shown
             self.figure.bring(figure)
             self._write(texts, made)
+            self._look()
             with _Once(self):
                 self.settle(shown)
             if self.turns and self._is_asked():
@@ -186,13 +190,35 @@ class Page(Described):
 
     def _is_asked(self) -> bool:
         """Say whether what is shown is what the controls say, wherever the knob stands."""
-        return self.shown.clips is self._asked_clips and self.shown.choice.differing(self._asked) <= self.turns
+        differing = self.shown.choice.differing(self._asked) - self._asks
+        return self.shown.clips is self._asked_clips and differing <= self.turns
+
+    def _looking(self, shown: Any) -> Any:
+        """Return what is shown with the looks that the controls say."""
+        looks = {name: getattr(self._asked, name) for name in self.looks}
+        choice = replace(shown.choice, **looks)
+        return shown if choice == shown.choice else replace(shown, choice=choice)
+
+    def _look(self) -> None:
+        """Let what is shown look as the controls say, whatever is being prepared."""
+        shown = self._looking(self.shown)
+        if shown is not self.shown:
+            self.shown = shown
+            self.figure.bring(self.figure_of(shown))
+            self._write(self.texts(shown), None)
 
     def _turn(self) -> None:
         """Move the knob's mark at once, then compute where exactly it belongs."""
         if self._is_asked():
             self._move(self.turned(self.shown, self._asked))
         self.worker.submit("turn", self._exact)
+
+    def turn_drawn(self, **fields: Any) -> None:
+        """Turn the knob on what is drawn, and load its sound, though something else may have been chosen meanwhile."""
+        self._move(self.turned(self.shown, replace(self.shown.choice, **fields)))
+        heard = self.heard(self.shown.choice, self.shown.clips, self.shown)
+        if heard is not None:
+            self.hearing.hear(heard)
 
     def _exact(self) -> None:
         before = self.shown
