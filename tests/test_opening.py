@@ -18,11 +18,10 @@ from latentfx_nb.analysis.algebra_study import learning_rows
 from latentfx_nb.effects import EFFECTS, TURNABLE, EffectSpec
 from latentfx_nb.encoders import running
 from latentfx_nb.encoders.logmel import LogMel
-from latentfx_nb.pages.content import effect_clusters
+from latentfx_nb.pages.hearing import Hearing
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.audio import normalise
 from latentfx_nb.sound.clips import load_clips
-from latentfx_nb.widgets.player import Player
 from tests.on_pages import click, ready, said
 from tests.speed import PATIENCE_S
 
@@ -153,20 +152,20 @@ def test_without_other_versions_nothing_is_said():
 
 @pytest.fixture
 def order(monkeypatch):
-    """List what is loaded, encoded and drawn, in order."""
+    """List what is handed to the player, encoded and drawn, in order."""
     events = []
-    encode, load = LogMel.encode, Player.load
+    encode, load = LogMel.encode, Hearing._load
 
     def encoding(self, audio):
         events.append(("encode", len(audio)))
         return encode(self, audio)
 
-    def loading(self, *arguments, **options):
-        load(self, *arguments, **options)
-        events.append(("load", self.title))
+    def loading(self, heard, *decoded):
+        load(self, heard, *decoded)
+        events.append(("load", heard.title))
 
     monkeypatch.setattr(LogMel, "encode", encoding)
-    monkeypatch.setattr(Player, "load", loading)
+    monkeypatch.setattr(Hearing, "_load", loading)
     return events
 
 
@@ -325,13 +324,13 @@ def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(nam
         tell(bar)
         return replace(points, views=left)
 
-    for module in ("knob_paths", "linear_probes", "latent_algebra", "dimension_masking"):
-        monkeypatch.setattr(getattr(pages, module), "effect_means", without)
     points = prepared.cluster_points(clips, "logmel")
     left = {view: x.sel(clip=x["clip"] != lost) for view, x in points.views.items()}
-    monkeypatch.setattr(effect_clusters, "cluster_points", left_points)
+    page = getattr(pages, name)
+    read = ("cluster_points", left_points) if name == "EffectClusters" else ("effect_means", without)
+    monkeypatch.setattr(page.content, *read)
     options = {"encoders": ("logmel",)} if name == "LinearProbes" else {"encoder": "logmel"}
-    panel = ready(getattr(pages, name)(clips, **options))
+    panel = ready(page(clips, **options))
     assert said(panel) == f"Left out: {lost}.flac breaks off."
     if name == "EffectClusters":
         click(panel, "view 1", 35)  # the fourth clip's point is of the fifth clip
