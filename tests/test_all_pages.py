@@ -48,7 +48,7 @@ def test_the_figure_is_wrapped_once_complete_and_sends_nothing_away(panel_class)
     panel = ready(panel_class())
     assert isinstance(panel.figure, go.FigureWidget)
     assert panel.figure._config["showSendToCloud"] is False
-    assert panel.figure.model_id in panel.player._hearers
+    assert panel.figure.model_id in panel.bridge._watched
     assert panel.player.playing is False
 
 
@@ -119,8 +119,8 @@ def test_a_folder_can_be_chosen_and_left_again(panel_class, few, warm_cache, mon
     assert said(panel) == ""
     assert len(panel.clips) == 3
     if panel_class is EffectClusters:
-        assert drawn(panel.figure.data[0]).shape == (30, 3)
-        click(panel, 0)
+        assert drawn(panel.figure.trace("view 1")).shape == (30, 3)
+        click(panel, "view 1", 0)
     elif panel_class is KnobPaths:
         assert drawn(panel.figure.data[0]).shape == (30, 3)
         assert drawn(panel.figure.data[1]).shape == (3 * 33, 3)

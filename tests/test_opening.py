@@ -18,9 +18,11 @@ from latentfx_nb.analysis.algebra_study import learning_rows
 from latentfx_nb.effects import EFFECTS, TURNABLE, EffectSpec
 from latentfx_nb.encoders import running
 from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.pages.hearing import Hearing
+from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.audio import normalise
 from latentfx_nb.sound.clips import load_clips
-from tests.on_pages import ready, said
+from tests.on_pages import click, ready, said
 from tests.speed import PATIENCE_S
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -32,7 +34,7 @@ def panel_call(page):
     (path,) = NOTEBOOKS.glob(f"{page}_*.py")
     for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
-        if name.rpartition(".")[0] == "lfx.pages" and name.rpartition(".")[2] in pages.__all__:
+        if name.rpartition(".")[0] == "lfx.pages":
             options = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
             return getattr(pages, name.rpartition(".")[2]), [ast.literal_eval(one) for one in call.args], options
     raise LookupError(f"{path} opens no panel")
@@ -64,7 +66,7 @@ def work(monkeypatch):
 def opened(page):
     panel_class, arguments, options = panel_call(page)
     panel = panel_class(*arguments, **options)
-    if isinstance(panel, pages.base.Panel):
+    if isinstance(panel, Page):
         ready(panel)
         assert said(panel) == ""
     return panel
@@ -150,20 +152,20 @@ def test_without_other_versions_nothing_is_said():
 
 @pytest.fixture
 def order(monkeypatch):
-    """List what is loaded, encoded and drawn, in order."""
+    """List what is handed to the player, encoded and drawn, in order."""
     events = []
-    encode, load = LogMel.encode, pages.base.Player.load
+    encode, load = LogMel.encode, Hearing._load
 
     def encoding(self, audio):
         events.append(("encode", len(audio)))
         return encode(self, audio)
 
-    def loading(self, *arguments, **options):
-        load(self, *arguments, **options)
-        events.append(("load", self.title))
+    def loading(self, heard, *decoded):
+        load(self, heard, *decoded)
+        events.append(("load", heard.title))
 
     monkeypatch.setattr(LogMel, "encode", encoding)
-    monkeypatch.setattr(pages.base.Player, "load", loading)
+    monkeypatch.setattr(Hearing, "_load", loading)
     return events
 
 
@@ -262,8 +264,7 @@ def test_a_clip_that_cannot_be_read_is_named_and_play_is_up_again(broken_file):
     ready(panel)
     assert "This cannot be heard: gtr_00_a is broken" in said(panel)
     assert panel.player.playing is False
-    panel.choose(1, 5)
-    ready(panel)
+    click(panel, "view 1", 15)
     assert said(panel) == ""
     assert panel.player.wet
 
@@ -323,17 +324,16 @@ def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(nam
         tell(bar)
         return replace(points, views=left)
 
-    for module in ("knob_paths", "linear_probes", "latent_algebra", "dimension_masking"):
-        monkeypatch.setattr(getattr(pages, module), "effect_means", without)
     points = prepared.cluster_points(clips, "logmel")
     left = {view: x.sel(clip=x["clip"] != lost) for view, x in points.views.items()}
-    monkeypatch.setattr(pages.effect_clusters, "cluster_points", left_points)
+    page = getattr(pages, name)
+    read = ("cluster_points", left_points) if name == "EffectClusters" else ("effect_means", without)
+    monkeypatch.setattr(page.content, *read)
     options = {"encoders": ("logmel",)} if name == "LinearProbes" else {"encoder": "logmel"}
-    panel = ready(getattr(pages, name)(clips, **options))
+    panel = ready(page(clips, **options))
     assert said(panel) == f"Left out: {lost}.flac breaks off."
     if name == "EffectClusters":
-        panel.choose(3, 5)  # the fourth point is of the fifth clip
-        ready(panel)
+        click(panel, "view 1", 35)  # the fourth clip's point is of the fifth clip
         assert panel.player.title == f"{clips.table['clip'].iat[4]}: High-pass filter"
     elif name in ("LinearProbes", "LatentAlgebra"):
         held = panel._drawn.clips if name == "LinearProbes" else panel._drawn[0]

@@ -149,8 +149,8 @@ def test_scenes_are_cubes_that_keep_their_camera():
 def test_nothing_is_sent_to_a_cloud():
     assert figures.CONFIG["showSendToCloud"] is False
     assert figures.CONFIG.get("plotlyServerURL", "") == ""
-    source = Path(bridge.__file__).read_text()
-    assert "**CONFIG" in source, "panels show their figures with another configuration"
+    shown = bridge.FigureWidget(figures.clusters(points()))
+    assert shown._config.items() >= figures.CONFIG.items(), "pages show their figures with another configuration"
 
 
 def test_plots_import_nothing_that_computes():
@@ -195,16 +195,26 @@ def test_clouds_come_first_then_rings_then_the_legend(n):
     figure = figures.effect_clusters(views)
     kind = {2: "scatter", 3: "scatter3d"}[n]
     assert {trace.type for trace in figure.data} == {kind}
-    for trace, x in zip(figure.data[:4], views.values()):
+    for number, (trace, x) in enumerate(zip(figure.data[:4], views.values(), strict=True), start=1):
         np.testing.assert_allclose(drawn(trace), x.values.reshape(-1, n), rtol=1e-6)
         assert trace.showlegend is False
-    for ring in figure.data[4:8]:
-        assert (ring.name, ring.hoverinfo, list(ring.x)) == ("chosen", "skip", [None])
+        assert trace.meta == f"view {number}"
+    for number, ring in enumerate(figure.data[4:8], start=1):
+        assert (ring.meta, ring.name, ring.hoverinfo, list(ring.x)) == (f"chosen {number}", "chosen", "skip", [None])
     places = [trace.scene if n == 3 else trace.xaxis for trace in figure.data[:8]]
     assert places[:4] == places[4:]
     assert len(set(places[:4])) == 4
     assert all(trace.showlegend and list(trace.x) == [None] for trace in figure.data[8:])
     assert [annotation.text for annotation in figure.layout.annotations] == list(views)
+
+
+def test_rings_are_drawn_where_a_view_has_the_point():
+    views = four_views()
+    points = list(views.values())
+    figure = figures.effect_clusters(views, rings=[points[0][1, 2], None, points[2][1, 2]])
+    for number in (0, 2):
+        np.testing.assert_allclose(drawn(figure.data[4 + number]), [points[number].values[1, 2]], rtol=1e-6)
+    assert [list(figure.data[number].x) for number in (5, 7)] == [[None], [None]]
 
 
 def test_axes_are_named_after_their_own_components():
@@ -297,6 +307,11 @@ def test_points_take_the_looks_of_their_labels(color):
         assert len(set(shades[:, 0])) == len(CLIPS)
 
 
+@pytest.mark.parametrize("color", figures.COLORINGS)
+def test_no_points_have_no_looks(color):
+    assert figures.point_looks(points().isel(clip=slice(0)), color) == {"color": [], "symbol": []}
+
+
 def test_an_unknown_instrument_and_an_unknown_colouring():
     x = points().assign_coords(instrument=("clip", ["banjo", "guitar", "piano"]))
     assert figures.point_looks(x, "instrument")["color"][0] == figures.INSTRUMENT_COLORS["other"]
@@ -311,11 +326,10 @@ def test_every_clip_has_a_colour_of_its_own(n):
 
 @pytest.mark.parametrize(("color", "entries"), [("effect", 10), ("instrument", 3), ("clip", 0)])
 def test_the_legend_names_what_the_colours_mean(color, entries):
-    legend = figures.effect_clusters(four_views(), color).data[8:]
-    shown = [trace for trace in legend if trace.visible]
+    shown = figures.effect_clusters(four_views(), color).data[8:]
     assert len(shown) == entries
-    assert {trace.meta for trace in shown} <= {color}
-    assert [trace.meta for trace in legend] == ["effect"] * 10 + ["instrument"] * 3
+    assert all(trace.visible and trace.showlegend for trace in shown)
+    assert [trace.meta for trace in shown] == [f"legend {trace.name}" for trace in shown]
     if color == "effect":
         for trace, (label, shade) in zip(shown, figures.EFFECT_COLORS.items(), strict=True):
             assert trace.name.startswith(f"{label} ")
@@ -600,12 +614,15 @@ def test_further_knobs_are_drawn_in_their_effects_colour():
 
 def test_curves_of_windows_come_last_and_may_be_missing():
     figure = figures.effect_clusters(four_views(), windows=windows())
+    assert [trace.meta for trace in figure.data[-3:]] == [f"same {label}" for label in figures.WINDOW_COLORS]
     for trace, label in zip(figure.data[-3:], figures.WINDOW_COLORS, strict=True):
         own = windows().loc[label]
         np.testing.assert_allclose(trace.y, 100 * own["purity"])
         np.testing.assert_allclose(trace.error_y.array, 100 * (own["high"] - own["purity"]))
         np.testing.assert_array_equal(trace.x, [0.01, 0.1, 5.4])
-    missing = figures.effect_clusters(four_views(), windows=pd.DataFrame())
+    missing = figures.effect_clusters(four_views(), windows=pd.DataFrame(), windows_title="press")
+    assert figure.layout.annotations[4].text == figures.WINDOWS_TITLE
+    assert missing.layout.annotations[4].text == "press"
     assert all(list(trace.x) == [None] for trace in missing.data[-3:])
     assert len(missing.data) == len(figures.effect_clusters(four_views()).data) + 3
 

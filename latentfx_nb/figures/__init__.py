@@ -17,7 +17,6 @@ from latentfx_nb.figures.clusters import (
     clusters,
     effect_clusters,
     point_looks,
-    window_curve,
 )
 from latentfx_nb.figures.comparison import COMPARED_COLUMNS, encoder_comparison
 from latentfx_nb.figures.images import image_data, image_ranges, latent_images
@@ -58,7 +57,6 @@ __all__ = [
     "effect_clusters",
     "WINDOWS_TITLE",
     "WINDOW_COLORS",
-    "window_curve",
     "point_looks",
     "clip_colors",
     "own_points",

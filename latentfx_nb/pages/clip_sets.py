@@ -52,7 +52,7 @@ class ClipSets:
 
     def write(self, fields: Mapping[str, Any]) -> None:
         for _, source in self.chooser.options:
-            if fields.get("clips") in (source, getattr(source, "name", None)):
+            if "clips" in fields and fields["clips"] in (source, getattr(source, "name", source)):
                 self.chooser.value = source
 
     def on_change(self, callback: Callable[[], None]) -> None:

@@ -25,7 +25,7 @@ class CompareEncoders(Page):
     notebook = "09_compare_encoders"
     takes_clips = False  # a few files of a visitor's are too few recordings for its probes
     words = "One measure of every encoder, sorted, with intervals"
-    arranges = frozenset({"sort"})
+    looks = frozenset({"sort"})
     make_choice = content.ComparisonChoice
     content = content
 

@@ -44,8 +44,8 @@ class Described(widgets.VBox):
     """Fields of a knob, or of what is looked at: they call `turned` and `exact`, and stop nothing that is prepared."""
     beside: ClassVar[frozenset[str]] = frozenset()
     """Fields that `further` does not depend on: it goes on while they change."""
-    arranges: ClassVar[frozenset[str]] = frozenset()
-    """Fields that only arrange what is prepared: their change waits for running work instead of overtaking it."""
+    looks: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change only how what is prepared is drawn: at once, whatever is being prepared."""
     stale: ClassVar[tuple[str, ...]] = ()
     """Traces that fade while something is computed that they are not of."""
     spare: ClassVar[int] = 0

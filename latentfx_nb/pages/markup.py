@@ -64,6 +64,12 @@ def claims_table(claims: pd.DataFrame, number: str = "number here") -> str:
     return table(("claim", "place in the paper", number, "here it ..."), rows)
 
 
+def in_words(number: int) -> str:
+    """Return a number as running text has it: ten, 64."""
+    words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    return words[number] if number < len(words) else str(number)
+
+
 def note(text: str) -> str:
     """Return a caption in small print, HTML."""
     return f'<p style="font-size: 0.85em; line-height: 1.45; max-width: 60em">{html.escape(text)}</p>'

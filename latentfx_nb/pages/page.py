@@ -23,14 +23,13 @@ from latentfx_nb.analysis.prepared import made_with
 from latentfx_nb.figures import TEMPLATES
 from latentfx_nb.pages.clip_sets import ClipSets
 from latentfx_nb.pages.content.progress import Progress
-from latentfx_nb.pages.content.sounds import Heard, Sound
 from latentfx_nb.pages.controls import Ask, Control, Texts
 from latentfx_nb.pages.described import Described
 from latentfx_nb.pages.hearing import Hearing
 from latentfx_nb.pages.markup import note
+from latentfx_nb.pages.progress import PageProgress
 from latentfx_nb.pages.status import Status
 from latentfx_nb.pages.worker import Worker, main, wait_for
-from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.figure import ShownFigure
@@ -113,7 +112,7 @@ class Page(Described):
 
     def progress(self) -> Progress:
         """Return what a job of this page's asks and says."""
-        return _PageProgress(self)
+        return PageProgress(self)
 
     # ------------------------------------------------------------------------------------------- a choice, and its way
 
@@ -162,12 +161,15 @@ class Page(Described):
         keeps = "clips" not in differing and self.keeps_decoded(before, settled)
         if not self.hearing.hear_if_other(heard, keeps) and not keeps:
             self.hearing.drop_decoded()
-        if differing <= self.turns and not pressed:
-            self._turn()
+        if differing & self.looks:
+            self._look()
+        if not pressed and differing <= self.turns | self.looks:
+            if self.turns:
+                self._turn()
             return
         if not differing <= self.beside:
             self.worker.submit("further", lambda: None)  # stops what is done to what is shown now
-        kind = "arrange" if differing <= self.arranges and not pressed else "prepare"
+        kind = "prepare"
         if pressed and self.waits:  # what two buttons ask for is done one after the other
             kind = next(name for name in sorted(self._asks) if getattr(choice, name))
         self._prepare(kind, choice if pressed else settled, clips)
@@ -207,12 +209,14 @@ class Page(Described):
 
     def _described(self, shown: Any) -> Callable[[], None]:
         """Describe a figure and the texts beside it; return what shows them, on the main thread."""
+        shown = self._looking(shown)
         figure, texts, made = self.figure_of(shown), self.texts(shown), self._made(shown.choice)
 
         def bring() -> None:
             self.shown = shown
             self.figure.bring(figure)
             self._write(texts, made)
+            self._look()
             self._settle()
 
         return bring
@@ -226,6 +230,20 @@ class Page(Described):
         same = self.shown.clips is self._asked_clips or "clips" in self.waits
         return same and self.shown.choice.differing(self._asked) - self._asks <= self.turns | self.waits
 
+    def _looking(self, shown: Any) -> Any:
+        """Return what is shown with the looks that the controls say."""
+        looks = {name: getattr(self._asked, name) for name in self.looks}
+        choice = replace(shown.choice, **looks)
+        return shown if choice == shown.choice else replace(shown, choice=choice)
+
+    def _look(self) -> None:
+        """Let what is shown look as the controls say, whatever is being prepared."""
+        shown = self._looking(self.shown)
+        if shown is not self.shown:
+            self.shown = shown
+            self.figure.bring(self.figure_of(shown))
+            self._write(self.texts(shown), None)
+
     def _turn(self) -> None:
         """Move the knob's mark at once, then compute where exactly it belongs."""
         if self._is_asked():
@@ -233,6 +251,13 @@ class Page(Described):
             shown = self.turned(self.shown, replace(self.shown.choice, **turning))
             self._move(shown, self.moved(shown))
         self.worker.submit("turn", self._exact)
+
+    def turn_drawn(self, **fields: Any) -> None:
+        """Turn the knob on what is drawn, and load its sound, though something else may have been chosen meanwhile."""
+        self._move(self.turned(self.shown, replace(self.shown.choice, **fields)))
+        heard = self.heard(self.shown.choice, self.shown.clips, self.shown)
+        if heard is not None:
+            self.hearing.hear(heard)
 
     def _exact(self) -> None:
         before = self.shown
@@ -299,46 +324,3 @@ class _Once:
     def __exit__(self, *_: object) -> None:
         self._page._reading -= 1
         self._page._changed()
-
-
-class _PageProgress(Progress):
-    """What a page's job asks and says: the status line shows it, the cancel button and newer jobs stop it."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-
-    def bar(self, *arguments: Any, **options: Any) -> Any:
-        return self._page.status.progress(*arguments, **options, check=self.check)
-
-    def check(self) -> None:
-        self._page.worker.check()
-
-    def rest(self, seconds: float) -> None:
-        self._page.worker.cancelled.wait(seconds)
-        self.check()
-
-    def say(self, text: str) -> None:
-        self._page.status.say(text)
-
-    def fade(self) -> None:
-        if self._page.stands:
-            main.call(lambda: self._page.figure.fade(self._page.stale))
-
-    def show(self, shown: Any) -> None:
-        self.check()
-        if self._page.stands:
-            self._page.show(shown)
-
-    def move(self, traces: Mapping[str, dict]) -> None:
-        if self._page.stands:
-            main.call(lambda: self._page.figure.move(traces))
-
-    def move_back(self) -> None:
-        if self._page.stands:
-            main.call(lambda: self._page.figure.bring(self._page.figure_of(self._page.shown)))
-
-    def sound(self, sound: Sound) -> Clip:
-        return self._page.hearing.render(sound)
-
-    def hear_decoded(self, heard: Heard, *decoded: Clip) -> None:
-        self._page.hearing.hear_decoded(heard, *decoded)

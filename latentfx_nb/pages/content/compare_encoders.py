@@ -48,8 +48,13 @@ class ComparisonShown(Shown):
 
     choice: ComparisonChoice
     names: tuple[str, ...]  # the measures that there were when the page was opened
-    measures: Mapping[str, pd.DataFrame]  # by encoder, sorted: a row a measure, with value, low, high and n
+    measured: Mapping[str, pd.DataFrame]  # by encoder: a row a measure, with value, low, high and n
     left: tuple[str, ...]  # encoders that are ready and not measured
+
+    @property
+    def measures(self) -> dict[str, pd.DataFrame]:
+        """Return what is measured, sorted as is chosen."""
+        return ordered(self.measured, self.choice.sort)
 
     @property
     def titles(self) -> dict[str, str]:
@@ -68,11 +73,11 @@ def prepare(
     """Return the measures of the encoders that ship for these clips; of all, shown one by one, if asked for."""
     names = tuple(all_measures()) if last is None else last.names
     same = last is not None and last.clips is clips
-    measured = dict(last.measures) if last is not None and same else {}
+    measured = dict(last.measured) if last is not None and same else {}
 
     def shown() -> ComparisonShown:
         left = tuple(name for name in ready() if name not in measured)
-        return ComparisonShown(choice, clips, names, ordered(measured, choice.sort), left)
+        return ComparisonShown(choice, clips, names, dict(measured), left)
 
     if choice.measure or not same:
         for encoder in [name for name in ready() if name not in measured]:

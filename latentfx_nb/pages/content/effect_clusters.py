@@ -1,0 +1,226 @@
+"""Page 03, free of widgets: PCA and UMAP of all renders in four scenes, and how pure their neighbourhoods are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import xarray as xr
+
+from latentfx_nb import figures
+from latentfx_nb.analysis.clusters import ClusterPoints
+from latentfx_nb.analysis.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
+from latentfx_nb.effects import render
+from latentfx_nb.encoders import list_encoders
+from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.progress import Progress
+from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
+from latentfx_nb.pages.markup import claims_table, note, pca_words, table, umap_words
+from latentfx_nb.sound.audio import Clip
+from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.store.encode import encoded_clips
+
+KINDS = {"mean": "time-averaged", "flat": "flattened", "chance": "chance"}
+
+HOW_PURE = (
+    "How pure the neighbourhoods are: the share of a point's nine nearest neighbours, measured in the latents and not "
+    "in their picture, that have its effect, instrument or clip. The curves below the pictures say the same for "
+    "latents averaged in windows and then flattened, from one frame (flattened) to the whole clip (time-averaged). In "
+    "brackets, and as their bands, the 95 % interval over recordings; n = {renders} renders, of {clips} clips from "
+    "{recordings} recordings."
+)
+
+NO_TIME = (
+    "{encoder} gives one vector a clip: there is no time to average or to flatten, so the lower pictures are the upper "
+    "ones once more."
+)
+
+NO_WINDOWS = "Averaging windows: press Test the claims"
+
+CLAIMS_TITLE = "<h3>The paper's claims, tested here</h3>"
+
+CAVEAT = (
+    "Other models, other clips and other splits than the paper's: compare directions, not sizes. In brackets the 95 % "
+    "interval over recordings; a difference holds if its whole interval is above zero."
+)
+
+
+@dataclass(frozen=True)
+class ClustersChoice(Choice):
+    """Which points are drawn and how they are coloured, and the one that is ringed and heard."""
+
+    encoder: str = "diffae-mini"
+    effect: str = ""  # the only one whose points are drawn; all if it is empty
+    color: str = "effect"
+    ringed_row: int = 0
+    ringed_effect: str = "CLN"
+    compute_umap: bool = False
+    test_claims: bool = False
+    dimensions: int = 3
+
+
+@dataclass(frozen=True)
+class ClustersShown(Shown):
+    """Points of a clip set in up to four views."""
+
+    choice: ClustersChoice
+    points: ClusterPoints
+    drawn: ClipSet  # the clips of the points, row for row: some of `clips` may not have been encoded
+
+    @property
+    def means(self) -> xr.DataArray:
+        """The points of the time averages `(clip, effect, component)`: of all views, these are always there."""
+        return self.points.views["pca_mean"]
+
+    @property
+    def effects(self) -> list[str]:
+        """The effects whose points are drawn."""
+        return [self.choice.effect] if self.choice.effect else [str(label) for label in self.means["effect"].values]
+
+    @property
+    def rows(self) -> list[int]:
+        """The rows in the clip set of the clips that are drawn."""
+        return list(pd.Index(self.clips.table["clip"]).get_indexer(self.drawn.table["clip"]))
+
+    @property
+    def windows(self) -> pd.DataFrame:
+        """Purity by averaging window; empty if it is not measured."""
+        return pd.DataFrame() if self.points.windows is None else self.points.windows
+
+    def ringed(self, view: str) -> xr.DataArray | None:
+        """Return the ringed point `(component)` of a view; None if there is no such view."""
+        if view not in self.points.views:
+            return None
+        place = self.rows.index(_ringed_row(self.choice, self))
+        return self.points.views[view].isel(clip=place).sel(effect=self.choice.ringed_effect)
+
+
+def heard(choice: ClustersChoice, clips: ClipSet, shown: ClustersShown | None) -> Heard:
+    """Return the ringed clip without and with its effect."""
+    row = choice.ringed_row if shown is None or shown.clips is not clips else _ringed_row(choice, shown)
+    return dry_and_wet(clips, row, choice.ringed_effect)
+
+
+def prepare(choice: ClustersChoice, clips: ClipSet, last: ClustersShown | None, progress: Progress) -> ClustersShown:
+    """Return the points; UMAP that does not ship, and the claims, only if they are asked for."""
+    same = last is not None and last.clips is clips and last.choice.encoder == choice.encoder
+    points = last.points if last is not None and same else None
+    if points is None or choice.compute_umap:
+        points = _points(choice, clips, points, progress)
+    if choice.test_claims:
+        windows = window_purity(clips, choice.encoder, progress.bar)
+        points = replace(points, windows=windows, claims=cluster_claims(clips, choice.encoder, progress.bar))
+    progress.say("")
+    return ClustersShown(choice, clips, points, encoded_clips(clips, points.views["pca_mean"]))
+
+
+def figure_of(shown: ClustersShown) -> go.Figure:
+    """Return the four scenes; one that is not computed yet has no points and says so."""
+    points, dimensions = shown.points, shown.choice.dimensions
+    blank = shown.means.isel(clip=slice(0)).assign_coords(component=[f"UMAP{i + 1}" for i in range(dimensions)])
+    views = {_title(points, view): points.views.get(view, blank).sel(effect=shown.effects) for view in VIEWS}
+    rings = [shown.ringed(view) for view in VIEWS]
+    title = figures.WINDOWS_TITLE if len(shown.windows) else NO_WINDOWS
+    return figures.effect_clusters(views, shown.choice.color, shown.windows, rings, title)
+
+
+def turned(shown: ClustersShown, choice: ClustersChoice) -> ClustersShown:
+    """Return the same with another point ringed."""
+    return replace(shown, choice=choice)
+
+
+def moved(shown: ClustersShown) -> Mapping[str, dict]:
+    """Return the rings."""
+    rings = {f"chosen {number}": shown.ringed(view) for number, view in enumerate(VIEWS, start=1)}
+    return {name: {**figures.coordinates(ring), "opacity": 1} for name, ring in rings.items() if ring is not None}
+
+
+def clicked(shown: ClustersShown, name: str, points: Any) -> Mapping[str, Any]:
+    """A point is a clip and an effect: ring it, and load its sound."""
+    if not name.startswith("view "):
+        return {}
+    clip, effect = divmod(points.point_inds[0], len(shown.effects))
+    return {"ringed_row": int(shown.rows[clip]), "ringed_effect": shown.effects[effect]}
+
+
+def sounds(shown: ClustersShown) -> Mapping[str, Sequence[Any]]:
+    """Return what makes the sound of each point that is drawn, in the order of the points."""
+    every = [
+        partial(_rendered, shown.drawn, row, effect) for row in range(len(shown.drawn)) for effect in shown.effects
+    ]
+    return {f"view {number}": every for number, view in enumerate(VIEWS, start=1) if view in shown.points.views}
+
+
+def texts(shown: ClustersShown) -> Mapping[str, str]:
+    """Return how pure the neighbourhoods are, and the paper's claims."""
+    return {"numbers": _numbers(shown), "claims": _claims_text(shown.points.claims)}
+
+
+def code_of(shown: ClustersShown) -> str:
+    """Return the lines that draw this in a notebook."""
+    choice = shown.choice
+    some = f".sel(effect=[{choice.effect!r}])" if choice.effect else ""
+    return (
+        f"points = lfx.prepared.cluster_points(clips, {choice.encoder!r}, n={choice.dimensions})\n"
+        f"views = {{lfx.prepared.VIEWS[view]: x{some} for view, x in points.views.items()}}\n"
+        f"lfx.plots.effect_clusters(views, color={choice.color!r}, windows=points.windows)"
+    )
+
+
+def _points(choice: ClustersChoice, clips: ClipSet, last: ClusterPoints | None, progress: Progress) -> ClusterPoints:
+    """Return the points, with UMAP if it is asked for; claims that were tested on the `last` ones stay."""
+    if choice.compute_umap:
+        progress.say("UMAP is being computed; the first one takes up to a minute.")
+    points = progress.read(cluster_points, clips, choice.encoder, choice.dimensions, choice.compute_umap)
+    if points.claims is None and last is not None:
+        return replace(points, claims=last.claims, windows=last.windows)
+    return points
+
+
+def _ringed_row(choice: ClustersChoice, shown: ClustersShown) -> int:
+    """Return the row of the clip that is ringed: the first that is drawn, if the chosen one is not."""
+    return choice.ringed_row if choice.ringed_row in shown.rows else shown.rows[0]
+
+
+def _rendered(clips: ClipSet, row: int, effect: str) -> Clip:
+    return render(clips[row], effect)
+
+
+def _title(points: ClusterPoints, view: str) -> str:
+    if view not in points.views:
+        return f"{VIEWS[view]}: not computed yet"
+    share = points.explained.get(view)
+    return VIEWS[view] if share is None else f"{VIEWS[view]} ({share.sum():.0%} of the variance)"
+
+
+def _numbers(shown: ClustersShown) -> str:
+    encoder, clips = shown.choice.encoder, shown.means.sizes["clip"]
+    renders, recordings = clips * shown.means.sizes["effect"], shown.drawn.table["recording"].nunique()
+    purity = shown.points.purity.index
+    rows = [(label, *(_share(shown, label, kind) for kind in KINDS)) for label in purity]
+    about = list_encoders().loc[encoder]
+    made = pca_words(f"{renders} renders", about["dim"]).removesuffix(".") + "; flattened: as many of every frame. "
+    text = table(("neighbours of the same ...", *KINDS.values()), rows)
+    text += note(HOW_PURE.format(renders=renders, clips=clips, recordings=recordings))
+    text += note(made + umap_words(umap_neighbours(shown.means)))
+    return text + (note(NO_TIME.format(encoder=encoder)) if np.isnan(about["frame_rate_hz"]) else "")
+
+
+def _share(shown: ClustersShown, label: str, kind: str) -> str:
+    """Return how pure neighbourhoods are, with the interval where the curves have it."""
+    share = f"{shown.points.purity.at[label, kind]:.0%}"
+    if kind == "chance" or not len(shown.windows):
+        return share
+    ends = shown.windows.loc[label].iloc[-1 if kind == "mean" else 0]
+    return f"{share} ({100 * ends['low']:.0f} to {100 * ends['high']:.0f})"
+
+
+def _claims_text(claims: pd.DataFrame | None) -> str:
+    if claims is None:
+        return CLAIMS_TITLE + note("Not tested on these clips yet: press the button.")
+    return CLAIMS_TITLE + claims_table(claims) + note(CAVEAT)
