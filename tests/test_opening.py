@@ -18,9 +18,12 @@ from latentfx_nb.analysis.algebra_study import learning_rows
 from latentfx_nb.effects import EFFECTS, TURNABLE, EffectSpec
 from latentfx_nb.encoders import running
 from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.pages.content import linear_probes
+from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.audio import normalise
 from latentfx_nb.sound.clips import load_clips
-from tests.on_pages import ready, said
+from latentfx_nb.widgets.player import Player
+from tests.on_pages import happens, heard_by_now, ready, said
 from tests.speed import PATIENCE_S
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -32,7 +35,7 @@ def panel_call(page):
     (path,) = NOTEBOOKS.glob(f"{page}_*.py")
     for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
-        if name.rpartition(".")[0] == "lfx.pages" and name.rpartition(".")[2] in pages.__all__:
+        if name.rpartition(".")[0] == "lfx.pages":
             options = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
             return getattr(pages, name.rpartition(".")[2]), [ast.literal_eval(one) for one in call.args], options
     raise LookupError(f"{path} opens no panel")
@@ -64,7 +67,7 @@ def work(monkeypatch):
 def opened(page):
     panel_class, arguments, options = panel_call(page)
     panel = panel_class(*arguments, **options)
-    if isinstance(panel, pages.base.Panel):
+    if isinstance(panel, Page):
         ready(panel)
         assert said(panel) == ""
     return panel
@@ -152,7 +155,7 @@ def test_without_other_versions_nothing_is_said():
 def order(monkeypatch):
     """List what is loaded, encoded and drawn, in order."""
     events = []
-    encode, load = LogMel.encode, pages.base.Player.load
+    encode, load = LogMel.encode, Player.load
 
     def encoding(self, audio):
         events.append(("encode", len(audio)))
@@ -163,7 +166,7 @@ def order(monkeypatch):
         events.append(("load", self.title))
 
     monkeypatch.setattr(LogMel, "encode", encoding)
-    monkeypatch.setattr(pages.base.Player, "load", loading)
+    monkeypatch.setattr(Player, "load", loading)
     return events
 
 
@@ -240,11 +243,11 @@ def test_a_sound_does_not_wait_for_training(monkeypatch):
         assert gate.wait(PATIENCE_S)
         raise ValueError("enough")
 
-    monkeypatch.setattr(pages.linear_probes, "train_probes", long)
+    monkeypatch.setattr(linear_probes, "train_probes", long)
     panel.train_button.click()
-    assert started.wait(PATIENCE_S)
-    panel.choose("DLY", "CLN")
-    panel.voice.wait(PATIENCE_S)
+    assert happens(started)
+    panel.choose(cell=("DLY", "CLN"), confused=None)
+    heard_by_now(panel)
     assert panel.player.title.endswith("Delay (DLY named CLN)")
     assert panel.player.wet
     gate.set()
@@ -304,7 +307,7 @@ def test_a_broken_file_is_left_out_of_the_paths_and_named(real_clips, broken_fil
     assert "This cannot be heard" not in said(panel)
 
 
-@pytest.mark.parametrize("name", ["EffectClusters", "KnobPaths", "LinearProbes", "LatentAlgebra", "DimensionMasking"])
+@pytest.mark.parametrize("name", ["EffectClusters", "KnobPaths", "LinearProbes", "DimensionMasking"])
 def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(name, monkeypatch):
     """What `encode_effects` leaves out stands in no row: rows of what was computed are not those of the set."""
     clips, whole = load_clips("bundled"), prepared.effect_means
@@ -323,8 +326,8 @@ def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(nam
         tell(bar)
         return replace(points, views=left)
 
-    for module in ("knob_paths", "linear_probes", "latent_algebra", "dimension_masking"):
-        monkeypatch.setattr(getattr(pages, module), "effect_means", without)
+    for module in ("knob_paths", "linear_probes", "dimension_masking"):
+        monkeypatch.setattr(f"latentfx_nb.pages.content.{module}.effect_means", without)
     points = prepared.cluster_points(clips, "logmel")
     left = {view: x.sel(clip=x["clip"] != lost) for view, x in points.views.items()}
     monkeypatch.setattr(pages.effect_clusters, "cluster_points", left_points)
@@ -335,6 +338,6 @@ def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(nam
         panel.choose(3, 5)  # the fourth point is of the fifth clip
         ready(panel)
         assert panel.player.title == f"{clips.table['clip'].iat[4]}: High-pass filter"
-    elif name in ("LinearProbes", "LatentAlgebra"):
-        held = panel._drawn.clips if name == "LinearProbes" else panel._drawn[0]
+    elif name in ("LinearProbes", "DimensionMasking"):
+        held = panel.shown.probed if name == "LinearProbes" else panel.shown.masked
         assert list(held.table["clip"]) == [clip for clip in clips.table["clip"] if clip != lost]
