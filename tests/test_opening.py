@@ -135,7 +135,7 @@ def test_every_knob_shows_its_paths_and_is_heard_without_encoding(label, knob, w
 def test_pages_open_on_shipped_points_with_another_pedalboard_and_say_so(monkeypatch, work):
     installed = prepared.made_with.__globals__["render_versions"]()
     other = installed | {"pedalboard": "99.0"}
-    monkeypatch.setattr("latentfx_nb.effects.version", other.__getitem__)
+    monkeypatch.setattr("latentfx_nb.effects.rendering.version", other.__getitem__)
     for page in ("03", "04", "05", "06", "09"):
         panel = opened(page)
         assert f"made with pedalboard {installed['pedalboard']}" in panel.made.value
