@@ -18,11 +18,12 @@ from latentfx_nb.analysis.algebra_study import learning_rows
 from latentfx_nb.effects import EFFECTS, TURNABLE, EffectSpec
 from latentfx_nb.encoders import running
 from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.pages.content import linear_probes
 from latentfx_nb.pages.hearing import Hearing
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.audio import normalise
 from latentfx_nb.sound.clips import load_clips
-from tests.on_pages import click, ready, said
+from tests.on_pages import click, happens, heard_by_now, ready, said
 from tests.speed import PATIENCE_S
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -242,11 +243,11 @@ def test_a_sound_does_not_wait_for_training(monkeypatch):
         assert gate.wait(PATIENCE_S)
         raise ValueError("enough")
 
-    monkeypatch.setattr(pages.linear_probes, "train_probes", long)
+    monkeypatch.setattr(linear_probes, "train_probes", long)
     panel.train_button.click()
-    assert started.wait(PATIENCE_S)
-    panel.choose("DLY", "CLN")
-    panel.voice.wait(PATIENCE_S)
+    assert happens(started)
+    panel.choose(cell=("DLY", "CLN"), confused=None)
+    heard_by_now(panel)
     assert panel.player.title.endswith("Delay (DLY named CLN)")
     assert panel.player.wet
     gate.set()
@@ -305,7 +306,7 @@ def test_a_broken_file_is_left_out_of_the_paths_and_named(real_clips, broken_fil
     assert "This cannot be heard" not in said(panel)
 
 
-@pytest.mark.parametrize("name", ["EffectClusters", "KnobPaths", "LinearProbes", "LatentAlgebra", "DimensionMasking"])
+@pytest.mark.parametrize("name", ["EffectClusters", "KnobPaths", "LinearProbes", "DimensionMasking"])
 def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(name, monkeypatch):
     """What `encode_effects` leaves out stands in no row: rows of what was computed are not those of the set."""
     clips, whole = load_clips("bundled"), prepared.effect_means
@@ -335,6 +336,6 @@ def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(nam
     if name == "EffectClusters":
         click(panel, "view 1", 35)  # the fourth clip's point is of the fifth clip
         assert panel.player.title == f"{clips.table['clip'].iat[4]}: High-pass filter"
-    elif name in ("LinearProbes", "LatentAlgebra"):
-        held = panel._drawn.clips if name == "LinearProbes" else panel._drawn[0]
+    elif name in ("LinearProbes", "DimensionMasking"):
+        held = panel.shown.probed if name == "LinearProbes" else panel.shown.masked
         assert list(held.table["clip"]) == [clip for clip in clips.table["clip"] if clip != lost]

@@ -225,6 +225,10 @@ class Page(Described):
         with _Once(self):
             self.settle(self.shown)
 
+    def show_again(self) -> None:
+        """Bring the figure back to what is shown, after work that moved it was stopped."""
+        self.figure.bring(self.figure_of(self.shown))
+
     def _is_asked(self) -> bool:
         """Say whether what is shown is what the controls say, wherever the knob and what waits for a button stand."""
         same = self.shown.clips is self._asked_clips or "clips" in self.waits
@@ -254,7 +258,8 @@ class Page(Described):
 
     def turn_drawn(self, **fields: Any) -> None:
         """Turn the knob on what is drawn, and load its sound, though something else may have been chosen meanwhile."""
-        self._move(self.turned(self.shown, replace(self.shown.choice, **fields)))
+        shown = self.turned(self.shown, replace(self.shown.choice, **fields))
+        self._move(shown, self.moved(shown))
         heard = self.heard(self.shown.choice, self.shown.clips, self.shown)
         if heard is not None:
             self.hearing.hear(heard)

@@ -30,6 +30,9 @@ class Working(Protocol):
     def show(self, shown: Any) -> None:
         """Draw what is there so far."""
 
+    def show_again(self) -> None:
+        """Bring the figure back to what is shown."""
+
 
 class PageProgress(Progress):
     """What a page's job asks and says: the status line shows it, the cancel button and newer jobs stop it."""
@@ -65,7 +68,7 @@ class PageProgress(Progress):
 
     def move_back(self) -> None:
         if self._page.stands:
-            main.call(lambda: self._page.figure.bring(self._page.figure_of(self._page.shown)))
+            main.call(self._page.show_again)
 
     def sound(self, sound: Sound) -> Clip:
         return self._page.hearing.render(sound)

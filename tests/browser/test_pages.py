@@ -393,26 +393,33 @@ def trace(page, number):
     )
 
 
+def number_of(page, name):
+    """Return where the trace of that name stands in the page's figure."""
+    find = "(name) => document.querySelector('.js-plotly-plot').data.findIndex(({meta}) => meta === name)"
+    return page.evaluate(find, name)
+
+
 def test_linear_probes_are_trained_and_confusions_are_heard(opened):
     page = opened("05_linear_probes")
     assert_plain(page)
-    first = trace(page, 0)
+    first = trace(page, number_of(page, "bars 1"))
     assert first["name"] == "diffae-mini-T" and first["x"][-1] == "overall"
     assert 50 < first["y"][-1] < 100
     assert page.get_by_text("paper: DiffAE-T").count() == 1
     page.get_by_label("Seeds").select_option("1")
     page.get_by_role("button", name="Train", exact=True).click()
     page.get_by_text("10 probes trained").wait_for(timeout=WAIT_MS)
-    again = trace(page, 0)
+    again = trace(page, number_of(page, "bars 1"))
     assert again["x"] == first["x"] and again["y"] != first["y"]
     page.locator(".js-plotly-plot").scroll_into_view_if_needed()
     before = state(page)
-    click_cell(page, 9, 1, 4)
+    click_cell(page, number_of(page, "confusions"), 1, 4)
     page.get_by_text("DLY named CLN", exact=True).wait_for(timeout=WAIT_MS)
     wait_for_sound(page, before)
     wait_for_title(page, "Delay (DLY named CLN)")
     page.get_by_role("button", name="Compare learning rates").click()
-    page.wait_for_function("document.querySelector('.js-plotly-plot').data[10].x.length === 6", timeout=WAIT_MS)
+    rates = "document.querySelector('.js-plotly-plot').data.find(({meta}) => meta === 'rates 1').x"
+    page.wait_for_function(f"{rates}.length === 6", timeout=WAIT_MS)
     assert_silent(page)
     # What was found is saved from the page: the table, the figure as a page and as PNG.
     with page.expect_download(timeout=WAIT_MS) as download:
@@ -435,20 +442,22 @@ def test_linear_probes_are_trained_and_confusions_are_heard(opened):
 def test_dimension_masking_is_clicked_heard_and_drawn(opened):
     page = opened("06_dimension_masking")
     assert_plain(page)
-    assert trace(page, 3)["y"] == []
+    assert trace(page, number_of(page, "line 1"))["y"] == []
     assert page.get_by_text("click a cell of the map, or choose a clip").count() == 1
     before = state(page)
     assert before["wet"] == ""
-    click_cell(page, 0, 20, 7)
+    click_cell(page, number_of(page, "map"), 20, 7)
     wait_for_sound(page, before)
     wait_for_title(page, "gtr_00_a: Reverb")
-    page.wait_for_function("document.querySelector('.js-plotly-plot').data[4].name === 'dim 20, RVB'", timeout=WAIT_MS)
-    clean = trace(page, 3)
+    wet = "document.querySelector('.js-plotly-plot').data.find(({meta}) => meta === 'line 2')"
+    page.wait_for_function(f"{wet}?.name === 'dim 20, RVB'", timeout=WAIT_MS)
+    clean = trace(page, number_of(page, "line 1"))
     assert clean["name"] == "dim 20, clean" and len(clean["y"]) == 2048
     page.get_by_label("Hide", exact=True).select_option("two dims")
     page.get_by_label("Effect", exact=True).select_option("Delay")
     page.get_by_role("button", name="Train", exact=True).click()
-    page.wait_for_function("document.querySelector('.js-plotly-plot').data[0].z.length === 64", timeout=WAIT_MS)
+    cells = "document.querySelector('.js-plotly-plot').data.find(({meta}) => meta === 'map')"
+    page.wait_for_function(f"{cells}.z.length === 64", timeout=WAIT_MS)
     wait_for_title(page, "gtr_00_a: Delay")
     assert_silent(page)
 

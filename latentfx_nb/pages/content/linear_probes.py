@@ -95,6 +95,7 @@ class ProbesShown(Shown):
     probed: ClipSet  # those of the clips that could be read
     results: Mapping[str, xr.Dataset]  # "diffae-mini-T" -> what `train_probes` found
     rates: Mapping[str, pd.DataFrame] | None = None  # a row a learning rate
+    news: str = ""  # what is said once this is drawn
 
     def chosen(self) -> xr.Dataset:
         """Return the result whose confusions are shown."""
@@ -114,13 +115,17 @@ def prepare(choice: ProbesChoice, clips: ClipSet, last: ProbesShown | None, prog
     probed, features = _features(choice, clips, progress)
     if choice.compare_rates and last is not None:
         curve = learning_rate_curve(features, choice.label, choice.config(), bar=progress.bar)
-        return replace(last, rates={name: curve.loc[name] for name in curve.index.unique("features")})
+        return replace(last, rates={name: curve.loc[name] for name in curve.index.unique("features")}, news="")
     results = _trained(choice, features, last, progress)
-    if choice.train:
-        probes = sum(result["epoch"].size for result in results.values())
-        progress.say(f"{probes} probes trained: each fold of recordings is the test once, for each seed.")
-    shown = ProbesShown(choice, clips, probed, results)
+    probes = sum(result["epoch"].size for result in results.values())
+    news = f"{probes} probes trained: each fold of recordings is the test once, for each seed."
+    shown = ProbesShown(choice, clips, probed, results, news=news)
     return turned(shown, replace(choice, confused=None))
+
+
+def further(shown: ProbesShown, progress: Progress) -> None:
+    """Say how many probes were trained."""
+    progress.say(shown.news)
 
 
 def turned(shown: ProbesShown, choice: ProbesChoice) -> ProbesShown:
