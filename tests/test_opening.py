@@ -18,6 +18,8 @@ from latentfx_nb.analysis.algebra_study import learning_rows
 from latentfx_nb.effects import EFFECTS, TURNABLE, EffectSpec
 from latentfx_nb.encoders import running
 from latentfx_nb.encoders.logmel import LogMel
+from latentfx_nb.pages.hearing import Hearing
+from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.audio import normalise
 from latentfx_nb.sound.clips import load_clips
 from tests.on_pages import ready, said
@@ -32,7 +34,7 @@ def panel_call(page):
     (path,) = NOTEBOOKS.glob(f"{page}_*.py")
     for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
-        if name.rpartition(".")[0] == "lfx.pages" and name.rpartition(".")[2] in pages.__all__:
+        if name.rpartition(".")[0] == "lfx.pages":
             options = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
             return getattr(pages, name.rpartition(".")[2]), [ast.literal_eval(one) for one in call.args], options
     raise LookupError(f"{path} opens no panel")
@@ -64,7 +66,7 @@ def work(monkeypatch):
 def opened(page):
     panel_class, arguments, options = panel_call(page)
     panel = panel_class(*arguments, **options)
-    if isinstance(panel, pages.base.Panel):
+    if isinstance(panel, Page):
         ready(panel)
         assert said(panel) == ""
     return panel
@@ -150,20 +152,20 @@ def test_without_other_versions_nothing_is_said():
 
 @pytest.fixture
 def order(monkeypatch):
-    """List what is loaded, encoded and drawn, in order."""
+    """List what is rendered for the player, which loads it as soon as the main thread can, and what is encoded."""
     events = []
-    encode, load = LogMel.encode, pages.base.Player.load
+    encode, load = LogMel.encode, Hearing._load
 
     def encoding(self, audio):
         events.append(("encode", len(audio)))
         return encode(self, audio)
 
-    def loading(self, *arguments, **options):
-        load(self, *arguments, **options)
-        events.append(("load", self.title))
+    def loading(self, heard, *decoded):
+        load(self, heard, *decoded)
+        events.append(("load", heard.title))
 
     monkeypatch.setattr(LogMel, "encode", encoding)
-    monkeypatch.setattr(pages.base.Player, "load", loading)
+    monkeypatch.setattr(Hearing, "_load", loading)
     return events
 
 
@@ -304,7 +306,7 @@ def test_a_broken_file_is_left_out_of_the_paths_and_named(real_clips, broken_fil
     assert "This cannot be heard" not in said(panel)
 
 
-@pytest.mark.parametrize("name", ["EffectClusters", "KnobPaths", "LinearProbes", "LatentAlgebra", "DimensionMasking"])
+@pytest.mark.parametrize("name", ["EffectClusters", "KnobPaths", "LinearProbes", "DimensionMasking"])
 def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(name, monkeypatch):
     """What `encode_effects` leaves out stands in no row: rows of what was computed are not those of the set."""
     clips, whole = load_clips("bundled"), prepared.effect_means
@@ -323,7 +325,7 @@ def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(nam
         tell(bar)
         return replace(points, views=left)
 
-    for module in ("knob_paths", "linear_probes", "latent_algebra", "dimension_masking"):
+    for module in ("knob_paths", "linear_probes", "dimension_masking"):
         monkeypatch.setattr(getattr(pages, module), "effect_means", without)
     points = prepared.cluster_points(clips, "logmel")
     left = {view: x.sel(clip=x["clip"] != lost) for view, x in points.views.items()}
@@ -335,6 +337,5 @@ def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(nam
         panel.choose(3, 5)  # the fourth point is of the fifth clip
         ready(panel)
         assert panel.player.title == f"{clips.table['clip'].iat[4]}: High-pass filter"
-    elif name in ("LinearProbes", "LatentAlgebra"):
-        held = panel._drawn.clips if name == "LinearProbes" else panel._drawn[0]
-        assert list(held.table["clip"]) == [clip for clip in clips.table["clip"] if clip != lost]
+    elif name == "LinearProbes":
+        assert list(panel._drawn.clips.table["clip"]) == [clip for clip in clips.table["clip"] if clip != lost]
