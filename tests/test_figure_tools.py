@@ -107,7 +107,7 @@ def test_the_code_moves_a_clip_as_the_page_does(mode, choices):
     assert last == "sound = lfx.decoding.reconstruction(encoder, moved, lfx.paper.CLIP_SAMPLES)"  # logmel cannot
     names = {}
     exec(lines, names)
-    moved = panel._moved.moved
+    moved = panel.shown.move.result
     np.testing.assert_allclose(np.asarray(names["moved"]), np.asarray(moved), atol=2e-3 * float(np.abs(moved).max()))
 
 

@@ -268,6 +268,31 @@ def test_clips_that_are_too_few_say_so_and_others_are_scored_on_request(few, rea
     assert own.score_button.layout.display == "none"
 
 
+def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(bundled, monkeypatch):
+    """What `encode_effects` leaves out stands in no row: rows of what was computed are not those of the set."""
+    whole, lost = prepared.effect_means, bundled.table["clip"].iat[3]
+
+    def without(some, *arguments, bar, **options):
+        means = whole(some, *arguments, **options)
+        with bar(total=1, desc="logmel") as progress:
+            progress.skipped({lost: f"{lost}.flac breaks off"})
+        return means.sel(clip=means["clip"] != lost)
+
+    monkeypatch.setattr(content, "effect_means", without)
+    panel = ready(LatentAlgebra(bundled))
+    assert said(panel) == f"Left out: {lost}.flac breaks off."
+    left = [row for row in range(64) if row != 3]
+    assert [row for _, row in panel.clip.options] == [row for _, row in panel.other.options] == left
+    assert panel.shown.averages.rows == left
+    assert lost not in panel.shown.averages.clips.table["clip"].tolist()
+    panel.clip.value = 4  # the fourth row of what was computed
+    ready(panel)
+    start = panel.shown.averages.basis.transform(whole(bundled, "logmel")[4, 0])
+    np.testing.assert_allclose(drawn(panel.figure.trace("start"))[0], start, atol=0.5)  # of a spread of hundreds
+    rows = re.search(r"clips\[\[(.*?)\]\]", panel.code()).group(1)
+    assert rows.startswith("4, ") and "3" not in rows.split(", ")
+
+
 def test_a_clip_that_cannot_be_moved_leaves_the_last_one_faint_and_the_scores_follow(few):
     panel = ready(LatentAlgebra(few))
     panel.pairs.value = 2

@@ -29,6 +29,10 @@ from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
 
+FIELDS = ("encoder", "mode", "effect", "method", "pairs", "strength", "other", "spherical", "share", "change", "dims",
+          "factor", "measure")  # fmt: skip
+"""Fields of the choice whose controls are called as they are."""
+
 
 class LatentAlgebra(Page):
     """Learn an effect from a few pairs, add it to another clip's latents, and hear four sounds; or move between clips.
@@ -56,36 +60,38 @@ class LatentAlgebra(Page):
         self.encoder = dropdown("Encoder", encoder_options(), encoder, "300px")
         self.mode = widgets.ToggleButtons(options=MODES, style={"button_width": "150px"})
         self.clip, self.other = dropdown("Clip"), dropdown("Other clip")
-        self.effect = dropdown("Effect", [(f"{EFFECTS[one].name} ({one})", one) for one in WET], effect, "220px")
-        self.method = dropdown("Learn as", _options(METHODS), method, "220px")
-        self.pairs = dropdown("From pairs", SHOTS, PAIRS, "130px")
-        self.strength, self.share = (
-            _slider("Strength", 1.0, -1.0, 2.0),
-            _slider("Share of the other clip", 0.5, 0.0, 1.0),
-        )
-        self.spherical = dropdown("On", [("a straight line", False), ("a great circle", True)], False, "220px")
-        self.change, self.factor = dropdown("Dims", CHANGES, SCALE, "220px"), _slider("Swing times", 0.0, -1.0, 3.0)
-        self.dims = widgets.SelectMultiple(description="Which dims", rows=5, style=STYLE, layout={"width": "200px"})
+        self._make_movers(effect, method)
         measures = {name: words for name, (_, words) in MEASURES.items()}
         self.measure = dropdown("Score", _options(measures), "stft", "400px")
         self.score_button = Ask("score", "Score all effects", tooltip="decodes for minutes; can go on later")
         self.decode_button = Ask("decode", "Decode", tooltip="takes minutes with this encoder")
-        self._row = row()
         fields = {name: getattr(self, name) for name in FIELDS} | {"row": self.clip}
         controls = [Field(name, widget) for name, widget in fields.items()]
-        asks = self.score_button, self.decode_button
-        super().__init__(source, *controls, *asks, Fixed(dimensions=dimensions))
+        super().__init__(source, *controls, self.score_button, self.decode_button, Fixed(dimensions=dimensions))
         for chooser in (self.mode, self.change):
-            chooser.observe(lambda _: self._show_controls(), "value")
-        self._show_controls()
+            chooser.observe(lambda _: self._show_movers(), "value")
+        self._show_movers()
+
+    def _make_movers(self, effect: str, method: str) -> None:
+        """Make what says how a clip is moved; each mode shows some of it in one row."""
+        self._movers = row()
+        self.effect = dropdown("Effect", [(f"{EFFECTS[one].name} ({one})", one) for one in WET], effect, "220px")
+        self.method = dropdown("Learn as", _options(METHODS), method, "220px")
+        self.pairs = dropdown("From pairs", SHOTS, PAIRS, "130px")
+        self.strength = _slider("Strength", 1.0, -1.0, 2.0)
+        self.spherical = dropdown("On", [("a straight line", False), ("a great circle", True)], False, "220px")
+        self.share = _slider("Share of the other clip", 0.5, 0.0, 1.0)
+        self.change = dropdown("Dims", CHANGES, SCALE, "220px")
+        self.dims = widgets.SelectMultiple(description="Which dims", rows=5, style=STYLE, layout={"width": "200px"})
+        self.factor = _slider("Swing times", 0.0, -1.0, 3.0)
 
     def layout_of(self) -> Sequence[widgets.Widget]:
         """Return the page's widgets from top to bottom."""
         texts = self.html
         return [
             row(self.clip_set, self.own_files, self.encoder, self.clip, self.mode),
-            *(self._row, self.status, self.player, self.decode_button, texts["told"], self.figure, FigureTools(self)),
-            *(row(self.measure, self.score_button), texts["scored"]),
+            *(self._movers, self.status, self.player, self.decode_button, texts["told"]),
+            *(self.figure, FigureTools(self), row(self.measure, self.score_button), texts["scored"]),
         ]
 
     def list_clips(self, clips: ClipSet) -> None:
@@ -104,26 +110,22 @@ class LatentAlgebra(Page):
             self.dims.value = ()
             self.dims.options = list(range(dims))
             self.dims.value = (0,)
-        for chooser in (self.clip, self.other):
-            _leave_out(chooser, shown.averages.rows)
+        if shown.clips is self.clips:  # else others are listed by now
+            for chooser in (self.clip, self.other):
+                _leave_out(chooser, shown.averages.rows)
         self.score_button.show(shown.scores is None)
         self.decode_button.show(content.decodes_slowly(shown))
 
-    def _show_controls(self) -> None:
+    def _show_movers(self) -> None:
         """Show the controls of a mode, and what its sounds are called."""
         learned = (self.effect, self.method, self.pairs, self.strength)
         factor = (self.factor,) if self.change.value == SCALE else ()
-        self._row.children = {
+        self._movers.children = {
             VECTOR: learned,
             BETWEEN: (self.other, self.spherical, self.share),
             DIMS: (self.effect, self.change, self.dims, *factor),
         }[self.mode.value]
         self.player.labels = SOUNDS[self.mode.value]
-
-
-FIELDS = ("encoder", "mode", "effect", "method", "pairs", "strength", "other", "spherical", "share", "change", "dims",
-          "factor", "measure")  # fmt: skip
-"""Fields of the choice whose controls are called as they are."""
 
 
 def _options(words: dict[str, str]) -> list[tuple[str, str]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
 from latentfx_nb import figures
-from latentfx_nb.analysis.algebra_study import REAL, learning_rows, logmel_distance_db, stft_distance
-from latentfx_nb.analysis.moves import AveragedMove, Move, add_effect, change_dims, go_between, mean_shift
-from latentfx_nb.analysis.pca import PCA, fit_pca
+from latentfx_nb.analysis.algebra_study import learning_rows, logmel_distance_db, stft_distance
+from latentfx_nb.analysis.moves import Move, add_effect, change_dims, go_between, mean_shift
+from latentfx_nb.analysis.pca import fit_pca
 from latentfx_nb.analysis.prepared import NotShipped, effect_algebra, effect_means
 from latentfx_nb.analysis.probes import named_by, train_probes
 from latentfx_nb.analysis.sounds import encoded
@@ -20,87 +20,16 @@ from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import Decoder, load_encoder
 from latentfx_nb.pages.content.algebra_choice import BETWEEN, PLACES, SCALE, VECTOR, AlgebraChoice, heard, same_sounds
 from latentfx_nb.pages.content.algebra_choice import keeps_decoded as keeps_decoded
-from latentfx_nb.pages.content.algebra_scores import Scored, scored
-from latentfx_nb.pages.content.choice import Shown
-from latentfx_nb.pages.content.kept import Kept
+from latentfx_nb.pages.content.algebra_scores import scored
+from latentfx_nb.pages.content.algebra_shown import PARTS, AlgebraShown, Averages, Decoded, Drawn, Memory
+from latentfx_nb.pages.content.algebra_texts import code_of as code_of
+from latentfx_nb.pages.content.algebra_texts import told
 from latentfx_nb.pages.content.latent_images import STILL_S
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Sound, rendered
-from latentfx_nb.pages.markup import averages_pca_words, note, table
-from latentfx_nb.sound.audio import Clip
+from latentfx_nb.pages.markup import averages_pca_words, note
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.decoding import reconstruction
-
-REMEMBERED = 160
-"""Latents of renders that are kept: 80 MB of those of diffae-mini."""
-
-PARTS = ("start", "aim", "result")
-"""What is drawn, told and decoded of a move."""
-
-TOLD = ("this clip, decoded", "displacement explained", "STFT distance to the effect", "log-mel distance (dB)")
-
-
-@dataclass(frozen=True, eq=False)
-class Averages:
-    """Time averages of the clips that could be read, the rows of these in the clip set, and the basis of the figure."""
-
-    clips: ClipSet
-    rows: list[int]
-    means: xr.DataArray  # (clip, effect, dim)
-    basis: PCA
-
-    def learning_rows(self, row: int, pairs: int) -> list[int]:
-        """Return the rows in the clip set of so many clips to learn from, of other recordings than that of `row`."""
-        return [self.rows[one] for one in learning_rows(self.clips, self.rows.index(row), pairs)]
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A move as it is drawn: in which mode, and of which sounds (`same_sounds`)."""
-
-    move: AveragedMove
-    mode: str
-    of: Hashable
-
-
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """What a decoder makes of start, aim and result, and how far that is from the effect itself."""
-
-    sounds: Mapping[str, Clip]
-    distances: Mapping[str, tuple[float, float]]  # STFT, log-mel in dB
-
-
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """What outlives a choice."""
-
-    averages: Kept[Averages] = field(default_factory=lambda: Kept(1))
-    latents: Kept[xr.DataArray] = field(default_factory=lambda: Kept(REMEMBERED))  # (dim, frame)
-    probes: Kept[xr.Dataset] = field(default_factory=lambda: Kept(2))
-    scores: Kept[xr.Dataset | None] = field(default_factory=lambda: Kept(1))
-    scored: Kept[Scored] = field(default_factory=lambda: Kept(1))
-    moves: Kept[Move] = field(default_factory=lambda: Kept(1))
-    decoded: Kept[Decoded] = field(default_factory=lambda: Kept(1))
-
-
-@dataclass(frozen=True)
-class AlgebraShown(Shown):
-    """A clip's move in the basis of the data set, what is told and decoded of it, and the scores.
-
-    At first a mean shift of time averages is drawn, and there is no `move`.
-    """
-
-    choice: AlgebraChoice
-    memory: Memory
-    averages: Averages
-    scores: xr.Dataset | None
-    scored: Scored
-    drawn: Drawn
-    move: Move | None = None
-    named: str | None = None  # a sentence: what probes take it for
-    decoded: Decoded | None = None
-    decodes: bool = False  # though that takes minutes
 
 
 def prepare(choice: AlgebraChoice, clips: ClipSet, last: AlgebraShown | None, progress: Progress) -> AlgebraShown:
@@ -172,32 +101,8 @@ def texts(shown: AlgebraShown) -> Mapping[str, str]:
     drawn = averages_pca_words(shown.averages.basis.points, shown.averages.means.sizes["dim"])
     written = {"scored": shown.scored.text + note(f"The points are drawn in their own PCA. {drawn}")}
     if shown.move is not None and shown.named is not None:
-        written["told"] = _told(shown, shown.move) + note(shown.named)
+        written["told"] = told(shown, shown.move) + note(shown.named)
     return written
-
-
-def code_of(shown: AlgebraShown) -> str:
-    """Return the lines that move the clip so in a notebook, and decode it."""
-    choice, row = shown.choice, shown.choice.row
-    dims, effects = list(choice.dims), f"['CLN', {choice.effect!r}]"
-    if choice.mode == BETWEEN:
-        moved = (
-            f"z = lfx.encode_effects(clips[[{row}, {choice.other}]], encoder, ['CLN'])[:, 0]\n"
-            f"moved = lfx.interpolate(z[0], z[1], {choice.share:.2f}, spherical={choice.spherical})\n"
-        )
-    elif choice.mode == VECTOR:
-        rows = [row, *shown.averages.learning_rows(row, choice.pairs)]
-        moved = (
-            f"z = lfx.encode_effects(clips[{rows}], encoder, {effects})\n"
-            f"effect = lfx.learn_effect(z[1:, 0], z[1:, 1], {choice.method!r})\n"
-            f"moved = effect.apply(z[0, 0], strength={choice.strength:.2f})\n"
-        )
-    else:
-        scaled = f"lfx.scale_dims(z[0], {dims}, {choice.factor:.2f})"
-        change = scaled if choice.change == SCALE else f"lfx.swap_dims(z[0], z[1], {dims})"
-        moved = f"z = lfx.encode_effects(clips[[{row}]], encoder, {effects})[0]\nmoved = {change}\n"
-    sound = "sound = lfx.decoding.reconstruction(encoder, moved, lfx.paper.CLIP_SAMPLES)"
-    return f"encoder = lfx.load_encoder({choice.encoder!r})\n{moved}{sound}"
 
 
 # ------------------------------------------------------------------------------------------- averages, and their scores
@@ -214,10 +119,10 @@ def _scored_and_averaged(
         choice = replace(choice, dims=(0,))  # chosen among another encoder's
     scores = _scores(choice, averages, memory, progress)
     shown_of = averages, scores is None, choice.measure, choice.method, choice.pairs, choice.effect
-    told = memory.scored.get(shown_of, lambda: scored(scores, choice))
+    measured = memory.scored.get(shown_of, lambda: scored(scores, choice))
     same = last is not None and last.averages is averages
     drawn = last.drawn if last is not None and same else _mean_shift(choice, clips, averages)
-    return AlgebraShown(choice, clips, memory, averages, scores, told, drawn, decodes=choice.decode)
+    return AlgebraShown(choice, clips, memory, averages, scores, measured, drawn, decodes=choice.decode)
 
 
 def _averages(choice: AlgebraChoice, clips: ClipSet, progress: Progress) -> Averages:
@@ -301,22 +206,8 @@ def _named(shown: AlgebraShown, move: Move, progress: Progress) -> str:
     recording = shown.clips.table["recording"].iat[shown.choice.row]
     averages = np.stack([getattr(move, part).values.mean(axis=-1) for part in PARTS])
     named = named_by(probes, averages, [recording] * len(PARTS))
-    words = [f"{name}: {EFFECTS[one].name.lower()}" for name, one in zip(_names(shown), named, strict=True)]
+    words = [f"{name}: {EFFECTS[one].name.lower()}" for name, one in zip(shown.names, named, strict=True)]
     return f"A linear probe (page 05) that never heard this recording takes them for: {'; '.join(words)}."
-
-
-def _told(shown: AlgebraShown, move: Move) -> str:
-    """Return how near this one clip has come; distances follow when it is decoded."""
-    if shown.choice.mode == BETWEEN:
-        return ""
-    rows = []
-    for part, name in (("start", "doing nothing"), ("result", _names(shown)[2]), ("aim", REAL)):
-        distances = ("", "")
-        if shown.decoded is not None:
-            stft, logmel = shown.decoded.distances[part]
-            distances = f"{stft:.2f}", f"{logmel:.1f}"
-        rows.append((name, f"{move.reached(getattr(move, part)):z.0%}", *distances))
-    return table(TOLD, rows)
 
 
 def _decoded(shown: AlgebraShown, move: Move, progress: Progress) -> Decoded:
@@ -330,10 +221,6 @@ def _decoded(shown: AlgebraShown, move: Move, progress: Progress) -> Decoded:
     if shown.choice.mode != BETWEEN:
         distances = {part: (stft_distance(one, aim), logmel_distance_db(one, aim)) for part, one in sounds.items()}
     return Decoded(sounds, distances)
-
-
-def _names(shown: AlgebraShown) -> Sequence[str]:
-    return PLACES[shown.choice.mode]
 
 
 def _data(shown: AlgebraShown) -> Hashable:
