@@ -59,8 +59,8 @@ class OwnShown(Shown):
 
     choice: OwnChoice
     around: xr.DataArray  # time averages (clip, effect, dim) of the bundled clips
-    bundled: PCA  # of these
-    basis: PCA  # that is drawn in
+    bundled: PCA[xr.DataArray]  # of these
+    basis: PCA[xr.DataArray]  # that is drawn in
     own: ClipSet | None = None
     means: xr.DataArray | None = None  # time averages (clip, effect, dim) of one's own clips
 
@@ -99,8 +99,9 @@ def _around(choice: OwnChoice, clips: ClipSet, progress: Progress) -> OwnShown:
 
 
 def _in_space(shown: OwnShown) -> OwnShown:
-    own = shown.means is not None and shown.choice.space == "own"
-    return replace(shown, basis=fit_pca(shown.means, shown.choice.dimensions) if own else shown.bundled)
+    if shown.means is None or shown.choice.space == "bundled":
+        return replace(shown, basis=shown.bundled)
+    return replace(shown, basis=fit_pca(shown.means, shown.choice.dimensions))
 
 
 def _labels(means: xr.DataArray) -> list[str]:
