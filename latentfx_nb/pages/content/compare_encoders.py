@@ -48,8 +48,13 @@ class ComparisonShown(Shown):
 
     choice: ComparisonChoice
     names: tuple[str, ...]  # the measures that there were when the page was opened
-    measures: Mapping[str, pd.DataFrame]  # by encoder, sorted: a row a measure, with value, low, high and n
+    measured: Mapping[str, pd.DataFrame]  # by encoder: a row a measure, with value, low, high and n
     left: tuple[str, ...]  # encoders that are ready and not measured
+
+    @property
+    def measures(self) -> dict[str, pd.DataFrame]:
+        """The same in the order that is chosen."""
+        return ordered(self.measured, self.choice.sort)
 
     @property
     def titles(self) -> dict[str, str]:
@@ -68,11 +73,11 @@ def prepare(
     """Return the measures of the encoders that ship for these clips; of all, shown one by one, if asked for."""
     names = tuple(all_measures()) if last is None else last.names
     same = last is not None and last.clips is clips
-    measured = dict(last.measures) if last is not None and same else {}
+    measured = dict(last.measured) if last is not None and same else {}
 
     def shown() -> ComparisonShown:
         left = tuple(name for name in ready() if name not in measured)
-        return ComparisonShown(choice, clips, names, ordered(measured, choice.sort), left)
+        return ComparisonShown(choice, clips, names, dict(measured), left)
 
     if choice.measure or not same:
         for encoder in [name for name in ready() if name not in measured]:
@@ -108,17 +113,18 @@ def figure_of(shown: ComparisonShown) -> go.Figure:
 
 def texts(shown: ComparisonShown) -> Mapping[str, str]:
     """Return the table, and what its columns are."""
-    if not shown.measures:
+    measures = shown.measures
+    if not measures:
         return {"table": note(NOTHING_YET)}
-    ranks = mean_ranks(shown.measures)
-    rows = [(name, f"{ranks[name]:.1f}", *map(_cell, frame.itertuples())) for name, frame in shown.measures.items()]
+    ranks = mean_ranks(measures)
+    rows = [(name, f"{ranks[name]:.1f}", *map(_cell, frame.itertuples())) for name, frame in measures.items()]
     head = ("encoder", RANK, *(MEASURES[name].heading for name in shown.names))
-    saved = table_downloads(pd.concat(shown.measures, axis=1).T, "compare_encoders")
+    saved = table_downloads(pd.concat(measures, axis=1).T, "compare_encoders")
     return {"table": f'<div style="font-size: 0.8em">{table(head, rows)}</div>{note(_caption(shown))}{saved}'}
 
 
 def _caption(shown: ComparisonShown) -> str:
-    first = next(iter(shown.measures.values()))
+    first = next(iter(shown.measured.values()))
     paths, clips = (first.loc[next(iter(measures_of(kind))), "n"] for kind in ("paths", "renders"))
     words = READ.format(
         measures=measure_words(), paths=paths, clips=clips, effects=len(EFFECTS) - 1, pairs=ALGEBRA_PAIRS

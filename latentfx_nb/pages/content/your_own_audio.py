@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -178,7 +178,7 @@ def points_of(shown: OwnShown, progress: Progress) -> pd.DataFrame:
     points = {"pca": shown.bundled.transform(shown.means), "own_pca": fit_pca(shown.means, 3).points}
     if np.prod(shown.means.shape[:2]) > UMAP_NEIGHBOURS + 1:
         progress.say("UMAP is being computed; the first one takes up to a minute.")
-        points["umap"] = fit_umap(shown.means, 2).points
+        points["umap"] = cast(xr.DataArray, fit_umap(shown.means, 2).points)  # labelled, as what it was fitted on
     progress.say("")
     return points_table(points, shown.own)
 
