@@ -77,13 +77,13 @@ def test_missing_weights_are_a_sentence_and_the_panel_goes_on(panel_class, few, 
 @pytest.mark.parametrize("panel_class", PANELS)
 def test_another_encoder_is_drawn_anew(panel_class, lyra_weights):
     panel = ready(panel_class())
-    trace = 3 if panel_class is LatentImages else 0
-    before = np.array(panel.figure.data[trace].z)
+    trace = {LatentImages: "Clean: latents", EffectClusters: "view 1", KnobPaths: "data set"}[panel_class]
+    before = np.array(panel.figure.trace(trace).z)
     panel.encoder.value = "lyra-v2"
     ready(panel)
     assert said(panel) == ""
-    assert np.shape(panel.figure.data[trace].z) != np.shape(before) or not np.allclose(
-        panel.figure.data[trace].z, before, atol=0.1
+    assert np.shape(panel.figure.trace(trace).z) != np.shape(before) or not np.allclose(
+        panel.figure.trace(trace).z, before, atol=0.1
     )
 
 
@@ -122,9 +122,9 @@ def test_a_folder_can_be_chosen_and_left_again(panel_class, few, warm_cache, mon
         assert drawn(panel.figure.trace("view 1")).shape == (30, 3)
         click(panel, "view 1", 0)
     elif panel_class is KnobPaths:
-        assert drawn(panel.figure.data[0]).shape == (30, 3)
-        assert drawn(panel.figure.data[1]).shape == (3 * 33, 3)
-        assert panel.figure.data[2].text == tuple(f"<b>{clip}</b>" for clip in panel.clips.table["clip"])
+        assert drawn(panel.figure.trace("data set")).shape == (30, 3)
+        assert drawn(panel.figure.trace("paths")).shape == (3 * 33, 3)
+        assert panel.figure.trace("knob").text == tuple(f"<b>{clip}</b>" for clip in panel.clips.table["clip"])
     assert panel.player.title.startswith(panel.clips.table["clip"].iat[0])
     panel.clip_set.value = "bundled"
     ready(panel)
@@ -163,8 +163,8 @@ def test_every_page_works_with_every_encoder(name, at_hand, bundled):
     encoder = load_encoder(name)
     assert said(images) == ""
     frames = encoder.frames(samples_at(262_144, 48_000, encoder.sample_rate))
-    assert np.shape(images.figure.data[5].z) == (encoder.dim, frames)
-    assert np.abs(images.figure.data[5].z).max() > 0
+    assert np.shape(images.figure.trace("Difference: latents").z) == (encoder.dim, frames)
+    assert np.abs(images.figure.trace("Difference: latents").z).max() > 0
     slow = getattr(encoder, "decodes_slowly", False)
     assert bool(images.player.decoded) == (list_encoders().loc[name, "has_decoder"] and not slow)
     assert ("takes minutes" in images.html["limits"].value) == slow
@@ -172,9 +172,10 @@ def test_every_page_works_with_every_encoder(name, at_hand, bundled):
 
     clusters = ready(EffectClusters(clips, encoder=name))
     assert said(clusters) == ""
-    assert np.isfinite(clusters.figure.data[0].x).all() and np.ptp(clusters.figure.data[2].x) > 0
+    views = [clusters.figure.trace(f"view {number}") for number in (1, 3)]
+    assert np.isfinite(views[0].x).all() and np.ptp(views[1].x) > 0
     assert ("one vector a clip" in clusters.html["numbers"].value) == (name == "clap-music")
 
     paths = ready(KnobPaths(clips, encoder=name))
     assert said(paths) == ""
-    assert np.ptp(np.asarray(paths.figure.data[1].x)[:6]) > 0
+    assert np.ptp(np.asarray(paths.figure.trace("paths").x)[:6]) > 0

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from latentfx_nb import pages
 from latentfx_nb.effects import render
+from latentfx_nb.pages import all_pages
+from latentfx_nb.pages.your_own_audio import YourOwnAudio, encoder_argument
 from latentfx_nb.widgets.dropzone import DropZone
 from tests.on_pages import assert_sounds, ready, said
 from tests.test_your_own_audio import hand_in, wav
 
-PAGES = [name for name in pages.__all__ if name not in ("StartHere", "YourOwnAudio")]
+PAGES = [name for name, page in all_pages().items() if page is not YourOwnAudio]
 
 
 def opened(name):
-    return ready(getattr(pages, name)(**({} if name in ("LinearProbes", "CompareEncoders") else {"encoder": "logmel"})))
+    page = all_pages()[name]
+    return ready(page(**encoder_argument(page, "logmel")))
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -35,7 +37,7 @@ def test_own_files_become_a_clip_set_that_is_chosen(name):
 
 
 def test_the_first_of_them_is_seen_and_heard():
-    panel = opened("LatentImages")
+    panel = opened("01_latent_images")
     hand_in(panel, {"riff.wav": wav(1)})
     assert panel.clip.options[0][0].startswith("riff-0")
     assert_sounds(panel.player, panel.clips[0], "DIS")
@@ -43,7 +45,7 @@ def test_the_first_of_them_is_seen_and_heard():
 
 
 def test_what_is_not_taken_is_named_and_the_set_stays():
-    panel = opened("LatentImages")
+    panel = opened("01_latent_images")
     hand_in(panel, {"notes.txt": b"x", "huge.wav": None, "bad.wav": b"RIFF"})
     assert panel.clip_set.value == "bundled"
     for sentence in ("notes.txt is no audio file", "huge.wav is too large", "bad.wav cannot be read as audio"):
@@ -53,7 +55,7 @@ def test_what_is_not_taken_is_named_and_the_set_stays():
 
 
 def test_what_the_browser_could_not_read_is_said():
-    panel = opened("LatentImages")
+    panel = opened("01_latent_images")
     message = {"kind": "file", "name": "a folder.wav", "size": 4096, "left": 0}
     panel.own_files.zone._handle_custom_msg(message, [])
     ready(panel)

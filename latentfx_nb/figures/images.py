@@ -16,8 +16,8 @@ def latent_images(spectrograms: Sequence[xr.DataArray], latents: Sequence[xr.Dat
     """Return six images (Figure 1): spectrograms above, latents below; before, after and difference side by side.
 
     `spectrograms` are three of `(frequency_hz, time_s)` in dB, `latents` three of `(dim, frame)` with the coordinate
-    `time_s`; where there is one frame only, it is as wide as their attribute `length_s`. Traces come in that order.
-    Differences have zero at the centre of their colours.
+    `time_s`; where there is one frame only, it is as wide as their attribute `length_s`. Traces are named
+    "Clean: spectrogram" and so on, in that order. Differences have zero at the centre of their colours.
     """
     titles = ["Clean", "With the effect", "Difference"]
     figure = make_subplots(
@@ -33,7 +33,7 @@ def latent_images(spectrograms: Sequence[xr.DataArray], latents: Sequence[xr.Dat
         axes = (f"coloraxis{2 * row - 1}", f"coloraxis{2 * row}")
         for column, image in enumerate(images, start=1):
             what = f"{titles[column - 1]}: {('spectrogram', 'latents')[row - 1]}"
-            figure.add_trace(_heatmap(image, axes[column == 3]).update(name=what), row, column)
+            figure.add_trace(_heatmap(image, axes[column == 3]).update(name=what, meta=what), row, column)
     figure.update_yaxes(type="log", row=1)
     figure.update_yaxes(title="frequency (Hz)", row=1, col=1)
     figure.update_yaxes(title="latent dim", row=2, col=1)

@@ -71,8 +71,7 @@ class Described(widgets.VBox):
         """Return the page's widgets from top to bottom."""
         raise NotImplementedError
 
-    @staticmethod
-    def prepare(choice: Any, clips: ClipSet, last: Any, progress: Progress) -> Any:
+    def prepare(self, choice: Any, clips: ClipSet, last: Any, progress: Progress) -> Any:
         """Return the `Shown` of a choice, on the worker's thread; `last` is what was shown before, or None."""
         raise NotImplementedError
 

@@ -187,6 +187,7 @@ class Page(Described):
             self.voice.wait()  # rendering and encoding take all cores
             self.status.say("")
             shown = self.prepare(choice, clips, self.latest, self.progress())
+            self.worker.check()  # something else may have been chosen meanwhile
             self.show(shown)
 
         self.worker.submit(kind, job)

@@ -113,17 +113,18 @@ def figure_of(shown: ComparisonShown) -> go.Figure:
 
 def texts(shown: ComparisonShown) -> Mapping[str, str]:
     """Return the table, and what its columns are."""
-    if not shown.measures:
+    measures = shown.measures
+    if not measures:
         return {"table": note(NOTHING_YET)}
-    ranks = mean_ranks(shown.measures)
-    rows = [(name, f"{ranks[name]:.1f}", *map(_cell, frame.itertuples())) for name, frame in shown.measures.items()]
+    ranks = mean_ranks(measures)
+    rows = [(name, f"{ranks[name]:.1f}", *map(_cell, frame.itertuples())) for name, frame in measures.items()]
     head = ("encoder", RANK, *(MEASURES[name].heading for name in shown.names))
-    saved = table_downloads(pd.concat(shown.measures, axis=1).T, "compare_encoders")
+    saved = table_downloads(pd.concat(measures, axis=1).T, "compare_encoders")
     return {"table": f'<div style="font-size: 0.8em">{table(head, rows)}</div>{note(_caption(shown))}{saved}'}
 
 
 def _caption(shown: ComparisonShown) -> str:
-    first = next(iter(shown.measures.values()))
+    first = next(iter(shown.measured.values()))
     paths, clips = (first.loc[next(iter(measures_of(kind))), "n"] for kind in ("paths", "renders"))
     words = READ.format(
         measures=measure_words(), paths=paths, clips=clips, effects=len(EFFECTS) - 1, pairs=ALGEBRA_PAIRS

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -59,8 +59,8 @@ class OwnShown(Shown):
 
     choice: OwnChoice
     around: xr.DataArray  # time averages (clip, effect, dim) of the bundled clips
-    bundled: PCA  # of these
-    basis: PCA  # that is drawn in
+    bundled: PCA[xr.DataArray]  # of these
+    basis: PCA[xr.DataArray]  # that is drawn in
     own: ClipSet | None = None
     means: xr.DataArray | None = None  # time averages (clip, effect, dim) of one's own clips
 
@@ -99,8 +99,9 @@ def _around(choice: OwnChoice, clips: ClipSet, progress: Progress) -> OwnShown:
 
 
 def _in_space(shown: OwnShown) -> OwnShown:
-    own = shown.means is not None and shown.choice.space == "own"
-    return replace(shown, basis=fit_pca(shown.means, shown.choice.dimensions) if own else shown.bundled)
+    if shown.means is None or shown.choice.space == "bundled":
+        return replace(shown, basis=shown.bundled)
+    return replace(shown, basis=fit_pca(shown.means, shown.choice.dimensions))
 
 
 def _labels(means: xr.DataArray) -> list[str]:
@@ -174,10 +175,10 @@ def points_of(shown: OwnShown, progress: Progress) -> pd.DataFrame:
     """
     if shown.means is None or shown.own is None:
         raise ValueError(NOTHING_YET)
-    points = {"pca": shown.bundled.transform(shown.means), "own_pca": fit_pca(shown.means, 3).points}
+    points: dict[str, Any] = {"pca": shown.bundled.transform(shown.means), "own_pca": fit_pca(shown.means, 3).points}
     if np.prod(shown.means.shape[:2]) > UMAP_NEIGHBOURS + 1:
         progress.say("UMAP is being computed; the first one takes up to a minute.")
-        points["umap"] = fit_umap(shown.means, 2).points
+        points["umap"] = cast(xr.DataArray, fit_umap(shown.means, 2).points)  # labelled, as what it was fitted on
     progress.say("")
     return points_table(points, shown.own)
 
