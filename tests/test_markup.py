@@ -16,7 +16,7 @@ import xarray as xr
 
 from latentfx_nb import figures, pages
 from latentfx_nb.pages.figure_tools import figure_table, saved_page
-from latentfx_nb.pages.markup import download, note, public, table
+from latentfx_nb.pages.markup import download, in_words, note, public, table
 from latentfx_nb.pages.status import Status
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.widgets import host
@@ -270,3 +270,7 @@ def test_a_dashboards_page_names_no_folder_of_the_server(dashboard, tmp_path, mo
     assert "lfx.load_clips(FOLDER)" in panel.code()
     for text in [*html_of(panel), panel.code(), panel.player.title]:
         assert "hidden place" not in text
+
+
+def test_small_numbers_are_words():
+    assert [in_words(number) for number in (1, 10, 12, 13, 64)] == ["one", "ten", "twelve", "13", "64"]
