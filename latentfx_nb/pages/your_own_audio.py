@@ -67,7 +67,7 @@ class YourOwnAudio(Page):
         """Choose the point that is ringed: the first one, once other clips are there."""
         self._point.write({"row": shown.choice.row, "effect": shown.choice.effect})
 
-    def prepare(  # type: ignore[override]  # a static method elsewhere: this one reads the files that were handed in
+    def prepare(
         self, choice: content.OwnChoice, clips: ClipSet, last: content.OwnShown | None, progress: Progress
     ) -> content.OwnShown:
         """Return the points of a choice, and of the files that are there when they are to be encoded."""
