@@ -208,3 +208,12 @@ def test_masks_are_prepared_without_widgets(bundled):
 def test_a_choice_of_masks_can_be_kept():
     choice = content.MaskingChoice(mode="two", effect="HPF", cell=("HPF", 40, 3))
     assert content.MaskingChoice.of(json.loads(json.dumps(choice.kept()))) == (choice, [])
+    panel = ready(DimensionMasking())
+    title = panel.player.title
+    for cell in (("HPF", 40, 3), ("HPF", 64), ("nothing", 3)):  # of another map
+        panel.choose(cell=cell, row=64)
+        ready(panel)
+        assert said(panel) == "" and panel.player.title == title
+    panel.choose(cell=["HPF", 3])
+    ready(panel)
+    assert panel.player.title == "gtr_00_a: High-pass filter"

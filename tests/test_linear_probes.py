@@ -291,7 +291,9 @@ def test_a_choice_of_probes_can_be_kept():
     kept = json.loads(json.dumps(choice.kept()))
     assert content.ProbesChoice.of(kept) == (choice, [])
     panel = ready(LinearProbes())
-    panel.choose(**panel.shown.choice.kept() | {"seeds": 1, "cell": ["DLY", "CLN"]})
+    other = {"seeds": 1, "cell": ["DLY", "CLN"], "confused_set": "lyra-v2-T", "confused": [64, "DLY"]}
+    panel.choose(**panel.shown.choice.kept() | other)  # a set that is not trained and a clip that is not there
     ready(panel)
+    assert panel.confused_set.value == "logmel-T"
     assert panel.confused.description == "DLY named CLN"
     assert panel.seeds.value == 1

@@ -45,6 +45,15 @@ class Field:
         self.widget.observe(lambda _: callback(), "value")
 
 
+class Listed(Field):
+    """A chooser that lists what is in what is shown; what is not listed cannot be chosen, and is left alone."""
+
+    def write(self, fields: Mapping[str, Any]) -> None:
+        listed = [option[1] if isinstance(option, tuple) else option for option in self.widget.options]
+        if self.name in fields and fields[self.name] in (None, *listed):
+            self.widget.value = fields[self.name]
+
+
 class Fixed:
     """Fields that nobody can change on the page."""
 

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from latentfx_nb import figures
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages.content import dimension_masking as content
-from latentfx_nb.pages.controls import Ask, Clicked, Field, dropdown, encoder_options, list_clips, row
+from latentfx_nb.pages.controls import Ask, Clicked, Field, Listed, dropdown, encoder_options, list_clips, row
 from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
@@ -47,7 +47,7 @@ class DimensionMasking(Page):
         self.train_button = Ask("train", "Train", button_style="primary", tooltip="train all probes")
         self._listed: ClipSet | None = None
         fields = [Field(name, getattr(self, name)) for name in ("encoder", "mode", "effect", "against", "seeds")]
-        super().__init__(source, *fields, Field("row", self.clip), self.cell, self.train_button)
+        super().__init__(source, *fields, Listed("row", self.clip), self.cell, self.train_button)
         self.mode.observe(lambda _: self._show_choosers(), "value")
         self._show_choosers()
 

@@ -13,7 +13,18 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.training import LEARNING_RATES
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages.content import linear_probes as content
-from latentfx_nb.pages.controls import Ask, Clicked, Field, clip_label, dropdown, encoder_options, row, several
+from latentfx_nb.pages.controls import (
+    Ask,
+    Clicked,
+    Control,
+    Field,
+    Listed,
+    clip_label,
+    dropdown,
+    encoder_options,
+    row,
+    several,
+)
 from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
@@ -49,14 +60,17 @@ class LinearProbes(Page):
         self.standardise.layout.width = "190px"
         self.train_button = Ask("train", "Train", button_style="primary", tooltip="train all probes")
         self.compare_rates = Ask("compare_rates", "Compare learning rates", layout={"width": "190px"})
-        self.confused_set, self.confused = (
-            dropdown("Confusions of", width="260px"),
-            dropdown("Listen to", width="480px"),
-        )
+        self.confused_set = dropdown("Confusions of", width="260px")
+        self.confused = dropdown("Listen to", width="480px")
         self.cell = Clicked(cell=None)
-        names = ("encoders", "kinds", "label", "rate", "seeds", "standardise", "confused_set", "confused")
+        names = ("encoders", "kinds", "label", "rate", "seeds", "standardise")
         fields = [Field(name, getattr(self, name)) for name in names]
-        super().__init__(source, *fields, self.cell, self.train_button, self.compare_rates)
+        looked: list[Control] = [
+            Listed("confused_set", self.confused_set),
+            self.cell,
+            Listed("confused", self.confused),
+        ]
+        super().__init__(source, *fields, *looked, self.train_button, self.compare_rates)
 
     def layout_of(self) -> Sequence[widgets.Widget]:
         """Return the page's widgets from top to bottom."""

@@ -126,7 +126,9 @@ def prepare(choice: MaskingChoice, clips: ClipSet, last: MaskingShown | None, pr
 
 
 def turned(shown: MaskingShown, choice: MaskingChoice) -> MaskingShown:
-    """Return that other dims are wanted, or those of another clip."""
+    """Return that other dims are wanted, or those of another clip; a cell that is not on the map changes nothing."""
+    if choice.cell is not None and not _is_on_map(choice.cell, shown):
+        choice = replace(choice, cell=shown.choice.cell)
     other = (choice.row, choice.cell) != (shown.choice.row, shown.choice.cell)
     return replace(shown, choice=choice, wants_lines=shown.wants_lines or other)
 
@@ -161,7 +163,7 @@ def heard(choice: MaskingChoice, clips: ClipSet, shown: MaskingShown | None) -> 
     """Return the chosen clip of those that are shown, clean and with the effect of the chosen cell."""
     if shown is None:
         return None
-    return _heard(replace(shown, choice=replace(shown.choice, row=choice.row, cell=choice.cell)))
+    return _heard(turned(shown, replace(shown.choice, row=choice.row, cell=choice.cell)))
 
 
 def clicked(shown: MaskingShown, name: str, points: Any) -> Mapping[str, Any]:
@@ -193,6 +195,13 @@ def code_of(shown: MaskingShown) -> str:
 def texts(shown: MaskingShown) -> Mapping[str, str]:
     """Return what the map says, the paper's claims, and what hiding dims costs in numbers."""
     return {"numbers": shown.losses.numbers}
+
+
+def _is_on_map(cell: tuple[Any, ...], shown: MaskingShown) -> bool:
+    effect, *dims = cell
+    right_length = len(dims) == (2 if shown.choice.mode == "two" else 1)
+    there = {int(dim) for dim in shown.losses.cells["dim"].values}  # names of masks are texts
+    return right_length and effect in shown.study["effect"].values and there.issuperset(dims)
 
 
 def _heard(shown: MaskingShown) -> Heard:
