@@ -12,6 +12,8 @@ from latentfx_nb.widgets.dropzone import DropZone
 from tests.on_pages import assert_sounds, ready, said
 from tests.test_your_own_audio import hand_in, wav
 
+pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+
 PAGES = [name for name, page in all_pages().items() if page is not YourOwnAudio]
 
 
