@@ -19,12 +19,6 @@ from latentfx_nb.paper import CLIP_SAMPLES
 from latentfx_nb.sound import audio
 from tools import draw_architecture, make_tables, take_pictures
 
-COMING = {
-    "lfx.measure", "lfx.register_effect", "LATENTFX_FORK",
-    "latentfx_nb/pages/page.py", "latentfx_nb/analysis/measures.py", "latentfx_nb/encoders/registry.py",
-}  # fmt: skip
-"""Named in the guides before the package has them."""
-
 HANDED_DOWN = "LATENTFX_PLOTLY_JS"  # the server sets it for its own kernels
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,8 +71,6 @@ def test_what_code_names_of_the_package_is_there(name):
     for dotted in re.findall(r"\blfx((?:\.[a-zA-Z_]\w*)+)", TEXTS[name]):
         found = lfx
         for part in dotted[1:].split("."):
-            if f"lfx{dotted}" in COMING:
-                break
             found = getattr(found, part)
 
 
@@ -94,7 +86,7 @@ def test_commands_of_the_shell_are_taken():
 def test_files_that_are_named_exist(name):
     paths = re.findall(r"`((?:latentfx_nb|tests|tools|notebooks|docs|benchmarks)/[\w./]+)`", TEXTS[name])
     assert len(paths) >= 3
-    missing = [path for path in paths if not (ROOT / path).exists() and path not in COMING]
+    missing = [path for path in paths if not (ROOT / path).exists()]
     assert not missing
 
 
@@ -102,7 +94,7 @@ def test_every_setting_of_the_package_is_listed():
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "latentfx_nb").rglob("*.py"))
     listed = set(re.findall(r"^\| `(LATENTFX_\w+)`", TEXTS["settings.md"], re.MULTILINE))
     used = set(re.findall(r"""["'](LATENTFX_\w+)["']""", sources))
-    assert used - {HANDED_DOWN} <= listed and listed - used <= COMING
+    assert used - {HANDED_DOWN} == listed
 
 
 # ------------------------------------------------------------------------------------------------- what is generated

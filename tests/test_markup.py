@@ -133,8 +133,8 @@ def test_a_saved_page_is_not_broken_by_names(evil_clips):
         clip=[str(i) for i in range(len(names))], instrument=("clip", ["guitar"] * len(names))
     )
     silence = np.zeros((1, 2000), np.float32)
-    sounds = {0: [lambda: silence] * len(names)}
     figure = figures.clusters(points)
+    sounds = {figure.data[0].meta: [lambda: silence] * len(names)}
     page, harmless = (saved_page(one, sounds, PlainBar) for one in (figure, figures.clusters(numbered)))
     for tag in ("<script", "</script", "<img", "<svg", "<a ", "</body"):
         assert page.lower().count(tag) == harmless.lower().count(tag), f"a name became {tag}"

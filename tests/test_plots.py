@@ -659,3 +659,13 @@ def test_each_way_of_learning_has_its_colour_in_bars_and_curves():
     marked = {trace.name: trace.marker.color for trace in figure.data if trace.type == "scatter" and trace.marker.color}
     bars = [trace for trace in figure.data if trace.type == "bar"]
     assert bars[0].marker.color == marked[bars[0].name] == figures.METHOD_COLORS["ridge regression"]
+
+
+def test_an_effect_without_a_colour_of_its_own_gets_one(monkeypatch):
+    for label in ("TOY", "TOO"):
+        monkeypatch.setitem(EFFECTS, label, EFFECTS["HPF"])
+    looks = [figures.effect_look(label) for label in EFFECTS]
+    assert len({look["color"] for look in looks}) == len(EFFECTS)
+    assert all(re.fullmatch("#[0-9a-f]{6}", look["color"]) for look in looks)
+    labelled = points().isel(effect=[0]).assign_coords(effect=["TOY"])
+    assert set(figures.point_looks(labelled, "effect")["color"]) == {looks[-2]["color"]}

@@ -42,6 +42,7 @@ from latentfx_nb.figures.theme import (
     STALE,
     TEMPLATES,
     coordinates,
+    effect_look,
     hover_texts,
     plain,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "plain",
     "hover_texts",
     "coordinates",
+    "effect_look",
     "MOST_TRAJECTORIES",
     "trajectories",
     "trajectory_name",

@@ -12,12 +12,11 @@ from plotly.subplots import make_subplots
 
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.figures.theme import (
-    EFFECT_COLORS,
-    EFFECT_SYMBOLS,
     INSTRUMENT_COLORS,
     INSTRUMENT_SYMBOLS,
     MARK,
     coordinates,
+    effect_look,
     finish,
     hover_texts,
     name_axes,
@@ -115,8 +114,8 @@ def point_looks(points: xr.DataArray, color: str) -> dict[str, list[str]]:
     labels = [str(label) for label in points["effect"].values]
     if color == "effect":
         return {
-            "color": [EFFECT_COLORS[x] for x in labels] * clips,
-            "symbol": [EFFECT_SYMBOLS[x] for x in labels] * clips,
+            "color": [effect_look(x)["color"] for x in labels] * clips,
+            "symbol": [effect_look(x)["symbol"] for x in labels] * clips,
         }
     if color == "instrument":
         names = [name if name in INSTRUMENT_COLORS else "other" for name in map(str, points["instrument"].values)]
@@ -154,8 +153,8 @@ def _legend(flat: bool, color: str) -> list[go.Scatter | go.Scatter3d]:
     """Return traces without points, one for each category of a colouring."""
     looks: dict[str, dict[str, str]] = {}
     if color == "effect":
-        for label, shade in EFFECT_COLORS.items():
-            looks[f"{label} {EFFECTS[label].name.lower()}"] = {"color": shade, "symbol": EFFECT_SYMBOLS[label]}
+        for label, spec in EFFECTS.items():
+            looks[f"{label} {spec.name.lower()}"] = effect_look(label)
     elif color == "instrument":
         for name, shade in INSTRUMENT_COLORS.items():
             looks[name] = {"color": shade, "symbol": INSTRUMENT_SYMBOLS[name]}

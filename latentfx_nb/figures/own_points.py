@@ -8,10 +8,9 @@ import xarray as xr
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.figures.clusters import point_looks
 from latentfx_nb.figures.theme import (
-    EFFECT_COLORS,
-    EFFECT_SYMBOLS,
     MARK,
     coordinates,
+    effect_look,
     finish,
     hover_texts,
     scatter,
@@ -35,7 +34,7 @@ def own_points(points: xr.DataArray, cloud: xr.DataArray, chosen: tuple[int, int
         scatter(flat, **look, meta="points", name="", marker=bright, **coordinates(points), text=hover_texts(points)),
         scatter(flat, mode="markers", hoverinfo="skip", **_named("chosen"), marker=ring, **ring_place(points, chosen)),
     ]
-    traces += [_legend(flat, label) for label in EFFECT_COLORS]
+    traces += [_legend(flat, label) for label in EFFECTS]
     figure = go.Figure(traces)
     if flat:
         figure.update_xaxes(title=str(cloud["component"].values[0]))
@@ -58,6 +57,6 @@ def _named(name: str) -> dict:
 
 def _legend(flat: bool, label: str) -> go.Scatter | go.Scatter3d:
     nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
-    marker = {"size": 8, "color": EFFECT_COLORS[label], "symbol": EFFECT_SYMBOLS[label]}
+    marker = {"size": 8, **effect_look(label)}
     name = f"{label} {EFFECTS[label].name.lower()}"
     return scatter(flat, **nowhere, mode="markers", marker=marker, name=name, meta=f"legend {label}", showlegend=True)

@@ -10,10 +10,10 @@ import xarray as xr
 
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.figures.theme import (
-    EFFECT_COLORS,
     MARK,
     SET_COLORS,
     coordinates,
+    effect_look,
     finish,
     hover_texts,
     plain,
@@ -96,7 +96,8 @@ def path_legend(paths: xr.DataArray) -> dict:
 
 
 def _path_color(paths: xr.DataArray) -> str:
-    return EFFECT_COLORS.get(str(paths["value"].attrs.get("effect")), SET_COLORS[0])
+    effect = paths["value"].attrs.get("effect")
+    return SET_COLORS[0] if effect is None else effect_look(effect)["color"]
 
 
 def _shades(color: str) -> list[list]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import html
 from typing import Any
 
@@ -28,7 +29,6 @@ EFFECT_COLORS = {
 CIELAB from each other for all of normal, protan, deutan and tritan sight (Machado et al. 2009): found by search, as no
 published palette of ten keeps either."""
 
-
 EFFECT_SYMBOLS = {
     "CLN": "circle",
     "CHS": "diamond",
@@ -43,15 +43,26 @@ EFFECT_SYMBOLS = {
 }
 """Three-dimensional plots have eight symbols: who shares one does not share a hue."""
 
+GOLDEN = 0.618034
+"""A step around the colour wheel by the golden ratio: however many are taken, they stay apart."""
+
+
+def effect_look(label: str) -> dict[str, str]:
+    """Return colour ("#rrggbb") and symbol of an effect: its own, or, for one without, derived from its place."""
+    if label in EFFECT_COLORS:
+        return {"color": EFFECT_COLORS[label], "symbol": EFFECT_SYMBOLS[label]}
+    others = [one for one in EFFECTS if one not in EFFECT_COLORS]
+    place = others.index(label) if label in others else len(others)
+    rgb = colorsys.hls_to_rgb((0.1 + GOLDEN * place) % 1, 0.42, 0.6)
+    symbols = sorted(set(EFFECT_SYMBOLS.values()))
+    return {"color": "#" + "".join(f"{round(255 * part):02x}" for part in rgb), "symbol": symbols[place % len(symbols)]}
+
 
 INSTRUMENT_COLORS = {"guitar": "#d55e00", "piano": "#0072b2", "other": "#808080"}
 
-
 INSTRUMENT_SYMBOLS = {"guitar": "diamond", "piano": "circle", "other": "x"}
 
-
 SET_COLORS = ("#0072b2", "#d55e00", "#00a761", "#e561c1", "#b98d00", "#8d84ff", "#9546b9", "#808080")
-
 
 CONFIG: dict[str, Any] = {
     "displaylogo": False,
@@ -60,7 +71,6 @@ CONFIG: dict[str, Any] = {
     "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "latentfx"},
 }
 """What every figure is shown with: nothing that would send data to somebody else."""
-
 
 MARK = "#d6006c"
 """What is chosen, and where the knob stands: seen on both themes, and no effect's colour."""
@@ -90,7 +100,6 @@ def _template(ink: str, paper: str, grid: str, zero: str) -> go.layout.Template:
 
 STALE = 0.2
 """How opaque a trace is while it is not of what is chosen."""
-
 
 TEMPLATES = {
     False: _template("#2b2b2b", "#ffffff", "#d9d9d9", "#bfbfbf"),
