@@ -160,7 +160,7 @@ def test_figures_import_nothing_that_computes(path):
     modules = {n.name for node in ast.walk(tree) if isinstance(node, ast.Import) for n in node.names}
     modules |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {one for one in modules if not one.startswith("latentfx_nb.figures")} <= {
-        *("__future__", "collections.abc", "typing", "colorsys", "html"),
+        *("__future__", "collections.abc", "typing", "colorsys", "html", "itertools"),
         *("numpy", "pandas", "xarray", "plotly.graph_objects", "plotly.subplots"),
         "latentfx_nb.effects",
     }
