@@ -60,7 +60,8 @@ class ShownFigure(FigureWidget):
     def bring(self, figure: go.Figure) -> None:
         """Send what differs between what is shown and `figure`.
 
-        Traces of one kind in the same axes take each other's places in their order; what is left over is emptied.
+        Traces of one kind in the same axes take each other's places in their order; those left over are hidden, not
+        emptied, as plotly.js in a page stops at a marker that is set to nothing.
 
         Raises ValueError if there are more traces than room for them (`spare`).
         """
@@ -97,14 +98,15 @@ class ShownFigure(FigureWidget):
         return self.number(name)
 
     def _placed(self, traces: list[Json]) -> list[Json]:
-        """Return the traces in the order in which the widget has room for their kinds, with empty ones between."""
+        """Return the traces in the order in which the widget has room for their kinds, with hidden ones between."""
         waiting: dict[tuple, list[Json]] = defaultdict(list)
         for trace in traces:
             waiting[_kind(trace)].append(trace)
         placed = []
         for shown in self._shown_traces:
             kind = _kind(shown)
-            placed.append(waiting[kind].pop(0) if waiting[kind] else _empty(kind))
+            hidden = {name: value for name, value in shown.items() if name != "meta"} | {"visible": False}
+            placed.append(waiting[kind].pop(0) if waiting[kind] else hidden)
         left = [trace.get("meta") for rest in waiting.values() for trace in rest]
         if left:
             raise ValueError(f"the page has no room for the traces {left}: raise its `spare`")
