@@ -74,5 +74,5 @@ down.weight.data, up.weight.data = basis, basis
 lfx.register_encoder(lfx.ModuleEncoder("linear-32", down, decoder=up, sample_rate=48_000, channels=1, hop=512))
 
 # %% tags=["static"]
-*_, spectrograms, latents = lfx.pages.latent_images.before_after(clips[20], lfx.load_encoder("linear-32"), "LPF", 500)
+*_, spectrograms, latents = lfx.before_after(clips[20], lfx.load_encoder("linear-32"), "LPF", 500)
 lfx.plots.latent_images(spectrograms, latents)

@@ -37,7 +37,7 @@ if "google.colab" in sys.modules:
 import latentfx_nb as lfx
 
 clips, encoder = lfx.load_clips("bundled"), lfx.load_encoder("diffae-mini")
-dry, wet, spectrograms, latents = lfx.pages.latent_images.before_after(clips[0], encoder, "DIS", 25)
+dry, wet, spectrograms, latents = lfx.before_after(clips[0], encoder, "DIS", 25)
 lfx.plots.latent_images(spectrograms, latents)
 
 # %% tags=["static"]

@@ -29,13 +29,18 @@ TESTS = (
     "tests/test_prepared.py",
     "tests/test_shipped.py",
     "tests/test_notebooks.py",
-    "tests/test_panels.py",
+    "tests/test_all_pages.py",
+    "tests/test_knob_paths.py",
+    "tests/test_latent_images.py",
+    "tests/test_effect_clusters.py",
+    "tests/test_linear_probes.py",
+    "tests/test_dimension_masking.py",
     "tests/test_projections.py",
     "tests/test_linear.py",
     "tests/test_probes.py",
     "tests/browser/test_pages.py::test_knob_paths_are_drawn_and_follow_the_knob",
 )
-"""Keys, caches, rendering, shipped points, notebooks, panels, PCA and UMAP, probes, and one page in a browser."""
+"""Keys, caches, rendering, shipped points, notebooks, pages, PCA and UMAP, probes, and one page in a browser."""
 
 SWITCHES = {
     "ATEN_CPU_CAPABILITY": "default",  # torch's own loops

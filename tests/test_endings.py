@@ -17,7 +17,7 @@ import torch
 
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.effects import render
-from latentfx_nb.pages.base import Cancelled, Worker
+from latentfx_nb.pages.worker import Cancelled, Worker
 
 clip = load_clips("bundled")[0]
 layer = torch.nn.Conv1d(2, 64, 512)

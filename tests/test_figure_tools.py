@@ -130,13 +130,13 @@ def held_in(page):
 
 
 def test_a_saved_page_plays_what_is_clicked():
-    figure = go.Figure([go.Scatter(x=[1, 2], y=[1, 2]), go.Scatter(x=[3, 4], y=[3, 4])])
+    figure = go.Figure([go.Scatter(x=[1, 2], y=[1, 2], meta="one"), go.Scatter(x=[3, 4], y=[3, 4], meta="other")])
     wet = render(load_clips("bundled")[0], "RVB")
 
     def make():
         return wet
 
-    page = saved_page(figure, {0: [make, make], 1: [make, lambda: wet]}, SILENT)
+    page = saved_page(figure, {"one": [make, make], "other": [make, lambda: wet]}, SILENT)
     sounds, traces = held_in(page)
     assert len(sounds) == 2 and traces == {0: [0, 0], 1: [0, 1]}
     sound, rate = soundfile.read(io.BytesIO(base64.b64decode(sounds[0])))
@@ -151,7 +151,8 @@ def test_a_saved_page_holds_some_of_many_sounds(monkeypatch):
     monkeypatch.setattr(figure_tools, "MOST_SOUNDS", 3)
     quiet = np.zeros((2, 2000), np.float32)
     makes = [partial(np.copy, quiet) for _ in range(9)]
-    sounds, traces = held_in(saved_page(go.Figure(go.Scatter(x=list(range(9)), y=list(range(9)))), {0: makes}, SILENT))
+    many = go.Figure(go.Scatter(x=list(range(9)), y=list(range(9)), meta="points"))
+    sounds, traces = held_in(saved_page(many, {"points": makes}, SILENT))
     assert len(sounds) == 3
     assert traces[0] == [0, None, None, None, 1, None, None, None, 2]
 

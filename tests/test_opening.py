@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latentfx_nb import pages
+from latentfx_nb import figures, pages
 from latentfx_nb.analysis import prepared
 from latentfx_nb.analysis.algebra_study import learning_rows
 from latentfx_nb.effects import EFFECTS, TURNABLE, EffectSpec
@@ -120,13 +120,13 @@ def test_play_renders_the_two_sounds_that_it_plays(page, work):
 def test_every_knob_shows_its_paths_and_is_heard_without_encoding(label, knob, work, monkeypatch):
     panel = opened("04")
     rendered, encoded = work
-    monkeypatch.setattr(pages.knob_paths.KnobPaths, "_draw_exact", lambda _self: None)  # of the very value, after it
+    monkeypatch.setattr(panel, "exact", lambda shown, progress: shown)  # of the very value, after it
     panel.knob.effect = "DIS" if label == "HPF" else "HPF"  # which it opens on
     panel.knob.effect = label
     panel.knob._parameter.value = knob
     ready(panel)
-    assert panel._drawn.means["value"].attrs["knob"] == knob
-    assert panel._drawn.means.sizes["clip"] == 8
+    assert panel.shown.sweeps[0]["value"].attrs["knob"] == knob
+    assert panel.shown.sweeps[0].sizes["clip"] == 8
     assert panel.player.wet
     assert not encoded
     assert {effect for _, effect, _ in rendered} <= {"CLN", "HPF", "DIS", label}
@@ -178,12 +178,19 @@ def few(real_clips):
 
 def test_a_knob_that_is_not_prepared_is_heard_first_then_the_heard_path_is_drawn(few, order, monkeypatch):
     panel = ready(pages.KnobPaths(few, encoder="logmel"))
-    panel.heard.value = 1
+    panel.heard_clip.value = 1
     ready(panel)
     order.clear()
-    draw, fade = panel._draw, panel.fade
-    monkeypatch.setattr(panel, "_draw", lambda paths: (draw(paths), order.append(("draw", paths.rows))))
-    monkeypatch.setattr(panel, "fade", lambda traces: (fade(traces), order.append(("fade", panel.status.text))))
+    show, progress = panel.show, panel.progress
+
+    def fading():
+        found = progress()
+        fade = found.fade
+        monkeypatch.setattr(found, "fade", lambda: (fade(), order.append(("fade", panel.status.text))))
+        return found
+
+    monkeypatch.setattr(panel, "show", lambda shown: (order.append(("draw", shown.rows)), show(shown)))
+    monkeypatch.setattr(panel, "progress", fading)
     panel.knob.effect = "DIS"
     ready(panel)
     assert set(order[: order.index(("fade", ""))]) == {("load", f"{few.table['clip'].iat[1]}: Distortion, drive 25 dB")}
@@ -192,7 +199,7 @@ def test_a_knob_that_is_not_prepared_is_heard_first_then_the_heard_path_is_drawn
     assert sum(size for what, size in work[:own]) == 32
     assert work.index(("draw", [0, 1, 2])) > own
     assert sum(size for what, size in work if what == "encode") == 3 * 32 + 1  # and the very value
-    assert [trace.opacity for trace in panel.stale] == [1] * len(panel.stale)
+    assert {panel.figure.trace(name).opacity for name in ("paths", "knob")} == {None}
 
 
 def test_paths_that_are_not_those_chosen_stay_faint(few, monkeypatch):
@@ -206,16 +213,16 @@ def test_paths_that_are_not_those_chosen_stay_faint(few, monkeypatch):
         raise OSError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pages.knob_paths, "sweep_means", full)
+        patch.setattr(pages.KnobPaths.content, "sweep_means", full)
         panel.knob.effect = "DIS"
         ready(panel)
     assert asked == [1]
     assert "the disk is full" in said(panel)
-    assert {trace.opacity for trace in panel.stale} == {pages.base.plots.STALE}
+    assert {panel.figure.trace(name).opacity for name in ("paths", "knob")} == {figures.STALE}
     assert panel.player.title.endswith("Distortion, drive 25 dB")
     panel.knob.effect = "HPF"
     ready(panel)
-    assert {trace.opacity for trace in panel.stale} == {1}
+    assert {panel.figure.trace(name).opacity for name in ("paths", "knob")} == {None}
 
 
 @pytest.mark.parametrize("page", ["02", "07"])
@@ -294,14 +301,14 @@ def test_a_broken_file_is_left_out_of_the_paths_and_named(real_clips, broken_fil
     panel = ready(pages.KnobPaths(clips, encoder="logmel"))
     broken = clips.table["clip"].iat[1]
     assert f"{broken} is broken" in said(panel)
-    assert panel._drawn.rows == [0, 2]
-    panel.heard.value = 1
+    assert panel.shown.rows == [0, 2]
+    panel.heard_clip.value = 1
     ready(panel)
     assert "This cannot be heard" in said(panel)
-    panel.heard.value = 2
+    panel.heard_clip.value = 2
     panel.knob.effect = "DIS"
     ready(panel)
-    assert panel._drawn.rows == [0, 2]
+    assert panel.shown.rows == [0, 2]
     assert panel.player.title.endswith("Distortion, drive 25 dB")
     assert "This cannot be heard" not in said(panel)
 

@@ -15,7 +15,7 @@ import soundfile
 from PIL import Image
 
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.pages.start_here import PAGES
+from latentfx_nb.pages import all_pages
 
 from .conftest import PROJECT, REPOSITORY, TAP, TWO_FRAMES, WAIT_MS
 
@@ -215,17 +215,17 @@ def test_the_front_page_leads_to_pages_that_answer(opened):
     page = opened("00_start_here")
     assert_plain(page)
     cards = page.locator(".latentfx-cards a").all()
-    assert len(cards) == len(PAGES)
-    for card, (heading, text) in zip(cards, PAGES.values()):
+    assert len(cards) == len(all_pages())
+    for card, one in zip(cards, all_pages().values()):
         assert card.is_visible()
-        assert card.inner_text().split("\n")[0] == heading
-        assert text in card.inner_text()
+        assert card.inner_text().split("\n")[0] == one.title
+        assert one.blurb in card.inner_text()
         assert card.bounding_box()["width"] > 200
         assert (REPOSITORY / "notebooks" / card.get_attribute("href")).is_file()
     # An answer is a page that has run: one of them will do, as the other tests open them all.
     answer = page.request.get(urllib.parse.urljoin(page.url, card.get_attribute("href")), timeout=3 * WAIT_MS)
     assert answer.status == 200
-    assert heading in answer.text()
+    assert one.title in answer.text()
     assert "ready" in page.locator(".latentfx-table tr", has_text="logmel").inner_text()
 
 
@@ -564,7 +564,7 @@ def test_encoders_are_compared_and_sorted(opened):
 
 
 @pytest.mark.ci
-@pytest.mark.parametrize("name", [name for name in PAGES if name[:2] not in ("01", "03", "04")])
+@pytest.mark.parametrize("name", [name for name in all_pages() if name[:2] not in ("01", "03", "04")])
 def test_other_pages_are_dark_all_over_too(opened, name):
     """That its words can be read is checked of every page."""
     opened(name, color_scheme="dark")
