@@ -189,7 +189,7 @@ def test_a_knob_that_is_not_prepared_is_heard_first_then_the_heard_path_is_drawn
         monkeypatch.setattr(found, "fade", lambda: (fade(), order.append(("fade", panel.status.text))))
         return found
 
-    monkeypatch.setattr(panel, "show", lambda shown: (order.append(("draw", shown.rows)), show(shown)))
+    monkeypatch.setattr(panel, "show", lambda shown, **how: (order.append(("draw", shown.rows)), show(shown, **how)))
     monkeypatch.setattr(panel, "progress", fading)
     panel.knob.effect = "DIS"
     ready(panel)

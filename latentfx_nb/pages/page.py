@@ -192,8 +192,11 @@ class Page(Described):
 
         self.worker.submit(kind, job)
 
-    def show(self, shown: Any) -> None:
-        """Draw what was prepared, from any thread: it is described here, and sent on the main one."""
+    def show(self, shown: Any, finished: bool = True) -> None:
+        """Draw what was prepared, from any thread: it is described here, and sent on the main one.
+
+        Once it is `finished`, the knob's very setting and what takes longer follow.
+        """
         bring = self._described(shown)
         self._on_its_way = shown
 
@@ -201,9 +204,11 @@ class Page(Described):
             if self._on_its_way is shown:
                 self._on_its_way = None
             bring()
+            self.hearing.hear_if_other(self.heard(self._asked, self._asked_clips, shown))
+            if not finished:
+                return
             if self.turns and self._is_asked():
                 self._turn()
-            self.hearing.hear_if_other(self.heard(self._asked, self._asked_clips, shown))
             self.go_further()
 
         main.call(show)

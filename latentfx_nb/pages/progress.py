@@ -27,7 +27,7 @@ class Working(Protocol):
     def stale(self) -> Sequence[str]:
         """Names of the traces that fade."""
 
-    def show(self, shown: Any) -> None:
+    def show(self, shown: Any, finished: bool = True) -> None:
         """Draw what is there so far."""
 
     def show_again(self) -> None:
@@ -60,7 +60,7 @@ class PageProgress(Progress):
     def show(self, shown: Any) -> None:
         self.check()
         if self._page.stands:
-            self._page.show(shown)
+            self._page.show(shown, finished=False)
 
     def move(self, traces: Mapping[str, dict]) -> None:
         if self._page.stands:
