@@ -67,11 +67,11 @@ def timed(work: Callable[[], object]) -> tuple[float, object]:
 
 def stages(panel: KnobPaths, encoder: Encoder, effect: str, value: float) -> dict[str, float]:
     """Return milliseconds for each stage of an arbitrary value's way from the knob to new data for the page."""
-    clip, basis, taken = panel.clips[panel.heard.value], panel._drawn.basis, {}
+    clip, basis, taken = panel.clips[panel.heard_clip.value], panel.shown.basis, {}
     taken["render"], wet = timed(lambda: render(clip, effect, value))
     taken["encode"], latents = timed(lambda: encode_clips(encoder, [wet])[0])
     taken["project"], point = timed(lambda: basis.transform(latents.mean(axis=-1)[None])[0])
-    taken["repaint"], _ = timed(lambda: panel.figure.data[2].update(dict(zip("xyz", point[:, None], strict=True))))
+    taken["repaint"], _ = timed(lambda: panel.figure.move({"knob": dict(zip("xyz", point[:, None], strict=True))}))
     taken["sound"], _ = timed(lambda: encode_sounds(wet, wet, sample_rate=SAMPLE_RATE_HZ))
     return taken
 

@@ -76,10 +76,12 @@ def opened(browser, url: str) -> tuple[float, float]:
     return there, ready
 
 
-def median_times(playwright, address: str, name: str, known: bool, wait_s: float = 4) -> tuple[float, float]:
+def median_times(
+    playwright, address: str, name: str, known: bool, wait_s: float = 4, rounds: int = ROUNDS
+) -> tuple[float, float]:
     """Return medians over some rounds; `known` if the browser has been at the start page."""
     times = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         with tempfile.TemporaryDirectory() as profile:
             chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
             browser = playwright.chromium.launch_persistent_context(

@@ -60,7 +60,7 @@ def main() -> None:
     from latentfx_nb import pages
 
     found = {}
-    for name in pages.__all__:
+    for name in (page.__name__ for page in pages.all_pages().values()):
         found[name] = measured(name)
         print(f"{name:18s} imports {found[name][0]:.2f} s, panel {found[name][1]:.2f} s")
     with tempfile.TemporaryDirectory() as cache:

@@ -35,11 +35,11 @@ NAIVE = """import latentfx_nb as lfx
 import numpy as np
 panel = lfx.pages.Trajectories()
 panel.bridge._track = {}
-points, times = panel._drawn.points(3), panel._drawn.latents[0]["time_s"].values
+points, times = panel.shown.points, panel.shown.latents[0]["time_s"].values
 def move(change):
     frame = int(np.abs(times - change["new"]).argmin())
     now = np.stack([one.values[frame] for one in points])
-    panel.figure.data[-1].update(x=now[:, 0], y=now[:, 1], z=now[:, 2])
+    panel.figure.move({"now": {"x": now[:, 0], "y": now[:, 1], "z": now[:, 2]}})
 panel.player.observe(move, "time_s")
 panel"""
 

@@ -115,8 +115,13 @@ def test_a_turn_replaces_what_is_being_decoded(toy, bundled, monkeypatch):
     toy.go.clear()
     panel = LatentImages(encoder="toy")
     assert happens(toy.at_work)
-    loaded, load = [], panel.player.load
-    monkeypatch.setattr(panel.player, "load", lambda *sounds: loaded.append(sounds[3:]) or load(*sounds))
+    loaded, put = [], panel.player.put
+
+    def putting(sounds, title):
+        loaded.append((title, *list(sounds)[2:]))
+        return put(sounds, title)
+
+    monkeypatch.setattr(panel.player, "put", putting)
     panel.knob.value = 3.0
     panel.knob.value = 12.5
     toy.go.set()

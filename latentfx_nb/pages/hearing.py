@@ -59,12 +59,14 @@ class Hearing:
         self.voice.submit("decoded", job)
 
     def _load(self, heard: Heard, *decoded: Clip) -> None:
-        dry, wet = self.render(heard.dry), self.render(heard.wet)
+        sounds = (self.render(heard.dry), self.render(heard.wet))
+        encoded = self.player.encoded(*sounds, SAMPLE_RATE_HZ, *decoded)
 
         def load() -> None:
             if self._heard == heard:
                 self._decoded = decoded
-                self.player.load(dry, wet, SAMPLE_RATE_HZ, heard.title, *decoded)
+                if not self.player.put(encoded, heard.title):
+                    self.player.load(*sounds, SAMPLE_RATE_HZ, heard.title, *decoded)
 
         main.call(load)
 

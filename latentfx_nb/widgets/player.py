@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import anywidget
@@ -99,17 +99,45 @@ class Player(anywidget.AnyWidget):
         buttons are hidden without them. The sounds' loudness should be matched; peaks above 1 are treated as in
         `encode_sounds`. Raises what that raises.
         """
+        self.put(self.encoded(dry, wet, sample_rate, decoded, algebra), title)
+
+    def encoded(
+        self,
+        dry: Float[np.ndarray, "channel sample"],
+        wet: Float[np.ndarray, "channel sample"],
+        sample_rate: int = 48000,
+        decoded: Float[np.ndarray, "channel sample"] | None = None,
+        algebra: Float[np.ndarray, "channel sample"] | None = None,
+    ) -> dict[str, tuple[bytes, bytes | None]]:
+        """Return what `put` takes: the slow half of `load`, which any thread may do. Raises as `load` does.
+
+        By side: a digest of the sound, and its FLAC, None where the page has it already.
+        """
         sounds, gain = matched(dry=dry, wet=wet, decoded=decoded, algebra=algebra)
+        found: dict[str, tuple[bytes, bytes | None]] = {}
+        for side, sound in sounds.items():
+            shape = f"{sound.shape} {sample_rate} {gain}".encode()
+            content = hashlib.blake2b(np.ascontiguousarray(sound), key=hashlib.sha256(shape).digest()).digest()
+            there = self._sent.get(side) == content
+            found[side] = content, None if there else as_flac(sound * gain, sample_rate)
+        return found
+
+    def put(self, sounds: Mapping[str, tuple[bytes, bytes | None]], title: str) -> bool:
+        """Show `title` and send what `encoded` returned; return False, with nothing done, if it is out of date.
+
+        It is where the page has lost a sound since that it had then: `load` sends all.
+        """
+        if any(flac is None and self._sent.get(side) != content for side, (content, flac) in sounds.items()):
+            return False
         self._make = None
         with self.hold_sync():
-            for side, sound in sounds.items():
-                shape = f"{sound.shape} {sample_rate} {gain}".encode()
-                content = hashlib.blake2b(np.ascontiguousarray(sound), key=hashlib.sha256(shape).digest()).digest()
-                if self._sent.get(side) != content:
-                    self.set_trait(side, as_flac(sound * gain, sample_rate))
+            for side, (content, flac) in sounds.items():
+                if flac is not None:
+                    self.set_trait(side, flac)
                     self._sent[side] = content
             self._drop(set(SIDES) - set(sounds))
             self.title = title
+        return True
 
     def refuse(self) -> None:
         """Release the play button if the offered sounds cannot be made; sounds that are loaded play on."""
