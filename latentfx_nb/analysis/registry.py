@@ -1,7 +1,7 @@
 """The registry of measures: each is one function with what tables and captions say of it.
 
 The built-in ones are in `measures`. One of your own joins in one line. It then stands in `path_measures`, `path_table`
-and `encoder_measures`, in `glossary`, and on the pages that are made of them:
+and `encoder_measures`, in `glossary`, and on the pages that are made of them::
 
     @lfx.measure("reach", of="paths", better="more", says="distance from a path's first point to its last")
     def reach(paths):  # (clip, value, dim) -> (clip)

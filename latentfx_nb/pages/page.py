@@ -1,7 +1,7 @@
 """What all pages are: `Choice -> prepare -> Shown -> figure`, read once, prepared on a thread, shown on the main one.
 
 A page is a class below `Page`. It names its fields (`Choice`), its controls, and says, free of widgets, what is
-prepared for a choice and how that is drawn. The rest is done here, for all pages alike:
+prepared for a choice and how that is drawn. The rest is done here, for all pages alike::
 
     a control changes -> the `Choice` is read -> what is heard is loaded, by a thread of its own
                                               -> `prepare` runs on the worker; the newest choice wins
