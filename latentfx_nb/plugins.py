@@ -23,6 +23,10 @@ def load_plugins() -> None:
     """Import the files of `LATENTFX_PLUGINS` that are not imported yet; one that fails is logged and left out."""
     folders = [folder for folder in os.environ.get("LATENTFX_PLUGINS", "").split(os.pathsep) if folder]
     with _turn:  # no list is read by another thread before it is whole
+        for folder in folders:
+            if not Path(folder).is_dir() and Path(folder) not in _begun:
+                _begun.add(Path(folder))
+                log.warning("LATENTFX_PLUGINS names %s, which is no folder: nothing is read from it", folder)
         for path in [path for folder in folders for path in sorted(Path(folder).resolve().glob("*.py"))]:
             if path not in _begun:
                 _begun.add(path)  # first: a plugin may ask for the lists itself

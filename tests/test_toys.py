@@ -183,3 +183,10 @@ def test_several_folders_are_read_in_their_order(folder, tmp_path_factory, monke
     (folder / "an_encoder.py").write_text(ENCODER)
     assert "toy_reach" in measures.all_measures()
     assert "toy-loudness" in lfx.list_encoders().index
+
+
+def test_a_folder_that_is_not_there_is_named_once(monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("LATENTFX_PLUGINS", str(tmp_path / "nowhere"))
+    for _ in range(2):
+        plugins.load_plugins()
+    assert caplog.text.count("nowhere, which is no folder") == 1
