@@ -8,8 +8,8 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from latentfx_nb.pages.content import compare_encoders as content
-from latentfx_nb.pages.controls import Ask, Field, dropdown, row
-from latentfx_nb.pages.figure_tools import FigureTools
+from latentfx_nb.pages.controls import Ask, Field, dropdown
+from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
 
@@ -35,10 +35,13 @@ class CompareEncoders(Page):
         self.measure_button = Ask("measure", "Measure the others", tooltip=words, layout={"width": "180px"})
         super().__init__(source, Field("sort", self.sort), self.measure_button)
 
-    def layout_of(self) -> Sequence[widgets.Widget]:
-        """Return the page's widgets from top to bottom."""
-        choices = row(self.clip_set, self.own_files, self.sort, self.measure_button)
-        return [choices, self.status, self.html["table"], self.figure, FigureTools(self)]
+    def rail(self) -> Sequence[widgets.Widget]:
+        """Return the page's controls, in groups, from top to bottom."""
+        return [group("Source", self.clip_set, self.own_files), group("Table", self.sort, self.measure_button)]
+
+    def stage(self) -> Sequence[widgets.Widget]:
+        """Return the table, and the picture below it."""
+        return [self.html["table"], self.picture]
 
     def settle(self, shown: content.ComparisonShown) -> None:
         """Offer to measure as long as there is something to measure."""

@@ -133,16 +133,16 @@ def several(
     return widgets.SelectMultiple(options=options, value=value, rows=rows, layout={"width": width})
 
 
+def planes(chosen: int) -> widgets.ToggleButtons:
+    """Return the choice between a picture in space and one in a plane."""
+    chooser = widgets.ToggleButtons(options=[("3-D", 3), ("2-D", 2)], value=chosen)
+    chooser.style.button_width = "auto"
+    return chooser
+
+
 def row(*children: widgets.Widget) -> widgets.HBox:
-    """Return widgets side by side, in lines as wide as the page."""
+    """Return widgets side by side."""
     return widgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center"})
-
-
-def beside(figure: widgets.Widget, *side: widgets.Widget, width: str = "360px") -> widgets.HBox:
-    """Return a figure that takes the room there is, with a column beside it."""
-    view = widgets.VBox([figure], layout={"flex": "1 1 500px", "min_width": "0"})
-    column = widgets.VBox(side, layout={"width": width, "margin": "10px 0 0 0"})
-    return widgets.HBox([view, column], layout={"width": "100%"})
 
 
 def list_clips(chooser: widgets.Dropdown | widgets.SelectMultiple, clips: ClipSet, chosen: int | Iterable[int]) -> None:

@@ -53,8 +53,13 @@ class Described(widgets.VBox):
     lists_files: ClassVar[bool] = False
     """Whether the visitor's files are listed and wait for a button, as on the page that is about them."""
     make_choice: ClassVar[type[Choice]] = Choice
+    private: ClassVar[frozenset[str]] = frozenset()
+    """Fields that never stand in the page's address."""
     content: Any = SimpleNamespace()
     """A module of `pages.content`."""
+
+    picture: widgets.Widget
+    html: Mapping[str, widgets.HTML]
 
     def __init_subclass__(cls, **options: Any) -> None:
         """List the page, and take what it is free of widgets from its module `content`, if it has one."""
@@ -67,9 +72,21 @@ class Described(widgets.VBox):
     def list_clips(self, clips: ClipSet) -> None:
         """Offer the clips of a set in the page's choosers."""
 
-    def layout_of(self) -> Sequence[widgets.Widget]:
-        """Return the page's widgets from top to bottom."""
+    def rail(self) -> Sequence[widgets.Widget]:
+        """Return the page's controls, in groups (`frame.group`), from top to bottom."""
         raise NotImplementedError
+
+    def head(self) -> Sequence[widgets.Widget]:
+        """Return what stands in the picture's head, from left to right; the legend follows it."""
+        return []
+
+    def stage(self) -> Sequence[widgets.Widget]:
+        """Return what stands below the picture's head: the picture, and what belongs to it."""
+        return [self.picture]
+
+    def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
+        """Return what stands in sections of the drawer (`frame.SECTIONS`), besides what all pages have there."""
+        return {"facts": [self.html["numbers"]], "claims": [self.html["claims"]]}
 
     def prepare(self, choice: Any, clips: ClipSet, last: Any, progress: Progress) -> Any:
         """Return the `Shown` of a choice, on the worker's thread; `last` is what was shown before, or None."""

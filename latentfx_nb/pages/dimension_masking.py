@@ -10,8 +10,8 @@ import ipywidgets as widgets
 from latentfx_nb import figures
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages.content import dimension_masking as content
-from latentfx_nb.pages.controls import Ask, Clicked, Field, Listed, dropdown, encoder_options, list_clips, row
-from latentfx_nb.pages.figure_tools import FigureTools
+from latentfx_nb.pages.controls import Ask, Clicked, Field, Listed, dropdown, encoder_options, list_clips
+from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
 
@@ -51,12 +51,12 @@ class DimensionMasking(Page):
         self.mode.observe(lambda _: self._show_choosers(), "value")
         self._show_choosers()
 
-    def layout_of(self) -> Sequence[widgets.Widget]:
-        """Return the page's widgets from top to bottom."""
+    def rail(self) -> Sequence[widgets.Widget]:
+        """Return the page's controls, in groups, from top to bottom."""
         return [
-            row(self.clip_set, self.own_files, self.encoder, self.mode, self.effect),
-            row(self.against, self.seeds, self.train_button, self.clip),
-            *(self.status, self.player, self.figure, FigureTools(self), self.html["numbers"]),
+            group("Source", self.clip_set, self.own_files, self.encoder),
+            group("Masks", self.mode, self.effect, self.against, self.seeds, self.train_button),
+            group("Listen", self.clip),
         ]
 
     def settle(self, shown: content.MaskingShown) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import ipywidgets as widgets
 from latentfx_nb import figures
 from latentfx_nb.effects import EFFECTS, TABLE_1
 from latentfx_nb.pages.content import effect_clusters as content
-from latentfx_nb.pages.controls import Ask, Clicked, Field, Fixed, dropdown, encoder_options, row
-from latentfx_nb.pages.figure_tools import FigureTools
+from latentfx_nb.pages.controls import Ask, Clicked, Field, dropdown, encoder_options, planes
+from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.markup import in_words
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
@@ -56,18 +56,24 @@ class EffectClusters(Page):
         )
         self.ringed = Clicked(**FIRST)
         fields = {"encoder": self.encoder, "effect": self.effect, "color": self.coloring}
-        controls = [Field(name, widget) for name, widget in fields.items()]
-        asks = (self.compute_umap, self.test_claims)
-        super().__init__(source, *controls, self.ringed, *asks, Fixed(dimensions=dimensions))
+        self.dimensions = planes(dimensions)
+        controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
+        super().__init__(source, *controls, self.ringed, self.compute_umap, self.test_claims)
 
-    def layout_of(self) -> Sequence[widgets.Widget]:
-        """Return the page's widgets from top to bottom."""
-        coloring = widgets.HBox([widgets.Label("Colour by"), self.coloring])
+    def rail(self) -> Sequence[widgets.Widget]:
+        """Return the page's controls, in groups, from top to bottom."""
         return [
-            row(self.clip_set, self.own_files, self.encoder, self.effect, coloring, self.compute_umap),
-            *(self.status, self.player, self.figure, FigureTools(self)),
-            *(self.html["numbers"], self.html["claims"], self.test_claims),
+            group("Source", self.clip_set, self.own_files, self.encoder),
+            group("Points", self.effect, self.compute_umap),
         ]
+
+    def head(self) -> Sequence[widgets.Widget]:
+        """Return what stands in the picture's head."""
+        return [self.dimensions, self.coloring]
+
+    def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
+        """Return what the sections of the drawer show."""
+        return {"facts": [self.html["numbers"]], "claims": [self.html["claims"], self.test_claims]}
 
     def list_clips(self, clips: ClipSet) -> None:
         """Ring the first clip."""

@@ -18,7 +18,6 @@ import soundfile
 from tqdm.auto import tqdm
 
 from latentfx_nb import figures
-from latentfx_nb.pages.markup import download
 from latentfx_nb.pages.worker import main
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import Clip, is_doubled
@@ -46,29 +45,30 @@ document.querySelector(".js-plotly-plot").on("plotly_click", ({{ points: [point]
 
 
 class FigureTools(widgets.VBox):
-    """Buttons for the figure of a page: PNG and SVG by the browser, a page that needs no network, and the code.
+    """Buttons that save the figure of a page at one press: PNG and SVG, a page that needs no network, the numbers.
 
-    The page's `code` returns the lines that draw the same in a notebook, `sounds` what a click in a saved page plays.
-    Below stands what the page has to say of the versions that what ships was made with.
+    `lines` shows the code that draws the same in a notebook (`show_code` writes it anew). Below the buttons stands what
+    the page has to say of the versions that what ships was made with.
     """
 
     def __init__(self, page: Page) -> None:
         self._page, self._name = page, page.notebook.partition("_")[2]
-        self.link, self.lines = widgets.HTML(), widgets.HTML()
-        self.code = widgets.ToggleButton(description="Show the code", layout={"width": "130px"})
-        self.code.observe(lambda change: self._show(change["new"]), "value")
+        self.lines = widgets.HTML()
         buttons = [
-            self._button("PNG", "a picture, twice as fine as the screen", lambda: self._picture("png")),
-            self._button("SVG", "a picture that scales; scenes in it do not", lambda: self._picture("svg")),
-            self._button("HTML", "a page of its own, which needs no network", lambda: self._submit(self._save)),
-            self._button("CSV", "the numbers that are drawn", lambda: self._submit(self._table)),
+            self._button("Picture (PNG)", "twice as fine as the screen", lambda: self._picture("png")),
+            self._button("Picture (SVG)", "scales; scenes in it do not", lambda: self._picture("svg")),
+            self._button("Page (HTML)", "with its sounds; needs no network", lambda: self._submit(self._save)),
+            self._button("Numbers (CSV)", "what is drawn, a row a point", lambda: self._submit(self._table)),
         ]
-        row = [widgets.Label("Save the figure as"), *buttons, self.link, self.code]
-        buttons = widgets.HBox(row, layout={"align_items": "center", "flex_flow": "row wrap"})
-        super().__init__([buttons, self.lines, page.made, page.bridge])
+        super().__init__([*buttons, page.made])
+        self.show_code()
+
+    def show_code(self) -> None:
+        """Write down the lines that draw what is shown now."""
+        self.lines.value = f"<pre>{html.escape(self._page.code())}</pre>"
 
     def _button(self, words: str, tooltip: str, clicked: Callable[[], None]) -> widgets.Button:
-        button = widgets.Button(description=words, tooltip=tooltip, layout={"width": "70px"})
+        button = widgets.Button(description=words, tooltip=tooltip)
         button.on_click(lambda _: clicked())
         return button
 
@@ -80,26 +80,14 @@ class FigureTools(widgets.VBox):
 
     def _save(self) -> None:
         page = saved_page(go.Figure(self._page.figure), self._page.sounds(self._page.shown), self._page.progress().bar)
-        self._link("html", page, "text/html")
+        self._give("html", page, "text/html")
 
     def _table(self) -> None:
         content = figure_table(go.Figure(self._page.figure)).to_csv(index=False, float_format="%.6g")
-        self._link("csv", content, "text/csv")
+        self._give("csv", content, "text/csv")
 
-    def _link(self, suffix: str, content: str, kind: str) -> None:
-        link = download(f"{self._name}.{suffix}", f"{self._name}.{suffix}", content, kind)
-
-        def show() -> None:
-            self.link.value = link
-
-        main.call(show)
-
-    def _show(self, shown: bool) -> None:
-        style = (
-            "padding: 8px 12px; border: 1px solid var(--jp-border-color2, #ccc); line-height: 1.45; overflow-x: auto; "
-            "font-family: var(--jp-code-font-family, monospace)"
-        )
-        self.lines.value = f'<pre style="{style}">{html.escape(self._page.code())}</pre>' if shown else ""
+    def _give(self, suffix: str, content: str, kind: str) -> None:
+        main.call(lambda: self._page.bridge.save(f"{self._name}.{suffix}", content.encode(), kind))
 
 
 def figure_table(figure: go.Figure) -> pd.DataFrame:

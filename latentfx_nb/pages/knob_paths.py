@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -11,8 +11,8 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.prepared import path_clips
 from latentfx_nb.effects import TURNABLE
 from latentfx_nb.pages.content import knob_paths as content
-from latentfx_nb.pages.controls import Ask, Field, Fixed, beside, dropdown, encoder_options, list_clips, row, several
-from latentfx_nb.pages.figure_tools import FigureTools
+from latentfx_nb.pages.controls import Ask, Field, dropdown, encoder_options, list_clips, planes, several
+from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.knob import KnobControl
 from latentfx_nb.pages.page import Page
 from latentfx_nb.paper import KNOB_RANGES
@@ -50,21 +50,27 @@ class KnobPaths(Page):
         self.chosen, self.heard_clip = several(rows=8), dropdown("Listen to", width="340px")
         self.others = several([(content.knob_words(*content.named(one)), one) for one in content.every_knob()])
         self.test_claims = Ask("test_claims", "Test the claims", tooltip="encodes four knob paths of up to eight clips")
+        self.dimensions = planes(dimensions)
         fields = {"encoder": self.encoder, "row": self.heard_clip, "rows": self.chosen, "others": self.others}
-        controls = [Field(name, widget) for name, widget in fields.items()]
-        super().__init__(source, self.knob, *controls, self.test_claims, Fixed(dimensions=dimensions))
+        controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
+        super().__init__(source, self.knob, *controls, self.test_claims)
 
-    def layout_of(self) -> Sequence[widgets.Widget]:
-        """Return the page's widgets from top to bottom."""
-        label = widgets.Label(f"Draw the paths of (up to {content.MOST_PATHS}; Ctrl-click for several)")
-        more = widgets.Label(f"Draw their paths along these knobs too (up to {figures.MOST_KNOBS - 1})")
-        texts = self.html
-        side = (self.heard_clip, label, self.chosen, more, self.others, texts["numbers"])
+    def rail(self) -> Sequence[widgets.Widget]:
+        """Return the page's controls, in groups, from top to bottom."""
         return [
-            row(self.clip_set, self.own_files, self.encoder, *self.knob.choices),
-            *(self.knob.slider, self.status, self.player, beside(self.figure, *side), FigureTools(self)),
-            *(texts["tables"], texts["claims"], self.test_claims),
+            group("Source", self.clip_set, self.own_files, self.heard_clip, self.encoder),
+            group("Effect", *self.knob.choices, self.knob.slider),
+            group("Paths", self.chosen, self.others),
         ]
+
+    def head(self) -> Sequence[widgets.Widget]:
+        """Return what stands in the picture's head."""
+        return [self.dimensions]
+
+    def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
+        """Return what the sections of the drawer show."""
+        texts = self.html
+        return {"facts": [texts["numbers"], texts["tables"]], "claims": [texts["claims"], self.test_claims]}
 
     def list_clips(self, clips: ClipSet) -> None:
         """Offer the clips, and choose those that the prepared paths are of."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from latentfx_nb.pages.content.algebra_choice import (
     VECTOR,
     AlgebraChoice,
 )
-from latentfx_nb.pages.controls import STYLE, Ask, Field, Fixed, dropdown, encoder_options, list_clips, row
-from latentfx_nb.pages.figure_tools import FigureTools
+from latentfx_nb.pages.controls import STYLE, Ask, Field, dropdown, encoder_options, list_clips, planes
+from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
 
@@ -66,15 +66,16 @@ class LatentAlgebra(Page):
         self.score_button = Ask("score", "Score all effects", tooltip="decodes for minutes; can go on later")
         self.decode_button = Ask("decode", "Decode", tooltip="takes minutes with this encoder")
         fields = {name: getattr(self, name) for name in FIELDS} | {"row": self.clip}
-        controls = [Field(name, widget) for name, widget in fields.items()]
-        super().__init__(source, *controls, self.score_button, self.decode_button, Fixed(dimensions=dimensions))
+        self.dimensions = planes(dimensions)
+        controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
+        super().__init__(source, *controls, self.score_button, self.decode_button)
         for chooser in (self.mode, self.change):
             chooser.observe(lambda _: self._show_movers(), "value")
         self._show_movers()
 
     def _make_movers(self, effect: str, method: str) -> None:
         """Make what says how a clip is moved; each mode shows some of it in one row."""
-        self._movers = row()
+        self._movers = widgets.VBox()
         self.effect = dropdown("Effect", [(f"{EFFECTS[one].name} ({one})", one) for one in WET], effect, "220px")
         self.method = dropdown("Learn as", _options(METHODS), method, "220px")
         self.pairs = dropdown("From pairs", SHOTS, PAIRS, "130px")
@@ -85,14 +86,21 @@ class LatentAlgebra(Page):
         self.dims = widgets.SelectMultiple(description="Which dims", rows=5, style=STYLE, layout={"width": "200px"})
         self.factor = _slider("Swing times", 0.0, -1.0, 3.0)
 
-    def layout_of(self) -> Sequence[widgets.Widget]:
-        """Return the page's widgets from top to bottom."""
-        texts = self.html
+    def rail(self) -> Sequence[widgets.Widget]:
+        """Return the page's controls, in groups, from top to bottom."""
         return [
-            row(self.clip_set, self.own_files, self.encoder, self.clip, self.mode),
-            *(self._movers, self.status, self.player, self.decode_button, texts["told"]),
-            *(self.figure, FigureTools(self), row(self.measure, self.score_button), texts["scored"]),
+            group("Source", self.clip_set, self.own_files, self.clip, self.encoder),
+            group("Change", self.mode, self._movers, self.decode_button),
+            group("Scores", self.measure, self.score_button),
         ]
+
+    def head(self) -> Sequence[widgets.Widget]:
+        """Return what stands in the picture's head."""
+        return [self.dimensions]
+
+    def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
+        """Return what the sections of the drawer show."""
+        return {"facts": [self.html["told"], self.html["scored"]]}
 
     def list_clips(self, clips: ClipSet) -> None:
         """Offer the clips, and choose the first, and the last to go to."""

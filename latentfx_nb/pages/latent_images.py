@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ipywidgets as widgets
 
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages.content import latent_images as content
-from latentfx_nb.pages.controls import Field, dropdown, encoder_options, list_clips, row
-from latentfx_nb.pages.figure_tools import FigureTools
+from latentfx_nb.pages.controls import Field, dropdown, encoder_options, list_clips
+from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.knob import KnobControl
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
@@ -37,12 +37,16 @@ class LatentImages(Page):
         self._first = clip
         super().__init__(source, Field("encoder", self.encoder), Field("row", self.clip), self.knob)
 
-    def layout_of(self) -> Sequence[widgets.Widget]:
-        """Return the page's widgets from top to bottom."""
+    def rail(self) -> Sequence[widgets.Widget]:
+        """Return the page's controls, in groups, from top to bottom."""
         return [
-            row(self.clip_set, self.own_files, self.encoder, self.clip, *self.knob.choices),
-            *(self.knob.slider, self.status, self.player, self.html["limits"], self.figure, FigureTools(self)),
+            group("Source", self.clip_set, self.own_files, self.clip, self.encoder),
+            group("Effect", *self.knob.choices, self.knob.slider),
         ]
+
+    def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
+        """Return what the sections of the drawer show."""
+        return {"facts": [self.html["limits"]]}
 
     def list_clips(self, clips: ClipSet) -> None:
         """Offer the clips."""

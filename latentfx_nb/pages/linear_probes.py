@@ -22,10 +22,9 @@ from latentfx_nb.pages.controls import (
     clip_label,
     dropdown,
     encoder_options,
-    row,
     several,
 )
-from latentfx_nb.pages.figure_tools import FigureTools
+from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
 
@@ -72,16 +71,13 @@ class LinearProbes(Page):
         ]
         super().__init__(source, *fields, *looked, self.train_button, self.compare_rates)
 
-    def layout_of(self) -> Sequence[widgets.Widget]:
-        """Return the page's widgets from top to bottom."""
-        sets = widgets.VBox([widgets.Label("Encoders (Ctrl-click for several)"), self.encoders])
-        kinds = widgets.VBox([widgets.Label("Features"), self.kinds, self.standardise])
-        knobs = row(self.clip_set, self.own_files, self.label, self.rate, self.seeds)
-        side = widgets.VBox([knobs, row(self.train_button, self.compare_rates)], layout={"flex": "1 1 500px"})
+    def rail(self) -> Sequence[widgets.Widget]:
+        """Return the page's controls, in groups, from top to bottom."""
         return [
-            widgets.HBox([sets, kinds, side], layout={"flex_flow": "row wrap"}),
-            *(self.status, self.figure, FigureTools(self), row(self.confused_set, self.confused)),
-            *(self.player, self.html["numbers"], self.html["claims"]),
+            group("Source", self.clip_set, self.own_files, self.encoders),
+            group("Probes", self.kinds, self.label, self.rate, self.seeds, self.standardise, self.train_button),
+            group("Listen", self.confused_set, self.confused),
+            group("More", self.compare_rates),
         ]
 
     def list_clips(self, clips: ClipSet) -> None:

@@ -15,18 +15,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import ipywidgets as widgets
 
 from latentfx_nb.analysis.prepared import made_with
-from latentfx_nb.figures import TEMPLATES
 from latentfx_nb.pages.clip_sets import ClipSets
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.controls import Ask, Control, Texts
 from latentfx_nb.pages.described import Described
+from latentfx_nb.pages.figure_tools import FigureTools
+from latentfx_nb.pages.frame import framed
 from latentfx_nb.pages.hearing import Hearing
 from latentfx_nb.pages.markup import note
+from latentfx_nb.pages.picture import Picture
 from latentfx_nb.pages.progress import PageProgress
 from latentfx_nb.pages.status import Status
 from latentfx_nb.pages.worker import Worker, main, wait_for
@@ -46,6 +48,7 @@ class Page(Described):
         self.status = Status()
         self.hearing = Hearing(self.status)
         self.player, self.voice, self.bridge = self.hearing.player, self.hearing.voice, Bridge()
+        self.picture = Picture(self.words, self.spare, self.bridge)
         self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status.stopped = self.worker.cancel
         self.made, self.html = widgets.HTML(), Texts()
@@ -53,11 +56,12 @@ class Page(Described):
         self.clip_set, self.own_files = self.clip_sets.chooser, self.clip_sets.own_files
         self.controls = [self.clip_sets, *controls]
         self._asks = {control.name for control in controls if isinstance(control, Ask)}
-        super().__init__(layout={"width": "100%"})
+        super().__init__()
         self.add_class("latentfx-panel")
         self.list_clips(self.clips)
         self._open()
-        self.children = self.layout_of()
+        self.tools = FigureTools(self)
+        self.children = framed(self)
         self.clip_sets.on_load(self._clips_loaded)
         for control in self.controls:
             control.on_change(self._changed)
@@ -76,6 +80,11 @@ class Page(Described):
     def clips(self) -> ClipSet:
         """The clips that are chosen."""
         return self.clip_sets.clips
+
+    @property
+    def figure(self) -> ShownFigure:
+        """The figure that is shown."""
+        return cast(ShownFigure, self.picture.figure)
 
     @property
     def latest(self) -> Any:
@@ -130,9 +139,9 @@ class Page(Described):
             shown = self.prepare(self._asked, self.clips, None, self.progress())
             self.status.fail(ValueError(f"{error}. These are the bundled clips instead."))
         self.shown, self._asked_clips = shown, self.clips
-        self.figure = ShownFigure(self.figure_of(shown), self.words, self.spare, self.click)
-        self.bridge.watch_over(self.player, self.figure, self.own_files.zone)
-        self.bridge.observe(lambda change: self.figure.update_layout(template=TEMPLATES[change["new"]]), "dark")
+        self.picture.bring(self.figure_of(shown))
+        self.bridge.watch_over(self.player, self.own_files.zone)
+        self.bridge.on_point(self.click)
         self._write(self.texts(shown), self._made(shown.choice))
         self.settle(shown)
         self._asked = self.choice()
@@ -220,7 +229,7 @@ class Page(Described):
 
         def bring() -> None:
             self.shown = shown
-            self.figure.bring(figure)
+            self.picture.bring(figure)
             self._write(texts, made)
             self._look()
             self._settle()
@@ -233,7 +242,7 @@ class Page(Described):
 
     def show_again(self) -> None:
         """Bring the figure back to what is shown, after work that moved it was stopped."""
-        self.figure.bring(self.figure_of(self.shown))
+        self.picture.bring(self.figure_of(self.shown))
 
     def _is_asked(self) -> bool:
         """Say whether what is shown is what the controls say, wherever the knob and what waits for a button stand."""
@@ -251,7 +260,7 @@ class Page(Described):
         shown = self._looking(self.shown)
         if shown is not self.shown:
             self.shown = shown
-            self.figure.bring(self.figure_of(shown))
+            self.picture.bring(self.figure_of(shown))
             self._write(self.texts(shown), None)
 
     def _turn(self) -> None:
@@ -316,6 +325,8 @@ class Page(Described):
             self.html[name].value = content
         if made is not None:
             self.made.value = made
+        if self.stands:
+            self.tools.show_code()
 
     def _made(self, choice: Any) -> str:
         """Say with which versions what ships was made, if these are others."""

@@ -15,15 +15,13 @@ from latentfx_nb.pages.content import trajectories as content
 from latentfx_nb.pages.controls import (
     STYLE,
     Field,
-    Fixed,
-    beside,
     dropdown,
     encoder_options,
     list_clips,
-    row,
+    planes,
     several,
 )
-from latentfx_nb.pages.figure_tools import FigureTools
+from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
 
@@ -61,17 +59,20 @@ class Trajectories(Page):
         for chooser in (self.chosen, self.effects):  # before the page reads them: what is heard is one of them
             chooser.observe(lambda _: self._list_heard(), "value")
         fields = {"encoder": self.encoder, "rows": self.chosen, "effects": self.effects, "window_s": self.window_s}
-        controls = [Field(name, widget) for name, widget in fields.items()]
-        super().__init__(source, *controls, self.listen, Fixed(dimensions=dimensions))
+        self.dimensions = planes(dimensions)
+        controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
+        super().__init__(source, *controls, self.listen)
 
-    def layout_of(self) -> Sequence[widgets.Widget]:
-        """Return the page's widgets from top to bottom."""
-        label = widgets.Label(f"Draw clips x effects (Ctrl-click for several; up to {figures.MOST_TRAJECTORIES})")
-        side = (self.listen, label, self.chosen, self.effects, self.html["numbers"])
+    def rail(self) -> Sequence[widgets.Widget]:
+        """Return the page's controls, in groups, from top to bottom."""
         return [
-            row(self.clip_set, self.own_files, self.encoder),
-            *(self.window_s, self.status, self.player, beside(self.figure, *side, width="380px"), FigureTools(self)),
+            group("Source", self.clip_set, self.own_files, self.encoder, self.listen),
+            group("Trajectories", self.chosen, self.effects, self.window_s),
         ]
+
+    def head(self) -> Sequence[widgets.Widget]:
+        """Return what stands in the picture's head."""
+        return [self.dimensions]
 
     def list_clips(self, clips: ClipSet) -> None:
         """Offer the clips, and choose the first."""

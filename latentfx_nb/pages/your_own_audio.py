@@ -11,8 +11,8 @@ import ipywidgets as widgets
 from latentfx_nb.pages import all_pages
 from latentfx_nb.pages.content import your_own_audio as content
 from latentfx_nb.pages.content.progress import Progress
-from latentfx_nb.pages.controls import Ask, Clicked, Field, Fixed, dropdown, encoder_options, row
-from latentfx_nb.pages.figure_tools import FigureTools
+from latentfx_nb.pages.controls import Ask, Clicked, Field, dropdown, encoder_options, planes
+from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.pages.worker import main
 from latentfx_nb.sound.clips import ClipSet, load_clips
@@ -45,23 +45,28 @@ class YourOwnAudio(Page):
         self.page = dropdown("Open them in", pages_for_clips(), width="320px")
         self.links, self.place, self._point = widgets.HTML(), widgets.VBox(), Clicked(row=0, effect="CLN")
         fields = {"encoder": self.encoder, "folder": self.folder, "space": self.space}
-        controls = [Field(name, widget) for name, widget in fields.items()]
-        super().__init__("bundled", *controls, self._point, self.encode_button, Fixed(dimensions=dimensions))
+        self.dimensions = planes(dimensions)
+        controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
+        super().__init__("bundled", *controls, self._point, self.encode_button)
 
-    def layout_of(self) -> Sequence[widgets.Widget]:
-        """Return the page's widgets from top to bottom."""
+    def rail(self) -> Sequence[widgets.Widget]:
+        """Return the page's controls, in groups, from top to bottom."""
         self.clear = self._button("Remove all", "removes the files that were added", "clear", self._clear)
         self.open_button = self._button("Open", "the page appears below, with these clips", "open", self._open_page)
         self.exports = [self._export_button(words, export) for words, export in content.EXPORTS.items()]
         named = [self.folder] if owns_kernel() else []
         return [
-            self.own_files,
-            row(*named, self.clear, self.encoder, self.encode_button, self.space),
-            *(self.status, self.player, self.figure, FigureTools(self), self.html["drawn_in"]),
-            row(widgets.Label("Take away"), *self.exports, self.links),
-            row(self.page, self.open_button),
-            self.place,
+            group("Your audio", self.own_files, *named, self.clear, self.encoder, self.encode_button, self.space),
+            group("Open in another page", self.page, self.open_button, self.place),
         ]
+
+    def head(self) -> Sequence[widgets.Widget]:
+        """Return what stands in the picture's head."""
+        return [self.dimensions]
+
+    def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
+        """Return what the sections of the drawer show."""
+        return {"facts": [self.html["drawn_in"]], "export": [self.tools, *self.exports, self.links]}
 
     def settle(self, shown: content.OwnShown) -> None:
         """Choose the point that is ringed: the first one, once other clips are there."""

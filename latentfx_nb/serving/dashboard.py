@@ -24,6 +24,9 @@ TEMPLATES = str(Path(__file__).parent / "jupyter")
 BUNDLE = Path(plotly.__file__).parent / "package_data" / "widgetbundle.js"
 """The JavaScript of plotly's FigureWidget."""
 
+FRAME_CSS = Path(__file__).parents[1] / "widgets" / "frame.css"
+"""What the frame of every page looks like, before and after its kernel has answered."""
+
 PLOTLY_JS = f"voila/static/{BUNDLE.name}?v={plotly.__version__}"
 """Where it is served. As the address has the version in it, browsers keep the file."""
 
@@ -33,7 +36,7 @@ class Dashboard(HouseTemplate, Voila):
 
     template_name = "latentfx"
     served = (BUNDLE.parent,)
-    told = {"plotly_js": PLOTLY_JS}
+    told = {"plotly_js": PLOTLY_JS, "frame_css": FRAME_CSS.read_text(encoding="utf-8")}
 
     def start(self) -> None:
         """Serve until stopped."""

@@ -65,6 +65,27 @@ export function restyle(figure, trace, coordinates) {
 /** Return the elements in which the figures of the page are drawn. */
 export const plots = () => [...document.querySelectorAll(PLOT)];
 
+/** Call `drawn` with each figure of the page, those that are still to be drawn too; return how to stop that. */
+export function onFigures(drawn) {
+  const seen = new WeakSet();
+  let asked = false;
+  const look = () => {
+    asked = false;
+    for (const plot of plots()) {
+      if (seen.has(plot) || !plot.on) continue;
+      seen.add(plot);
+      drawn(plot);
+    }
+  };
+  const observer = new MutationObserver(() => {
+    if (!asked) requestAnimationFrame(look);
+    asked = true;
+  });
+  observer.observe(document.body, { childList: true, subtree: true });
+  look();
+  return () => observer.disconnect();
+}
+
 /** Return the element in which a figure widget, whose model this is, is drawn; undefined while it is not. */
 export async function plotOf(figure) {
   const views = await Promise.all(Object.values(figure.views ?? {}));
@@ -83,15 +104,15 @@ export function savePicture(plot, format, name) {
 
 /** Say whether a figure fills its place: one drawn in a hidden page looks at the window's size only. */
 export function fills(plot) {
-  return !plot._fullLayout || Math.abs(plot._fullLayout.width - plot.clientWidth) <= 1;
+  const { width, height } = plot._fullLayout ?? {};
+  const near = (drawn, there) => Math.abs(drawn - there) <= 1;
+  return width === undefined || (near(width, plot.clientWidth) && near(height, plot.clientHeight));
 }
 
-/** Tell screen readers what the figures of the page are, which is what `layout.meta.words` says. */
-export function nameFigures() {
-  for (const plot of document.querySelectorAll(`${PLOT}:not([aria-label])`)) {
-    const words = plot.layout?.meta?.words;
-    if (words) Object.assign(plot, { role: "group", ariaLabel: words });
-  }
+/** Tell screen readers what a figure is, which is what `layout.meta.words` says. */
+export function nameFigure(plot) {
+  const words = plot.layout?.meta?.words;
+  if (words) Object.assign(plot, { role: "group", ariaLabel: words });
 }
 
 const THEME = { attributes: true, attributeFilter: ["data-jp-theme-light", "theme"] };

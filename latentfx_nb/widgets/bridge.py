@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import anywidget
@@ -28,6 +30,10 @@ PRIVATE = (
     Private("voila", "0.5.13", "voila.utils:ENV_VARIABLE.VOILA_PREHEAT", "tells `host` that a kernel is Voila's"),
 )
 """The private names that this module uses."""
+
+
+Pointed = Callable[[str, Any], None]
+"""Is told the name of a trace and its point: `point_inds`, `xs` and `ys`, each a list of one."""
 
 
 class FigureWidget(go.FigureWidget):
@@ -59,7 +65,7 @@ class Bridge(anywidget.AnyWidget):
     """
 
     _esm = module_text("bridge_widget")
-    _css = FOLDER / "bridge.css"
+    _css = (FOLDER / "frame.css").read_text("utf-8") + (FOLDER / "bridge.css").read_text("utf-8")
 
     ready = traitlets.Bool().tag(sync=True)
     dark = traitlets.Bool().tag(sync=True)
@@ -71,6 +77,7 @@ class Bridge(anywidget.AnyWidget):
         address = uuid.uuid4().hex
         layout = {"height": "0", "margin": "0"}
         super().__init__(model_id=address, _watched=[address], layout=layout)
+        self._clicked: Pointed | None = None
         self.on_msg(self._answer)
 
     def watch_over(self, *widgets: ipywidgets.Widget) -> None:
@@ -84,6 +91,14 @@ class Bridge(anywidget.AnyWidget):
     def picture(self, figure: go.FigureWidget, kind: str, name: str) -> None:
         """Have the browser save a figure of the page as it stands, as `name`; `kind` is "png" or "svg"."""
         self.send({"kind": "picture", "figure": figure.model_id, "format": kind, "name": name})
+
+    def save(self, name: str, content: bytes, kind: str) -> None:
+        """Have the browser save `content` of the MIME type `kind` as a file called `name`."""
+        self.send({"kind": "save", "name": name, "type": kind}, [content])
+
+    def on_point(self, clicked: Pointed) -> None:
+        """Call `clicked` when a point of the page's figure was clicked, or touched."""
+        self._clicked = clicked
 
     def follow(
         self,
@@ -115,6 +130,9 @@ class Bridge(anywidget.AnyWidget):
         if content.get("kind") == "ready":
             self.ready = True
             self.send_state(["ready", "_watched", "_track"])
+        elif content.get("kind") == "point" and self._clicked is not None:
+            place = SimpleNamespace(point_inds=[content["number"]], xs=[content.get("x")], ys=[content.get("y")])
+            self._clicked(str(content["trace"]), place)
 
 
 def _number(figure: go.FigureWidget, trace: str | int) -> int:

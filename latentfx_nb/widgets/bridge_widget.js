@@ -1,7 +1,10 @@
 // The bridge of a page: it keeps widgets listening, saves, names and fits figures, tells Python of the theme,
 // and moves markers with the sound.
-import { fills, isDark, keepListening, nameFigures, onTheme, plotOf, plots, savePicture } from "./bridge.js";
+import { fills, isDark, keepListening, nameFigure, onFigures, onTheme, plotOf, plots, savePicture } from "./bridge.js";
+import { openDrawer } from "./frame.js";
 import { followSound } from "./markers.js";
+import { tellPoints } from "./picking.js";
+import { saveFile } from "./saving.js";
 
 function watch(model) {
   const listen = () => model.get("_watched").forEach((id) => keepListening(model.widget_manager, id));
@@ -9,7 +12,8 @@ function watch(model) {
   listen();
 }
 
-async function answer(model, message) {
+async function answer(model, message, buffers) {
+  if (message?.kind === "save") saveFile(message, buffers);
   if (message?.kind !== "picture") return;
   const plot = await plotOf(await model.widget_manager.get_model(message.figure));
   if (plot) savePicture(plot, message.format, message.name);
@@ -21,45 +25,35 @@ function tellTheme(model) {
   model.save_changes();
 }
 
-/** Name the figures as they are drawn; return how to stop that. */
-function nameAsDrawn() {
-  let asked = false;
-  const name = () => {
-    asked = false;
-    nameFigures();
-  };
-  const observer = new MutationObserver(() => {
-    if (!asked) requestAnimationFrame(name);
-    asked = true;
-  });
-  observer.observe(document.body, { childList: true, subtree: true });
-  nameFigures();
-  return () => observer.disconnect();
-}
-
-/** Let the figures fill the page when it is shown, or its width changes; return how to stop that. */
-function fitFigures(root) {
+/** Let the figures fill their places when these are shown, or change their size; return how to stop that. */
+function fitFigures() {
   const observer = new ResizeObserver(() => {
     if (!plots().every(fills)) window.dispatchEvent(new Event("resize"));
   });
-  observer.observe(root);
-  return () => observer.disconnect();
+  const stop = onFigures((plot) => observer.observe(plot.parentElement));
+  return () => {
+    stop();
+    observer.disconnect();
+  };
 }
 
 function initialize({ model }) {
   watch(model);
-  model.on("msg:custom", (message) => answer(model, message));
-  const endings = [followSound(model), nameAsDrawn(), onTheme(() => tellTheme(model))];
+  model.on("msg:custom", (message, buffers) => answer(model, message, buffers));
+  const endings = [followSound(model), onFigures(nameFigure), onTheme(() => tellTheme(model))];
   tellTheme(model);
   model.send({ kind: "ready" }); // Python answers with its state, in case an earlier message was lost
   return () => endings.forEach((end) => end());
 }
 
-function render({ el }) {
+function render({ model, el }) {
   const root = document.createElement("div");
   root.className = "latentfx-bridge";
   el.append(root);
-  return fitFigures(root);
+  const panel = () => el.closest(".latentfx-panel");
+  const points = tellPoints(panel, (point) => model.send(point));
+  const endings = [points, openDrawer(panel), fitFigures()];
+  return () => endings.forEach((end) => end());
 }
 
 export default { initialize, render };

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,8 @@ from latentfx_nb.widgets.bridge import FigureWidget
 
 Json = dict[str, Any]
 
-NOT_COMPARED = {"template", "meta"}
-"""Parts of a layout that are the page's: its theme, and what the figure is called."""
-
-Clicked = Callable[[str, Any], None]
-"""Is told the name of a trace, and plotly's points of it."""
+NOT_COMPARED = {"template", "meta", "height", "width"}
+"""Parts of a layout that are the page's: its theme, what the figure is called, and how much room it has."""
 
 
 class ShownFigure(FigureWidget):
@@ -28,9 +25,7 @@ class ShownFigure(FigureWidget):
     more traces of each kind in each of its axes: plotly shows none that are added once a page stands.
     """
 
-    def __init__(
-        self, figure: go.Figure, words: str, spare: int = 0, clicked: Clicked = lambda name, points: None
-    ) -> None:
+    def __init__(self, figure: go.Figure, words: str, spare: int = 0) -> None:
         self._shown_traces = [trace.to_plotly_json() for trace in figure.data]
         self._shown_layout = _compared_layout(figure)
         roomy = go.Figure(figure) if spare else figure  # a copy takes a tenth of a second
@@ -38,9 +33,8 @@ class ShownFigure(FigureWidget):
             empty = _empty(kind)
             roomy.add_traces([empty] * spare)
             self._shown_traces += [dict(empty) for _ in range(spare)]
+        roomy.update_layout(height=None, width=None, autosize=True)  # its place says how large it is
         super().__init__(roomy, words)
-        for trace in self.data:
-            trace.on_click(lambda trace, points, _: clicked(str(trace.meta), points) if points.point_inds else None)
 
     def trace(self, name: str) -> Any:
         """Return the trace of that name; raise KeyError if there is none."""
@@ -56,6 +50,11 @@ class ShownFigure(FigureWidget):
     def names(self) -> Iterator[str]:
         """Yield the names of the traces that are drawn."""
         return (str(trace["meta"]) for trace in self._shown_traces if trace.get("meta"))
+
+    def has_room(self, figure: go.Figure) -> bool:
+        """Say whether `bring` can show `figure`: there is a trace of its kind for each of its traces."""
+        room = Counter(map(_kind, self._shown_traces))
+        return all(room[kind] >= number for kind, number in Counter(map(_kind, figure.data)).items())
 
     def bring(self, figure: go.Figure) -> None:
         """Send what differs between what is shown and `figure`.
@@ -149,9 +148,10 @@ def _same(one: Any, other: Any) -> bool:
     return bool(type(one) is type(other) and one == other)
 
 
-def _kind(trace: Json) -> tuple:
+def _kind(trace: Any) -> tuple:
     """Return what stays of a trace as long as it is shown: its type and its axes."""
-    return trace["type"], *(trace.get(axis) for axis in ("scene", "xaxis", "yaxis"))
+    named = [axis if axis in trace else "" for axis in ("scene", "xaxis", "yaxis")]
+    return trace["type"], *(trace[axis] if axis else None for axis in named)
 
 
 def _empty(kind: tuple) -> Json:

@@ -93,8 +93,8 @@ def heard(choice: KnobChoice, clips: ClipSet, shown: KnobShown | None) -> Heard:
 
 def prepare(choice: KnobChoice, clips: ClipSet, last: KnobShown | None, progress: Progress) -> KnobShown:
     """Return the paths that are chosen; until all are computed, those that are there are shown."""
-    same = last is not None and last.clips is clips and last.choice.encoder == choice.encoder
-    if last is not None and same:
+    kept = ("clips", "encoder", "dimensions")
+    if last is not None and last.clips is clips and not last.choice.differing(choice) & set(kept):
         basis, claims = last.basis, last.claims
     else:
         basis, claims = fit_pca(progress.read(effect_means, clips, choice.encoder), choice.dimensions), None

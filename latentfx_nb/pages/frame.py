@@ -1,0 +1,63 @@
+"""The frame of every page: a rail of controls, a stage for the picture, a drawer of texts, a transport for sound.
+
+`widgets/frame.css` places the areas by their classes, `widgets/frame.js` opens the drawer's sections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+
+if TYPE_CHECKING:
+    from latentfx_nb.pages.page import Page
+
+SECTIONS = {
+    "read": "Read",
+    "facts": "Facts",
+    "claims": "Claims",
+    "words": "Words",
+    "code": "Code",
+    "export": "Export",
+}
+"""The sections of the drawer and what their tabs say, from top to bottom."""
+
+
+def area(name: str, *children: widgets.Widget) -> widgets.VBox:
+    """Return one area of the frame, or a part of one: "rail", "stage", "head", "picture", "drawer", "transport"."""
+    box = widgets.VBox(list(children))
+    box.add_class(f"lfx-{name}")
+    return box
+
+
+def group(heading: str, *controls: widgets.Widget) -> widgets.VBox:
+    """Return controls of the rail below a heading."""
+    return area("group", widgets.HTML(f"<h2>{escape(heading)}</h2>"), *controls)
+
+
+def drawer(sections: Mapping[str, Sequence[widgets.Widget]]) -> widgets.VBox:
+    """Return the drawer; sections without widgets are left out. Raises ValueError for a section it does not have."""
+    if unknown := set(sections) - set(SECTIONS):
+        raise ValueError(f"the drawer has no section {', '.join(sorted(unknown))}; it has {', '.join(SECTIONS)}")
+    return area("drawer", *(_section(name, sections[name]) for name in SECTIONS if sections.get(name)))
+
+
+def _section(name: str, children: Sequence[widgets.Widget]) -> widgets.VBox:
+    section = area("section", *children)
+    section.add_class(f"lfx-section-{name}")
+    return section
+
+
+def framed(page: Page) -> list[widgets.Widget]:
+    """Return the areas of a page; what all pages have in the drawer joins what the page puts there."""
+    blurb = widgets.HTML(f"<p>{escape(page.blurb)}</p>")
+    shared = {"read": [blurb], "code": [page.tools.lines], "export": [page.tools]}
+    return [
+        page.bridge,
+        area("rail", *page.rail()),
+        area("stage", area("head", *page.head()), *page.stage()),
+        drawer({**shared, **page.drawer()}),
+        area("transport", page.player, page.status),
+    ]
