@@ -39,7 +39,12 @@ class Knob:
 
     def text(self, value: float) -> str:
         """Return a setting in words: "cutoff frequency 2000 Hz"."""
-        return f"{self.words} {value:.4g} {self.unit}".rstrip()
+        words = "" if self.words == self.unit else self.words  # four semitones, not "semitones 4 semitones"
+        return f"{words} {self.brief(value)}".strip()
+
+    def brief(self, value: float) -> str:
+        """Return a setting to four digits with its unit: "2000 Hz"."""
+        return f"{np.format_float_positional(float(f'{value:.4g}'), trim='-')} {self.unit}".rstrip()
 
     def values(self, n: int) -> NDArray[np.float64]:
         """Return `n` settings `[value]` from `low` to `high`: equal ratios if `log`, else equal steps.

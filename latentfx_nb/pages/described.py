@@ -152,5 +152,9 @@ class Described(widgets.VBox):
         """Return `shown` with what takes longer (a decoder), or None; on the worker's thread, after it is drawn."""
         return None
 
+    def moves_itself(self) -> bool:
+        """Say whether the browser has moved by itself what the turn that is being told of moves."""
+        return False
+
     def settle(self, shown: Any) -> None:
         """Bring controls in line with what is shown now."""

@@ -268,7 +268,7 @@ class Page(Described):
         if self._is_asked():
             turning = {name: getattr(self._asked, name) for name in self.turns}
             shown = self.turned(self.shown, replace(self.shown.choice, **turning))
-            self._move(shown, self.moved(shown))
+            self._move(shown, {} if self.moves_itself() else self.moved(shown))
         self.worker.submit("turn", self._exact)
 
     def turn_drawn(self, **fields: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,11 +21,13 @@ import traitlets
 from jaxtyping import Float
 
 from latentfx_nb.figures import CONFIG
+from latentfx_nb.widgets.dial import Dial
 from latentfx_nb.widgets.modules import FOLDER, module_text
 from latentfx_nb.widgets.private import Private
 
 PRIVATE = (
     Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._esm", "plotly's own JavaScript, 5 MB"),
+    Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._send_restyle_msg", "sends what it takes for known"),
     Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._config", "the options that plotly.js draws with"),
     Private("voila", "0.5.13", "voila.utils:ENV_VARIABLE.VOILA_PREHEAT", "tells `host` that a kernel is Voila's"),
 )
@@ -49,6 +51,13 @@ class FigureWidget(go.FigureWidget):
         super().__init__(figure)
         self._config: dict[str, Any] = {**self._config, **CONFIG}
 
+    def send_again(self, number: int, properties: Mapping[str, Any]) -> None:
+        """Send properties of the trace of that number, though nothing of them has changed on this side."""
+        self._send_restyle_msg({name: [value] for name, value in properties.items()}, [number])
+
+    def forget(self, trace: str) -> None:
+        """Do without a record of where the page has that trace: the page moves it by itself. `ShownFigure` does."""
+
     @property
     def _esm(self) -> str:
         served = os.environ.get("LATENTFX_PLOTLY_JS")
@@ -71,6 +80,8 @@ class Bridge(anywidget.AnyWidget):
     dark = traitlets.Bool().tag(sync=True)
     _watched = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _track = traitlets.Dict().tag(sync=True)
+    _along = traitlets.Dict().tag(sync=True)
+    _standing = traitlets.Dict().tag(sync=True)
 
     def __init__(self) -> None:
         # The page needs the bridge's own address in its first state, because later messages may be lost.
@@ -125,11 +136,46 @@ class Bridge(anywidget.AnyWidget):
             "shape": list(points.shape), "points": points.tobytes(), "first_s": float(times_s[0]), "step_s": step_s,
         }  # fmt: skip
 
+    def follow_knob(
+        self,
+        dial: Dial,
+        figure: FigureWidget,
+        trace: str,
+        points: Float[np.ndarray, "marker value axis"],
+        values: Float[np.ndarray, " value"],
+        log: bool,
+    ) -> None:
+        """Move the markers of a trace of a figure as `dial` turns: between the prepared `points` at rising `values`.
+
+        Between two values lies an equal share of their ratio if `log`, else of their difference. The page moves them
+        without asking the kernel, so the figure's own record of that trace is given up (`forget`). Once the dial is
+        another knob, nothing is moved until the next call. Raises ValueError if values and points do not go together.
+        """
+        points = np.ascontiguousarray(points, "<f4")
+        if points.ndim != 3 or points.shape[1] != len(values) or not len(values):
+            raise ValueError(f"points [marker value axis] of shape {points.shape} need a value for each of their steps")
+        figure.forget(trace)
+        self._along = {
+            "dial": dial.model_id, "knob": dial.knob, "figure": figure.model_id, "trace": _number(figure, trace),
+            "shape": list(points.shape), "points": points.tobytes(), "values": np.asarray(values).tolist(), "log": log,
+        }  # fmt: skip
+
+    def follows(self, dial: Dial) -> bool:
+        """Say whether a page that stands moves markers along the knob that the dial is now."""
+        return self.ready and self._along.get("dial") == dial.model_id and self._along["knob"] == dial.knob
+
+    def stand(self, value: float, exact: bool) -> None:
+        """Tell the page what is drawn: the setting `value`, on its prepared path or exactly computed.
+
+        It says so where an element of the class "lfx-exactness" stands.
+        """
+        self._standing = {"value": value, "exact": exact, "number": self._standing.get("number", 0) + 1}
+
     def _answer(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         # Only what Python writes is sent again: a late answer must not undo what the page has written meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
-            self.send_state(["ready", "_watched", "_track"])
+            self.send_state(["ready", "_watched", "_track", "_along", "_standing"])
         elif content.get("kind") == "point" and self._clicked is not None:
             place = SimpleNamespace(point_inds=[content["number"]], xs=[content.get("x")], ys=[content.get("y")])
             self._clicked(str(content["trace"]), place)

@@ -1,5 +1,6 @@
 // The bridge of a page: it keeps widgets listening, saves, names and fits figures, tells Python of the theme,
 // and moves markers with the sound.
+import { followKnob } from "./along.js";
 import { fills, isDark, keepListening, nameFigure, onFigures, onTheme, plotOf, plots, savePicture } from "./bridge.js";
 import { openDrawer } from "./frame.js";
 import { followSound } from "./markers.js";
@@ -52,7 +53,10 @@ function render({ model, el }) {
   el.append(root);
   const panel = () => el.closest(".latentfx-panel");
   const points = tellPoints(panel, (point) => model.send(point));
-  const endings = [points, openDrawer(panel), fitFigures()];
+  const along = followKnob(model, (words) => {
+    for (const place of panel()?.querySelectorAll(".lfx-exactness") ?? []) place.textContent = words;
+  });
+  const endings = [points, along, openDrawer(panel), fitFigures()];
   return () => endings.forEach((end) => end());
 }
 
