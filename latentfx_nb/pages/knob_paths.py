@@ -54,6 +54,7 @@ class KnobPaths(Page):
         fields = {"encoder": self.encoder, "row": self.heard_clip, "rows": self.chosen, "others": self.others}
         controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
         super().__init__(source, self.knob, *controls, self.test_claims)
+        self.knob.join(self.bridge)
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""

@@ -36,6 +36,7 @@ class LatentImages(Page):
         self.knob = KnobControl(effect, list(EFFECTS))
         self._first = clip
         super().__init__(source, Field("encoder", self.encoder), Field("row", self.clip), self.knob)
+        self.knob.join(self.bridge)
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""
