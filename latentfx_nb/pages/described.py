@@ -58,6 +58,9 @@ class Described(widgets.VBox):
     content: Any = SimpleNamespace()
     """A module of `pages.content`."""
 
+    clicks_sound: ClassVar[bool] = False
+    """Whether points of the figure have sounds; it is found out."""
+
     picture: widgets.Widget
     html: Mapping[str, widgets.HTML]
 
@@ -66,6 +69,7 @@ class Described(widgets.VBox):
         super().__init_subclass__(**options)
         for name in FREE_OF_WIDGETS & set(vars(cls.content)) - set(vars(cls)):
             setattr(cls, name, staticmethod(getattr(cls.content, name)))
+        cls.clicks_sound = cls.clicked is not Described.clicked
         if cls.notebook:
             PAGES[cls.notebook] = cls
 

@@ -59,5 +59,5 @@ def framed(page: Page) -> list[widgets.Widget]:
         area("rail", *page.rail()),
         area("stage", area("head", *page.head()), *page.stage()),
         drawer({**shared, **page.drawer()}),
-        area("transport", page.player, page.status),
+        area("transport", page.player, area("beside", page.pointing, page.status)),
     ]
