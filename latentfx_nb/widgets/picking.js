@@ -1,6 +1,6 @@
 // Which point of a figure was clicked: the one under the pointer when a press that did not move is released.
-// plotly by itself clicks only within 5 px of a point's middle, though it names points farther away, and it takes
-// the start of a rotation for a click. A point that the pointer rests on can be told too.
+// plotly by itself clicks only within 5 px of a point's middle, though it names points farther away, and it
+// takes the start of a rotation for a click. A point that the pointer rests on can be told too.
 import { onFigures } from "./bridge.js";
 
 const STILL_PX = 4;
@@ -17,7 +17,7 @@ export function still(down, up) {
   return Boolean(down) && Math.hypot(up.clientX - down.clientX, up.clientY - down.clientY) <= STILL_PX;
 }
 
-/** Return a function of the point under the pointer: it tells of one that is rested on, and once it is left. */
+/** Return a function of the point under the pointer: it tells of one that is rested on, and of its end. */
 export function resting(tell) {
   let timer;
   let said;
@@ -44,20 +44,22 @@ function watch(plot, tell) {
   });
   plot.on("plotly_unhover", () => rest((under = undefined)));
   plot.on("plotly_click", (event) => {
-    if (down?.pointerType === "touch" && first(event)) tell(told(first(event))); // a finger hovers over nothing
+    // A finger hovers over nothing.
+    if (down?.pointerType === "touch" && first(event)) tell(told(first(event)));
   });
   plot.addEventListener("pointerdown", (event) => (down = event), true);
   plot.addEventListener(
     "pointerup",
     (event) => {
-      if (event.pointerType !== "touch" && event.button === 0 && still(down, event) && under) tell(told(under));
+      const click = event.pointerType !== "touch" && event.button === 0 && still(down, event);
+      if (click && under) tell(told(under));
     },
     true,
   );
 }
 
 /**
- * Call `tell` with each point that is clicked in a figure below `root()`, or that the pointer rests on ("hover", and
+ * Call `tell` with each point that is clicked in a figure below `root()`, or that the pointer rests on ("hover",
  * without a trace once it has left); return how to stop that.
  */
 export function tellPoints(root, tell) {
