@@ -58,12 +58,16 @@ class Described(widgets.VBox):
     content: Any = SimpleNamespace()
     """A module of `pages.content`."""
 
+    clicks_sound: ClassVar[bool] = False
+    """Whether points of the figure have sounds; it is found out."""
+
     # What `Page` makes, for the parts of its frame.
     picture: widgets.Widget
     figure: Any
     html: Mapping[str, widgets.HTML]
     made: widgets.HTML
     player: widgets.Widget
+    pointing: widgets.Widget
     status: widgets.Widget
     tools: Any
     bridge: Any
@@ -75,6 +79,7 @@ class Described(widgets.VBox):
         super().__init_subclass__(**options)
         for name in FREE_OF_WIDGETS & set(vars(cls.content)) - set(vars(cls)):
             setattr(cls, name, staticmethod(getattr(cls.content, name)))
+        cls.clicks_sound = cls.clicked is not Described.clicked
         if cls.notebook:
             PAGES[cls.notebook] = cls
 

@@ -57,5 +57,5 @@ def framed(page: Described) -> list[widgets.Widget]:
         area("rail", *page.rail()),
         area("stage", area("head", *page.head()), *page.stage()),
         drawer({**shared, **page.drawer()}),
-        area("transport", page.player, page.status),
+        area("transport", page.player, area("beside", page.pointing, page.status)),
     ]

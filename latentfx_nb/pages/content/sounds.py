@@ -7,12 +7,16 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from latentfx_nb.effects import EFFECTS, render
-from latentfx_nb.sound.audio import Clip
+from latentfx_nb.effects import EFFECTS, Setting, render, render_normalised
+from latentfx_nb.paper import SAMPLE_RATE_HZ
+from latentfx_nb.sound.audio import Clip, normalise
 from latentfx_nb.sound.clips import ClipSet
 
 SOUNDS_KEPT = 4
 """Renders of 2 MB each: what is heard is drawn, too, and the clean clip stays while its knob is turned."""
+
+CLIPS_KEPT = 2
+"""Clips of 2 MB each, read and at their loudness, while their knobs are turned."""
 
 
 class Sound(NamedTuple):
@@ -53,8 +57,21 @@ def rendered(sound: Sound) -> Clip:
 
 
 def kept_renders() -> Callable[[Sound], Clip]:
-    """Return `rendered` for threads that ask for the same sounds: each is rendered once, and the last few are kept."""
-    kept, turn = lru_cache(SOUNDS_KEPT)(rendered), threading.Lock()
+    """Return `rendered` for threads that ask for the same sounds: each is rendered once, and the last few are kept.
+
+    So are the last clips: a turn of the knob neither reads the clip's file nor measures its loudness again.
+    """
+
+    @lru_cache(CLIPS_KEPT)
+    def clip(clips: ClipSet, row: int) -> Clip:
+        return normalise(clips[row], SAMPLE_RATE_HZ)
+
+    @lru_cache(SOUNDS_KEPT)
+    def kept(sound: Sound) -> Clip:
+        setting = Setting(sound.effect, sound.value, sound.knob)
+        return render_normalised(clip(sound.clips, sound.row), setting)
+
+    turn = threading.Lock()
 
     def render_once(sound: Sound) -> Clip:
         with turn:
