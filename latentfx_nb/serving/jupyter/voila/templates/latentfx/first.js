@@ -115,7 +115,20 @@ const latentfxFirst = (() => {
   function start() {
     answerBar(document.querySelector(".lfx-bar"));
     system.addEventListener("change", theme);
+    document.querySelector("#lfx-pages [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
     watch();
+  }
+
+  /**
+   * Voila 0.5 brings modules of JupyterLab 4.2, ipywidgets and anywidget were built with later ones and say so of each.
+   * The tests of the pages hold that they go together; here it is a note for those who look for it.
+   */
+  function quietVersions() {
+    const { warn } = console;
+    console.warn = (...said) => {
+      const versions = /^(Unsatisfied version|No satisfying version)/.test(said[0]);
+      (versions ? console.debug : warn).apply(console, said);
+    };
   }
 
   function showCells() {
@@ -126,6 +139,7 @@ const latentfxFirst = (() => {
   }
 
   theme();
+  quietVersions();
   window.voila_heartbeat = () => {};
   window.voila_process = () => say("Loading the page …");
   window.voila_finish = showCells;
