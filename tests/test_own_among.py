@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from latentfx_nb.analysis.prepared import sweep_means
+from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.running import encode_clips
-from latentfx_nb.pages.content import knob_paths
+from latentfx_nb.pages.content import knob_paths, trajectories
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.sound.uploads import Uploads
 from tests.on_pages import basis_of, drawn
@@ -71,3 +72,15 @@ def test_paths_of_own_clips_are_in_the_axes_of_the_bundled_ones(own, bundled):
     assert "your own clips are placed in them" in knob_paths.texts(after)["numbers"]
     assert "of the bundled clips, not of your own" in knob_paths.texts(after)["claims"]
     assert "effect_means(reference, 'logmel')" in knob_paths.code_of(after)
+
+
+def test_trajectories_of_own_clips_are_in_the_axes_of_all_bundled_frames(own, bundled):
+    clips, _ = own
+    choice = trajectories.TrajectoriesChoice(encoder="diffae-mini", rows=(0,), effects=("CLN",))
+    before, after = both(trajectories, choice, bundled, clips)
+    assert after.basis is before.basis
+    assert_same_cloud(trajectories, before, after)
+    latents = encode_clips(load_encoder("diffae-mini"), [render(clips[0], "CLN")])[0]
+    np.testing.assert_allclose(after.latents[0].mean("frame"), latents.mean(axis=-1), rtol=1e-2, atol=1e-2)
+    assert "your own clips are placed in them" in trajectories.texts(after)["numbers"]
+    assert "trajectory_basis(reference, 'diffae-mini')" in trajectories.code_of(after)

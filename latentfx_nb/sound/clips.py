@@ -47,8 +47,8 @@ class ClipSet(Sequence[Clip]):
     `file` (absolute), `start` (sample at 48 kHz), `padded_samples` (silence added at the end; 0 for all but a
     recording's last clip) and whatever other columns the manifest holds. `mono` mixes stereo files down first, as the
     paper did; without it their channels stay apart. `skipped` are the files of the folder that could not be used, path
-    -> reason; parts of the set keep all of it, as they come from the same folder. `among` is the set in whose axes these
-    clips are drawn, as a visitor's few are among the bundled ones; None: in their own.
+    -> reason; parts of the set keep all of it, as they come from the same folder. `among` is the set in whose axes
+    these clips are drawn, as a visitor's few are among the bundled ones; None: in their own.
     """
 
     sample_rate = SAMPLE_RATE_HZ
