@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
+from latentfx_nb.pages.auditions import connect_pickers
+
 if TYPE_CHECKING:
     from latentfx_nb.pages.page import Page
 
@@ -54,10 +56,11 @@ def framed(page: Page) -> list[widgets.Widget]:
     """Return the areas of a page; what all pages have in the drawer joins what the page puts there."""
     blurb = widgets.HTML(f"<p>{escape(page.blurb)}</p>")
     shared = {"read": [blurb], "code": [page.tools.lines], "export": [page.tools]}
-    return [
-        page.bridge,
+    areas = [
         area("rail", *page.rail()),
         area("stage", area("head", *page.head()), *page.stage()),
         drawer({**shared, **page.drawer()}),
         area("transport", page.player, page.status),
     ]
+    connect_pickers(page, areas)
+    return [page.bridge, *areas]
