@@ -10,6 +10,7 @@ from html import escape
 
 import ipywidgets as widgets
 
+from latentfx_nb.pages.auditions import connect_pickers
 from latentfx_nb.pages.described import Described
 
 SECTIONS = {
@@ -52,10 +53,11 @@ def framed(page: Described) -> list[widgets.Widget]:
     """Return the areas of a page; what all pages have in the drawer joins what the page puts there."""
     blurb = widgets.HTML(f"<p>{escape(page.blurb)}</p>")
     shared = {"read": [blurb], "code": [page.tools.lines], "export": [page.tools]}
-    return [
-        page.bridge,
+    areas = [
         area("rail", *page.rail()),
         area("stage", area("head", *page.head()), *page.stage()),
         drawer({**shared, **page.drawer()}),
         area("transport", page.player, area("beside", page.pointing, page.status)),
     ]
+    connect_pickers(page, areas)
+    return [page.bridge, *areas]
