@@ -160,7 +160,7 @@ class PlainBar:
 
 def html_of(widget):
     """Yield the HTML of a panel's widgets."""
-    if type(widget).__name__ in ("HTML", "HTMLMath") or isinstance(widget, pages.StartHere):
+    if type(widget).__name__ in ("HTML", "HTMLMath"):
         yield widget.value
     for child in getattr(widget, "children", ()):
         yield from html_of(child)

@@ -66,7 +66,7 @@ class Described(widgets.VBox):
         super().__init_subclass__(**options)
         for name in FREE_OF_WIDGETS & set(vars(cls.content)) - set(vars(cls)):
             setattr(cls, name, staticmethod(getattr(cls.content, name)))
-        if cls.notebook:
+        if vars(cls).get("notebook"):  # a page of another's notebook is no page of its own
             PAGES[cls.notebook] = cls
 
     def list_clips(self, clips: ClipSet) -> None:
