@@ -58,6 +58,7 @@ PAGE = """
 import plotly.graph_objects as go
 
 from latentfx_nb.pages.content.choice import Shown
+from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 
 
@@ -66,8 +67,8 @@ class CountClips(Page):
     words = "How many clips there are"
     takes_clips = True
 
-    def layout_of(self):
-        return [self.clip_set, self.status, self.figure]
+    def rail(self):
+        return [group("Source", self.clip_set)]
 
     @staticmethod
     def prepare(choice, clips, last, progress):

@@ -58,8 +58,17 @@ class Described(widgets.VBox):
     content: Any = SimpleNamespace()
     """A module of `pages.content`."""
 
+    # What `Page` makes, for the parts of its frame.
     picture: widgets.Widget
+    figure: Any
     html: Mapping[str, widgets.HTML]
+    made: widgets.HTML
+    player: widgets.Widget
+    status: widgets.Widget
+    tools: Any
+    bridge: Any
+    worker: Any
+    shown: Any
 
     def __init_subclass__(cls, **options: Any) -> None:
         """List the page, and take what it is free of widgets from its module `content`, if it has one."""
@@ -151,6 +160,14 @@ class Described(widgets.VBox):
     def further(shown: Any, progress: Progress) -> Any:
         """Return `shown` with what takes longer (a decoder), or None; on the worker's thread, after it is drawn."""
         return None
+
+    def code(self) -> str:
+        """Return the lines that draw what is shown in a notebook."""
+        raise NotImplementedError
+
+    def progress(self) -> Progress:
+        """Return what a job of this page's asks and says."""
+        raise NotImplementedError
 
     def settle(self, shown: Any) -> None:
         """Bring controls in line with what is shown now."""

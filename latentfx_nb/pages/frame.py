@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
-if TYPE_CHECKING:
-    from latentfx_nb.pages.page import Page
+from latentfx_nb.pages.described import Described
 
 SECTIONS = {
     "read": "Read",
@@ -50,7 +48,7 @@ def _section(name: str, children: Sequence[widgets.Widget]) -> widgets.VBox:
     return section
 
 
-def framed(page: Page) -> list[widgets.Widget]:
+def framed(page: Described) -> list[widgets.Widget]:
     """Return the areas of a page; what all pages have in the drawer joins what the page puts there."""
     blurb = widgets.HTML(f"<p>{escape(page.blurb)}</p>")
     shared = {"read": [blurb], "code": [page.tools.lines], "export": [page.tools]}

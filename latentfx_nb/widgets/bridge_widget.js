@@ -1,6 +1,7 @@
 // The bridge of a page: it keeps widgets listening, saves, names and fits figures, tells Python of the theme,
 // and moves markers with the sound.
-import { fills, isDark, keepListening, nameFigure, onFigures, onTheme, plotOf, plots, savePicture } from "./bridge.js";
+import { fills, keepListening, nameFigure, onFigures, plotOf, plots, savePicture } from "./bridge.js";
+import { isDark, onTheme } from "./bridge.js";
 import { openCoach } from "./coach.js";
 import { openDrawer } from "./frame.js";
 import { followSound } from "./markers.js";

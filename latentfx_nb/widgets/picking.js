@@ -1,6 +1,6 @@
 // Which point of a figure was clicked: the one under the pointer when a press that did not move is released.
-// plotly by itself clicks only within 5 px of a point's middle, though it names points farther away, and it takes
-// the start of a rotation for a click.
+// plotly by itself clicks only within 5 px of a point's middle, though it names points farther away, and it
+// takes the start of a rotation for a click.
 import { onFigures } from "./bridge.js";
 
 const STILL_PX = 4;
@@ -23,13 +23,15 @@ function watch(plot, tell) {
   plot.on("plotly_hover", (event) => (under = first(event)));
   plot.on("plotly_unhover", () => (under = undefined));
   plot.on("plotly_click", (event) => {
-    if (down?.pointerType === "touch" && first(event)) tell(told(first(event))); // a finger hovers over nothing
+    // A finger hovers over nothing.
+    if (down?.pointerType === "touch" && first(event)) tell(told(first(event)));
   });
   plot.addEventListener("pointerdown", (event) => (down = event), true);
   plot.addEventListener(
     "pointerup",
     (event) => {
-      if (event.pointerType !== "touch" && event.button === 0 && still(down, event) && under) tell(told(under));
+      const click = event.pointerType !== "touch" && event.button === 0 && still(down, event);
+      if (click && under) tell(told(under));
     },
     true,
   );
