@@ -81,7 +81,7 @@ class Described(widgets.VBox):
         for name in FREE_OF_WIDGETS & set(vars(cls.content)) - set(vars(cls)):
             setattr(cls, name, staticmethod(getattr(cls.content, name)))
         cls.clicks_sound = cls.clicked is not Described.clicked
-        if cls.notebook:
+        if vars(cls).get("notebook"):  # a page of another's notebook is no page of its own
             PAGES[cls.notebook] = cls
 
     def list_clips(self, clips: ClipSet) -> None:
