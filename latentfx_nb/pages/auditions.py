@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as widgets
 
+from latentfx_nb.pages.described import Described
 from latentfx_nb.widgets.picker import Picker
 
-if TYPE_CHECKING:
-    from latentfx_nb.pages.page import Page
 
-
-def connect_pickers(page: Page, shown: Iterable[widgets.Widget]) -> None:
+def connect_pickers(page: Described, shown: Iterable[widgets.Widget]) -> None:
     """Let the pickers of a page hear the browser, and those that are `playable`, or become so, be heard.
 
     They are those among `shown`, whatever boxes they lie in, and those that give fields of the choice.
@@ -27,7 +25,7 @@ def connect_pickers(page: Page, shown: Iterable[widgets.Widget]) -> None:
 class _Auditions:
     """Plays a picker's entries, and shows there which one sounds."""
 
-    def __init__(self, page: Page, picker: Picker) -> None:
+    def __init__(self, page: Described, picker: Picker) -> None:
         self._page, self._picker = page, picker
         playable = picker.playable
         picker.on_play(self._play)

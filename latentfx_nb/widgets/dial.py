@@ -30,7 +30,7 @@ class Dial(anywidget.AnyWidget):
     log = traitlets.Bool().tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)
     words = traitlets.Unicode().tag(sync=True)
-    ticks = traitlets.List().tag(sync=True)
+    ticks: Any = traitlets.List().tag(sync=True)
     size = traitlets.Enum(["large", "small"], "large").tag(sync=True)
     disabled = traitlets.Bool().tag(sync=True)
     ready = traitlets.Bool().tag(sync=True)
