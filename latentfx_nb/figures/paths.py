@@ -95,8 +95,8 @@ def heard_trace(paths: xr.DataArray, heard: str) -> dict:
     ends = [""] * len(found["text"])
     if ends:
         ends[0], ends[-2] = (_value_text(paths, value) for value in paths["value"].values[[0, -1]])
-    found["line"] = {"width": 4, "color": _path_color(paths)} if flat else {**found["line"], "width": 9}
-    found["marker"] = {**found["marker"], "size": 8 if flat else 5}
+    found["line"] = {"width": 4, "color": _path_color(paths)} if flat else {**found["line"], "width": 6}
+    found["marker"] = {**found["marker"], "size": 7 if flat else 3}
     # Plotly shows `text` at the points and `hovertext` under the mouse.
     written = {"hovertext": found["text"], "text": ends, "textposition": "top center", "textfont": {"size": 13}}
     return {**found, **written, "mode": "lines+markers+text", "hoverinfo": "text"}
@@ -145,7 +145,7 @@ def knob_trace(paths: xr.DataArray, chosen: xr.DataArray | None = None, heard: s
     marker: dict = {"size": size, "symbol": "diamond", "color": MARK, "line": edge}
     if heard is not None:
         own = paths["clip"].values == heard
-        looks = {"size": (size + 4, size - 3), "symbol": ("diamond", "circle"), "color": (MARK, _path_color(paths))}
+        looks = {"size": (size + 5, size - 4), "symbol": ("diamond", "circle"), "color": (MARK, _path_color(paths))}
         marker |= {name: [loud if one else quiet for one in own] for name, (loud, quiet) in looks.items()}
     return {**coordinates(here), "text": [f"<b>{plain(clip)}</b>" for clip in paths["clip"].values], "marker": marker}
 
