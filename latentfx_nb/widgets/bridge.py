@@ -68,7 +68,7 @@ class Bridge(anywidget.AnyWidget):
     """
 
     _esm = module_text("bridge_widget")
-    _css = (FOLDER / "frame.css").read_text("utf-8") + (FOLDER / "bridge.css").read_text("utf-8")
+    _css = "".join((FOLDER / f"{name}.css").read_text("utf-8") for name in ("frame", "front", "bridge"))
 
     ready = traitlets.Bool().tag(sync=True)
     dark = traitlets.Bool().tag(sync=True)

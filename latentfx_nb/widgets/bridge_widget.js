@@ -2,6 +2,7 @@
 // and moves markers with the sound.
 import { fills, keepListening, nameFigure, onFigures, plotOf, plots, savePicture } from "./bridge.js";
 import { isDark, onTheme } from "./bridge.js";
+import { openCoach } from "./coach.js";
 import { openDrawer } from "./frame.js";
 import { followSound } from "./markers.js";
 import { tellPoints } from "./picking.js";
@@ -54,7 +55,7 @@ function render({ model, el }) {
   const panel = () => el.closest(".latentfx-panel");
   const wanted = ({ kind }) => kind === "point" || model.get("previews");
   const points = tellPoints(panel, (point) => wanted(point) && model.send(point));
-  const endings = [points, openDrawer(panel), fitFigures()];
+  const endings = [points, openDrawer(panel), openCoach(panel), fitFigures()];
   return () => endings.forEach((end) => end());
 }
 

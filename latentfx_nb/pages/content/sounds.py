@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from latentfx_nb.effects import EFFECTS, Setting, render, render_normalised
 from latentfx_nb.paper import SAMPLE_RATE_HZ
@@ -49,6 +49,24 @@ def setting_words(effect: str, knob: str | None, value: float | None) -> str:
     """Return an effect and its setting in words: "Reverb, room size 0.8"."""
     spec = EFFECTS[effect]
     return spec.name if knob is None or value is None else f"{spec.name}, {spec.knob(knob).text(value)}"
+
+
+def heard_of(value: Any, choice: Any, clips: ClipSet) -> Heard | None:
+    """Return the sounds of an entry: a clip's row, a row and an effect, or an effect; None for anything else.
+
+    A clip is heard through the effect of the choice as its knob stands, an effect on the clip that is chosen.
+    """
+    effect, row = getattr(choice, "effect", "CLN"), getattr(choice, "row", 0)
+    if isinstance(value, str) and value in EFFECTS:
+        return dry_and_wet(clips, row, value)
+    if isinstance(value, int):
+        if effect not in EFFECTS:
+            effect = "CLN"
+        knob, setting = getattr(choice, "knob", None), getattr(choice, "value", None)
+        return dry_and_wet(clips, value, effect, setting, knob, setting_words(effect, knob, setting))
+    if isinstance(value, tuple) and len(value) == 2 and value[1] in EFFECTS:
+        return dry_and_wet(clips, *value)
+    return None
 
 
 def rendered(sound: Sound) -> Clip:
