@@ -7,6 +7,8 @@ import { openDrawer } from "./frame.js";
 import { followSound } from "./markers.js";
 import { tellPoints } from "./picking.js";
 import { saveFile } from "./saving.js";
+import { onKeys } from "./shortcuts.js";
+import { nameParts } from "./speaking.js";
 
 function watch(model) {
   const listen = () => model.get("_watched").forEach((id) => keepListening(model.widget_manager, id));
@@ -55,7 +57,8 @@ function render({ model, el }) {
   const panel = () => el.closest(".latentfx-panel");
   const wanted = ({ kind }) => kind === "point" || model.get("previews");
   const points = tellPoints(panel, (point) => wanted(point) && model.send(point));
-  const endings = [points, openDrawer(panel), openCoach(panel), fitFigures()];
+  const keys = onKeys(panel, (message) => model.send(message));
+  const endings = [points, keys, openDrawer(panel), openCoach(panel), fitFigures(), nameParts(panel)];
   return () => endings.forEach((end) => end());
 }
 
