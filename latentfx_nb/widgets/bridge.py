@@ -94,6 +94,7 @@ class Bridge(anywidget.AnyWidget):
         super().__init__(model_id=address, _watched=[address], layout=layout)
         self._clicked: Pointed | None = None
         self._rested: Rested | None = None
+        self._stepped: Callable[[int], None] | None = None
         self.on_msg(self._answer)
 
     def watch_over(self, *widgets: ipywidgets.Widget) -> None:
@@ -118,6 +119,10 @@ class Bridge(anywidget.AnyWidget):
         While `previews` is true, call `rested` when the pointer rests on one, and when it leaves.
         """
         self._clicked, self._rested = clicked, rested
+
+    def on_step(self, stepped: Callable[[int], None]) -> None:
+        """Call `stepped` with 1 or -1 when the keys for the next or the previous clip are pressed."""
+        self._stepped = stepped
 
     def follow(
         self,
@@ -186,6 +191,8 @@ class Bridge(anywidget.AnyWidget):
             self.send_state(["ready", "_watched", "_track", "_along", "_standing", "previews"])
         elif content.get("kind") == "point" and self._clicked is not None:
             self._clicked(str(content["trace"]), _place(content))
+        elif content.get("kind") == "step" and content.get("by") in (1, -1) and self._stepped is not None:
+            self._stepped(content["by"])
         elif content.get("kind") == "hover" and self._rested is not None:
             trace = content.get("trace")
             self._rested(None if trace is None else str(trace), _place(content))

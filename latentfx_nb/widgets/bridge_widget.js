@@ -8,6 +8,8 @@ import { openDrawer } from "./frame.js";
 import { followSound } from "./markers.js";
 import { tellPoints } from "./picking.js";
 import { saveFile } from "./saving.js";
+import { onKeys } from "./shortcuts.js";
+import { nameParts } from "./speaking.js";
 
 function watch(model) {
   const listen = () => model.get("_watched").forEach((id) => keepListening(model.widget_manager, id));
@@ -59,7 +61,9 @@ function render({ model, el }) {
   const along = followKnob(model, (words) => {
     for (const place of panel()?.querySelectorAll(".lfx-exactness") ?? []) place.textContent = words;
   });
-  const endings = [points, along, openDrawer(panel), openCoach(panel), fitFigures()];
+  const keys = onKeys(panel, (message) => model.send(message));
+  const parts = [openDrawer(panel), openCoach(panel), fitFigures(), nameParts(panel)];
+  const endings = [points, along, keys, ...parts];
   return () => endings.forEach((end) => end());
 }
 
