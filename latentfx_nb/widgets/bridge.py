@@ -7,6 +7,7 @@ name of `PRIVATE` in the installed library, and fails with the name if it has mo
 
 from __future__ import annotations
 
+import base64
 import os
 import uuid
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import numpy as np
 import plotly.graph_objects as go
 import traitlets
 from jaxtyping import Float
+from plotly.serializers import custom_serializers
 
 from latentfx_nb.figures import CONFIG
 from latentfx_nb.widgets.modules import FOLDER, module_text
@@ -36,11 +38,38 @@ Pointed = Callable[[str, Any], None]
 """Is told the name of a trace and its point: `point_inds`, `xs` and `ys`, each a list of one."""
 
 
+def _packed(value: Any) -> Any:
+    """Return a figure's state with each image as plotly.js reads it at once: plotly.py writes a list a row.
+
+    A million numbers are 11 MB of JSON in rows and 5 MB packed, and a hundredth of the work on both sides.
+    """
+    if isinstance(value, dict):
+        return {name: _packed(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_packed(one) for one in value]
+    if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind == "f":
+        content = np.ascontiguousarray(value, "<f4")
+        shape = ", ".join(map(str, content.shape))
+        return {"dtype": "f4", "shape": shape, "bdata": base64.b64encode(content).decode("ascii")}
+    return value
+
+
+SERIALIZERS: dict[str, Any] = {
+    **custom_serializers,
+    "to_json": lambda value, widget: custom_serializers["to_json"](_packed(value), widget),
+}
+"""How figures are sent."""
+
+
 class FigureWidget(go.FigureWidget):
     """A figure widget with the house's options, whose JavaScript comes from the server where that offers it.
 
     `words` tell screen readers what the figure shows.
     """
+
+    _widget_data = traitlets.List().tag(sync=True, **SERIALIZERS)
+    _py2js_restyle = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
+    _py2js_update = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
 
     def __init__(self, figure: go.Figure, words: str = "") -> None:
         figure.layout.meta = {
