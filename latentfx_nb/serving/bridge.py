@@ -32,7 +32,13 @@ FORKING = "multiprocessing.forkserver"
 """What stands in the command of the process that kernels are forked from (CPython 3.11 to 3.14)."""
 
 REPLACED = {
-    "index.html.j2": ("block header", "block body_header", "block body_loop", "voila_process(", "window.voila_finish()"),
+    "index.html.j2": (
+        "block header",
+        "block body_header",
+        "block body_loop",
+        "voila_process(",
+        "window.voila_finish()",
+    ),
     "voila_setup.macro.html.j2": ("window.voila_heartbeat", "window.themeLoaded", "window.cellLoaded"),
 }
 """What Voila's templates `lab` and `base` have that ours takes the place of, or calls."""
