@@ -7,7 +7,6 @@ name of `PRIVATE` in the installed library, and fails with the name if it has mo
 
 from __future__ import annotations
 
-import base64
 import os
 import uuid
 from collections.abc import Callable, Mapping
@@ -41,25 +40,23 @@ Rested = Callable[[str | None, Any], None]
 """Is told the same of a point that the pointer rests on; None once it has left."""
 
 
-def _packed(value: Any) -> Any:
-    """Return a figure's state with each image as plotly.js reads it at once: plotly.py writes a list a row.
+def _in_rows(value: Any) -> Any:
+    """Return a figure's state with each image as a list of its rows, which plotly.py sends as they lie in memory.
 
-    A million numbers are 11 MB of JSON in rows and 5 MB packed, and a hundredth of the work on both sides.
+    It writes an image itself number by number, as text: 11 MB for a page's six instead of 3 MB.
     """
     if isinstance(value, dict):
-        return {name: _packed(one) for name, one in value.items()}
+        return {name: _in_rows(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_packed(one) for one in value]
+        return [_in_rows(one) for one in value]
     if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind == "f":
-        content = np.ascontiguousarray(value, "<f4")
-        shape = ", ".join(map(str, content.shape))
-        return {"dtype": "f4", "shape": shape, "bdata": base64.b64encode(content).decode("ascii")}
+        return list(np.ascontiguousarray(value))
     return value
 
 
 SERIALIZERS: dict[str, Any] = {
     **custom_serializers,
-    "to_json": lambda value, widget: custom_serializers["to_json"](_packed(value), widget),
+    "to_json": lambda value, widget: custom_serializers["to_json"](_in_rows(value), widget),
 }
 """How figures are sent."""
 
