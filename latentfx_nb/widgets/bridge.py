@@ -19,6 +19,7 @@ import numpy as np
 import plotly.graph_objects as go
 import traitlets
 from jaxtyping import Float
+from plotly.serializers import custom_serializers
 
 from latentfx_nb.figures import CONFIG
 from latentfx_nb.widgets.dial import Dial
@@ -41,11 +42,36 @@ Rested = Callable[[str | None, Any], None]
 """Is told the same of a point that the pointer rests on; None once it has left."""
 
 
+def _in_rows(value: Any) -> Any:
+    """Return a figure's state with each image as a list of its rows, which plotly.py sends as they lie in memory.
+
+    It writes an image itself number by number, as text: 11 MB for a page's six instead of 3 MB.
+    """
+    if isinstance(value, dict):
+        return {name: _in_rows(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_rows(one) for one in value]
+    if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind == "f":
+        return list(np.ascontiguousarray(value))
+    return value
+
+
+SERIALIZERS: dict[str, Any] = {
+    **custom_serializers,
+    "to_json": lambda value, widget: custom_serializers["to_json"](_in_rows(value), widget),
+}
+"""How figures are sent."""
+
+
 class FigureWidget(go.FigureWidget):
     """A figure widget with the house's options, whose JavaScript comes from the server where that offers it.
 
     `words` tell screen readers what the figure shows.
     """
+
+    _widget_data = traitlets.List().tag(sync=True, **SERIALIZERS)
+    _py2js_restyle = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
+    _py2js_update = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
 
     def __init__(self, figure: go.Figure, words: str = "") -> None:
         figure.layout.meta = {

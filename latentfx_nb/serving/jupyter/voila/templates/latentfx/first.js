@@ -138,10 +138,15 @@ const latentfxFirst = (() => {
     say("Drawing …");
   }
 
+  /** Say that the page will not come. */
+  function fail() {
+    say("This page could not be opened. The server's log says why.");
+  }
+
   theme();
   quietVersions();
   window.voila_heartbeat = () => {};
   window.voila_process = () => say("Loading the page …");
   window.voila_finish = showCells;
-  return { theme, start };
+  return { theme, start, fail };
 })();
