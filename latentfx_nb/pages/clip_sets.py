@@ -9,6 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from latentfx_nb.pages.address import plain
 from latentfx_nb.pages.controls import STYLE
 from latentfx_nb.pages.own_files import OwnFiles
 from latentfx_nb.pages.status import Status
@@ -52,8 +53,10 @@ class ClipSets:
 
     def write(self, fields: Mapping[str, Any]) -> None:
         for _, source in self.chooser.options:
-            if "clips" in fields and fields["clips"] in (source, getattr(source, "name", source)):
+            named = (source, source.name) if isinstance(source, ClipSet) else (source, plain(source))
+            if "clips" in fields and fields["clips"] in named:
                 self.chooser.value = source
+                return
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` when another clip set was chosen and loaded; one that cannot be is said instead."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,7 +60,8 @@ class FigureWidget(go.FigureWidget):
 class Bridge(anywidget.AnyWidget):
     """The part of a page that is neither sound nor figure. A page has one, shown anywhere on it as an empty line.
 
-    `ready` turns true when a page has loaded it; `dark` says whether the page's theme is dark. It also names the
+    `ready` turns true when a page has loaded it; `dark` says whether the page's theme is dark. `address` is what a
+    dashboard's page keeps in its own address: name -> text, None for what does not stand there. It also names the
     page's figures for screen readers, with the words of their `FigureWidget`, and lets them fill the page's width.
     """
 
@@ -69,6 +70,7 @@ class Bridge(anywidget.AnyWidget):
 
     ready = traitlets.Bool().tag(sync=True)
     dark = traitlets.Bool().tag(sync=True)
+    address = traitlets.Dict().tag(sync=True)
     _watched = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _track = traitlets.Dict().tag(sync=True)
 
@@ -78,6 +80,8 @@ class Bridge(anywidget.AnyWidget):
         layout = {"height": "0", "margin": "0"}
         super().__init__(model_id=address, _watched=[address], layout=layout)
         self._clicked: Pointed | None = None
+        self._told_ready: list[Callable[[Mapping[str, Any]], None]] = []
+        self._told_camera: Callable[[str], None] = lambda camera: None
         self.on_msg(self._answer)
 
     def watch_over(self, *widgets: ipywidgets.Widget) -> None:
@@ -99,6 +103,17 @@ class Bridge(anywidget.AnyWidget):
     def on_point(self, clicked: Pointed) -> None:
         """Call `clicked` when a point of the page's figure was clicked, or touched."""
         self._clicked = clicked
+
+    def on_ready(self, told: Callable[[Mapping[str, Any]], None]) -> None:
+        """Call `told` when a page has loaded the bridge, with what it tells of itself: a visitor may make it up.
+
+        That is `query` (of its address), `webgl` and `narrow` (how it draws) and `dashboard` (whose address that is).
+        """
+        self._told_ready.append(told)
+
+    def on_camera(self, told: Callable[[str], None]) -> None:
+        """Call `told` when a figure's first scene was turned, with the camera as it stands in an address."""
+        self._told_camera = told
 
     def follow(
         self,
@@ -129,10 +144,14 @@ class Bridge(anywidget.AnyWidget):
         # Only what Python writes is sent again: a late answer must not undo what the page has written meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
-            self.send_state(["ready", "_watched", "_track"])
+            self.send_state(["ready", "address", "_watched", "_track"])
+            for told in self._told_ready:
+                told(content)
         elif content.get("kind") == "point" and self._clicked is not None:
             place = SimpleNamespace(point_inds=[content["number"]], xs=[content.get("x")], ys=[content.get("y")])
             self._clicked(str(content["trace"]), place)
+        elif content.get("kind") == "camera":
+            self._told_camera(str(content.get("camera")))
 
 
 def _number(figure: go.FigureWidget, trace: str | int) -> int:
