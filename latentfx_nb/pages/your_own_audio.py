@@ -8,10 +8,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from latentfx_nb.effects import TABLE_1
 from latentfx_nb.pages import all_pages
 from latentfx_nb.pages.content import your_own_audio as content
 from latentfx_nb.pages.content.progress import Progress
-from latentfx_nb.pages.controls import Ask, Clicked, Field, dropdown, encoder_options, planes
+from latentfx_nb.pages.controls import Ask, Clicked, Field, dropdown, one_encoder, planes
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.pages.worker import main
@@ -37,13 +38,13 @@ class YourOwnAudio(Page):
     content = content
 
     def __init__(self, encoder: str = "diffae-mini", dimensions: int = 3) -> None:
-        self.encoder = dropdown("Encoder", encoder_options(), encoder, "300px")
+        self.encoder = one_encoder(encoder)
         self.folder = widgets.Text(placeholder="or a folder on this machine", layout={"width": "320px"})
         words = "through all ten effects; can be stopped and go on"
         self.encode_button = Ask("encode", "Encode", button_style="primary", tooltip=words)
         self.space = dropdown("Draw in", content.SPACES, width="270px")
         self.page = dropdown("Open them in", pages_for_clips(), width="320px")
-        self.links, self.place, self._point = widgets.HTML(), widgets.VBox(), Clicked(row=0, effect="CLN")
+        self.links, self.place, self._point = widgets.HTML(), widgets.VBox(), _ringed()
         fields = {"encoder": self.encoder, "folder": self.folder, "space": self.space}
         self.dimensions = planes(dimensions)
         controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
@@ -136,6 +137,11 @@ class YourOwnAudio(Page):
 
         main.call(show)
         self.status.say("")
+
+
+def _ringed() -> Clicked:
+    """Return the field of the point that is ringed, one of those that every clip has."""
+    return Clicked({"row": lambda row: row >= 0, "effect": lambda effect: effect in TABLE_1}, row=0, effect="CLN")
 
 
 def pages_for_clips() -> list[tuple[str, str]]:

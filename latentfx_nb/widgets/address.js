@@ -3,7 +3,8 @@
 // the camera, and the fields of other pages.
 import { onFigures } from "./bridge.js";
 
-const LINKS = ".lfx-bar a[data-page], .latentfx-cards a";
+const BAR = ".lfx-bar a[data-page]";
+const CARDS = ".latentfx-cards a";
 const COPY = '.lfx-bar button[data-lfx="copy"]';
 const DELAY_MS = 300;
 const SAID_MS = 2500;
@@ -63,11 +64,13 @@ export function cameraText({ eye, up }) {
   return numbers.map((one) => Number(one.toFixed(2))).join(",");
 }
 
-/** Put the page's query on every link to another page. */
+/** Put the page's query on every link to another page; cards may ask for something of their own. */
 function carry() {
-  for (const link of document.querySelectorAll(LINKS)) {
+  const { search } = location;
+  for (const link of document.querySelectorAll(BAR)) link.search = search;
+  for (const link of document.querySelectorAll(CARDS)) {
     link.dataset.own ??= link.search;
-    link.search = carried(link.dataset.own, location.search);
+    link.search = carried(link.dataset.own, search);
   }
 }
 
@@ -83,7 +86,7 @@ function say(button, words) {
   }, SAID_MS);
 }
 
-/** Show an address, selected, for browsers that copy nothing by themselves, as on pages without encryption. */
+/** Show an address, selected: browsers copy nothing by themselves on pages without encryption. */
 function showAddress(button, address) {
   const field = document.createElement("input");
   Object.assign(field, { className: "lfx-address", value: address, readOnly: true });

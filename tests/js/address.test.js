@@ -67,7 +67,8 @@ function pageOf({ dashboard = true, search = "", clipboard } = {}) {
     disconnect() {}
   };
   Object.defineProperty(globalThis, "navigator", { value: { clipboard }, configurable: true });
-  return Object.assign(page, { button, fire: (name, event) => page.listeners[name].forEach((one) => one(event)) });
+  const fire = (name, event) => page.listeners[name].forEach((one) => one(event));
+  return Object.assign(page, { button, fire });
 }
 
 test("changes are written once, and stand on the links before they are pressed", (context) => {
