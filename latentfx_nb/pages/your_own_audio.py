@@ -33,6 +33,7 @@ class YourOwnAudio(Page):
     words = "Your clips through ten effects among the bundled clips, as points in three dimensions"
     lists_files = True
     waits = frozenset({"folder"})
+    private = frozenset({"folder"})
     turns = frozenset({"row", "effect"})
     make_choice = content.OwnChoice
     content = content
