@@ -9,6 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from latentfx_nb.pages.address import plain
 from latentfx_nb.pages.controls import STYLE
 from latentfx_nb.pages.markup import counted
 from latentfx_nb.pages.own_files import OwnFiles
@@ -57,8 +58,9 @@ class ClipSets:
 
     def write(self, fields: Mapping[str, Any]) -> None:
         for _, source in self.chooser.options:
-            if "clips" in fields and fields["clips"] == self._name_of(source):
+            if "clips" in fields and plain(fields["clips"]) == plain(self._name_of(source)):
                 self.chooser.value = source
+                return
 
     def _name_of(self, source: str | ClipSet) -> str:
         """Return what a source is called in a `Choice`."""

@@ -98,7 +98,8 @@ class FigureWidget(go.FigureWidget):
 class Bridge(anywidget.AnyWidget):
     """The part of a page that is neither sound nor figure. A page has one, shown anywhere on it as an empty line.
 
-    `ready` turns true when a page has loaded it; `dark` says whether the page's theme is dark. It also names the
+    `ready` turns true when a page has loaded it; `dark` says whether the page's theme is dark. `address` is what a
+    dashboard's page keeps in its own address: name -> text, None for what does not stand there. It also names the
     page's figures for screen readers, with the words of their `FigureWidget`, and lets them fill the page's width.
     """
 
@@ -107,6 +108,7 @@ class Bridge(anywidget.AnyWidget):
 
     ready = traitlets.Bool().tag(sync=True)
     dark = traitlets.Bool().tag(sync=True)
+    address = traitlets.Dict().tag(sync=True)
     previews = traitlets.Bool().tag(sync=True)
     _watched = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _track = traitlets.Dict().tag(sync=True)
@@ -119,6 +121,8 @@ class Bridge(anywidget.AnyWidget):
         layout = {"height": "0", "margin": "0"}
         super().__init__(model_id=address, _watched=[address], layout=layout)
         self._clicked: Pointed | None = None
+        self._told_ready: list[Callable[[Mapping[str, Any]], None]] = []
+        self._told_camera: Callable[[str], None] = lambda camera: None
         self._rested: Rested | None = None
         self._stepped: Callable[[int], None] | None = None
         self.on_msg(self._answer)
@@ -149,6 +153,17 @@ class Bridge(anywidget.AnyWidget):
     def on_step(self, stepped: Callable[[int], None]) -> None:
         """Call `stepped` with 1 or -1 when the keys for the next or the previous clip are pressed."""
         self._stepped = stepped
+
+    def on_ready(self, told: Callable[[Mapping[str, Any]], None]) -> None:
+        """Call `told` when a page has loaded the bridge, with what it tells of itself: a visitor may make it up.
+
+        That is `query` (of its address), `webgl` and `narrow` (how it draws) and `dashboard` (whose address that is).
+        """
+        self._told_ready.append(told)
+
+    def on_camera(self, told: Callable[[str], None]) -> None:
+        """Call `told` when a figure's first scene was turned, with the camera as it stands in an address."""
+        self._told_camera = told
 
     def follow(
         self,
@@ -214,7 +229,9 @@ class Bridge(anywidget.AnyWidget):
         # Only what Python writes is sent again: a late answer must not undo what the page has written meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
-            self.send_state(["ready", "_watched", "_track", "_along", "_standing", "previews"])
+            self.send_state(["ready", "address", "_watched", "_track", "_along", "_standing", "previews"])
+            for told in self._told_ready:
+                told(content)
         elif content.get("kind") == "point" and self._clicked is not None:
             self._clicked(str(content["trace"]), _place(content))
         elif content.get("kind") == "step" and content.get("by") in (1, -1) and self._stepped is not None:
@@ -222,6 +239,8 @@ class Bridge(anywidget.AnyWidget):
         elif content.get("kind") == "hover" and self._rested is not None:
             trace = content.get("trace")
             self._rested(None if trace is None else str(trace), _place(content))
+        elif content.get("kind") == "camera":
+            self._told_camera(str(content.get("camera")))
 
 
 def _place(content: Mapping[str, Any]) -> SimpleNamespace:

@@ -1,6 +1,7 @@
 // The bridge of a page: it keeps widgets listening, saves, names and fits figures, tells Python of the theme,
 // and moves markers with the sound.
 import { followKnob } from "./along.js";
+import { aboutBrowser, keepAddress } from "./address.js";
 import { fills, keepListening, nameFigure, onFigures, plotOf, plots, savePicture } from "./bridge.js";
 import { isDark, onTheme } from "./bridge.js";
 import { openCoach } from "./coach.js";
@@ -45,9 +46,10 @@ function fitFigures() {
 function initialize({ model }) {
   watch(model);
   model.on("msg:custom", (message, buffers) => answer(model, message, buffers));
-  const endings = [followSound(model), onFigures(nameFigure), onTheme(() => tellTheme(model))];
+  const theme = onTheme(() => tellTheme(model));
+  const endings = [followSound(model), onFigures(nameFigure), theme, keepAddress(model)];
   tellTheme(model);
-  model.send({ kind: "ready" }); // Python answers with its state, in case an earlier message was lost
+  model.send(aboutBrowser()); // Python answers with its state, in case an earlier message was lost
   return () => endings.forEach((end) => end());
 }
 
