@@ -142,6 +142,7 @@ class Page(Described):
         self.picture.bring(self.figure_of(shown))
         self.bridge.watch_over(self.player, self.own_files.zone)
         self.bridge.on_point(self.click)
+        self.bridge.on_visit(self.clip_sets.visit)
         self._write(self.texts(shown), self._made(shown.choice))
         self.settle(shown)
         self._asked = self.choice()

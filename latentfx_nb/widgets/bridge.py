@@ -78,6 +78,7 @@ class Bridge(anywidget.AnyWidget):
         layout = {"height": "0", "margin": "0"}
         super().__init__(model_id=address, _watched=[address], layout=layout)
         self._clicked: Pointed | None = None
+        self._visited: Callable[[str], None] | None = None
         self.on_msg(self._answer)
 
     def watch_over(self, *widgets: ipywidgets.Widget) -> None:
@@ -99,6 +100,10 @@ class Bridge(anywidget.AnyWidget):
     def on_point(self, clicked: Pointed) -> None:
         """Call `clicked` when a point of the page's figure was clicked, or touched."""
         self._clicked = clicked
+
+    def on_visit(self, visited: Callable[[str], None]) -> None:
+        """Call `visited` with the token of the visitor, once the page says it and when it is looked at again."""
+        self._visited = visited
 
     def follow(
         self,
@@ -133,6 +138,8 @@ class Bridge(anywidget.AnyWidget):
         elif content.get("kind") == "point" and self._clicked is not None:
             place = SimpleNamespace(point_inds=[content["number"]], xs=[content.get("x")], ys=[content.get("y")])
             self._clicked(str(content["trace"]), place)
+        elif content.get("kind") == "visit" and self._visited is not None:
+            self._visited(str(content.get("token")))
 
 
 def _number(figure: go.FigureWidget, trace: str | int) -> int:

@@ -6,6 +6,7 @@ import { openDrawer } from "./frame.js";
 import { followSound } from "./markers.js";
 import { tellPoints } from "./picking.js";
 import { saveFile } from "./saving.js";
+import { tellVisit } from "./visit.js";
 
 function watch(model) {
   const listen = () => model.get("_watched").forEach((id) => keepListening(model.widget_manager, id));
@@ -44,6 +45,7 @@ function initialize({ model }) {
   const endings = [followSound(model), onFigures(nameFigure), onTheme(() => tellTheme(model))];
   tellTheme(model);
   model.send({ kind: "ready" }); // Python answers with its state, in case an earlier message was lost
+  endings.push(tellVisit(model));
   return () => endings.forEach((end) => end());
 }
 
