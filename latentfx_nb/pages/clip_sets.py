@@ -14,6 +14,7 @@ from latentfx_nb.pages.markup import counted
 from latentfx_nb.pages.own_files import OwnFiles
 from latentfx_nb.pages.status import Status
 from latentfx_nb.sound.clips import ClipSet, load_clips
+from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.host import is_dashboard
 
 OWN = "own"
@@ -35,6 +36,7 @@ class ClipSets:
         source: str | Path | ClipSet,
         submit: Callable[[str, Callable[[], None]], None],
         status: Status,
+        bridge: Bridge,
         lists_files: bool,
     ) -> None:
         self._status = status
@@ -50,6 +52,7 @@ class ClipSets:
         changed = (lambda: None) if lists_files else self.files_added
         self.own_files = OwnFiles(submit, changed, self.files_removed, lists_files)
         self.clips = self._load(self.chooser.value)
+        bridge.on_visit(lambda token: self.own_files.visit(token, self._visited))
 
     @property
     def chosen(self) -> str | ClipSet:
@@ -83,10 +86,6 @@ class ClipSets:
         """Call `loaded` once other clips are there, before anything reads the choice."""
         self._loaded = loaded
 
-    def visit(self, token: str) -> None:
-        """Offer the files that this visitor has handed in on any page, and choose them if they were asked for."""
-        self.own_files.visit(token, self._visited)
-
     def files_added(self) -> None:
         """Offer the visitor's files as a clip set, and choose it."""
         self._offer(chosen=True)
@@ -102,7 +101,7 @@ class ClipSets:
             self._take()
 
     def _visited(self, others: bool) -> None:
-        """Bring what is offered in line with the files of the visit, of which there are `others` than before."""
+        """Offer what this visitor has handed in on any page; `others` says whether it is not what it was before."""
         if self._lists_files:
             return
         if self.own_files.uploads.files:

@@ -10,7 +10,9 @@ from html import escape
 
 import ipywidgets as widgets
 
+from latentfx_nb.pages.auditions import connect_pickers
 from latentfx_nb.pages.described import Described
+from latentfx_nb.pages.glossary import words
 
 SECTIONS = {
     "read": "Read",
@@ -51,11 +53,13 @@ def _section(name: str, children: Sequence[widgets.Widget]) -> widgets.VBox:
 def framed(page: Described) -> list[widgets.Widget]:
     """Return the areas of a page; what all pages have in the drawer joins what the page puts there."""
     blurb = widgets.HTML(f"<p>{escape(page.blurb)}</p>")
-    shared = {"read": [blurb], "code": [page.tools.lines], "export": [page.tools]}
-    return [
-        page.bridge,
+    explained = widgets.HTML(words(page.notebook))
+    shared = {"read": [blurb], "words": [explained], "code": [page.tools.lines], "export": [page.tools]}
+    areas = [
         area("rail", *page.rail()),
         area("stage", area("head", *page.head()), *page.stage()),
         drawer({**shared, **page.drawer()}),
-        area("transport", page.player, page.status),
+        area("transport", page.player, area("beside", page.pointing, page.status)),
     ]
+    connect_pickers(page, areas)
+    return [page.bridge, *areas]

@@ -29,6 +29,7 @@ from latentfx_nb.pages.frame import framed
 from latentfx_nb.pages.hearing import Hearing
 from latentfx_nb.pages.markup import note
 from latentfx_nb.pages.picture import Picture
+from latentfx_nb.pages.pointing import Pointing
 from latentfx_nb.pages.progress import PageProgress
 from latentfx_nb.pages.status import Status
 from latentfx_nb.pages.worker import Worker, main, wait_for
@@ -52,7 +53,7 @@ class Page(Described):
         self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status.stopped = self.worker.cancel
         self.made, self.html = widgets.HTML(), Texts()
-        self.clip_sets = ClipSets(source, self.worker.submit, self.status, self.lists_files)
+        self.clip_sets = ClipSets(source, self.worker.submit, self.status, self.bridge, self.lists_files)
         self.clip_set, self.own_files = self.clip_sets.chooser, self.clip_sets.own_files
         self.controls = [self.clip_sets, *controls]
         self._asks = {control.name for control in controls if isinstance(control, Ask)}
@@ -141,8 +142,7 @@ class Page(Described):
         self.shown, self._asked_clips = shown, self.clips
         self.picture.bring(self.figure_of(shown))
         self.bridge.watch_over(self.player, self.own_files.zone)
-        self.bridge.on_point(self.click)
-        self.bridge.on_visit(self.clip_sets.visit)
+        self.pointing = Pointing(self)
         self._write(self.texts(shown), self._made(shown.choice))
         self.settle(shown)
         self._asked = self.choice()
@@ -194,7 +194,7 @@ class Page(Described):
 
     def _prepare(self, kind: str, choice: Any, clips: ClipSet) -> None:
         def job() -> None:
-            self.voice.wait()  # rendering and encoding take all cores
+            self.worker.follow(self.voice)  # rendering and encoding take all cores
             self.status.say("")
             shown = self.prepare(choice, clips, self.latest, self.progress())
             self.worker.check()  # something else may have been chosen meanwhile
@@ -281,6 +281,7 @@ class Page(Described):
             self.hearing.hear(heard)
 
     def _exact(self) -> None:
+        self.worker.follow(self.voice)  # the sound comes first
         before = self.shown
         if not self._is_asked():
             return

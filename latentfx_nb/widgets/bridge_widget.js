@@ -2,6 +2,7 @@
 // and moves markers with the sound.
 import { fills, keepListening, nameFigure, onFigures, plotOf, plots, savePicture } from "./bridge.js";
 import { isDark, onTheme } from "./bridge.js";
+import { openCoach } from "./coach.js";
 import { openDrawer } from "./frame.js";
 import { followSound } from "./markers.js";
 import { tellPoints } from "./picking.js";
@@ -54,8 +55,9 @@ function render({ model, el }) {
   root.className = "latentfx-bridge";
   el.append(root);
   const panel = () => el.closest(".latentfx-panel");
-  const points = tellPoints(panel, (point) => model.send(point));
-  const endings = [points, openDrawer(panel), fitFigures()];
+  const wanted = ({ kind }) => kind === "point" || model.get("previews");
+  const points = tellPoints(panel, (point) => wanted(point) && model.send(point));
+  const endings = [points, openDrawer(panel), openCoach(panel), fitFigures()];
   return () => endings.forEach((end) => end());
 }
 
