@@ -40,9 +40,11 @@ class OwnFiles(widgets.VBox):
         self._waiting: list[HandedIn] = []
         self.zone = DropZone(
             self._hand_in,
-            label="Your own audio: choose files, or drop them here" if listing else "Own audio: choose or drop",
+            self.clear,
+            label="Own audio: drop, choose",
             accept=list(AUDIO_SUFFIXES),
             most_bytes=most_bytes(),
+            most_s=MOST_SECONDS,
         )
         self.listed = widgets.HTML()
         super().__init__([self.zone, self.listed])
@@ -90,6 +92,8 @@ class OwnFiles(widgets.VBox):
             )
         refused = "".join(note(f"Left out: {public(sentence)}.") for sentence in self.refused)
         self.listed.value = (taken or empty) + refused + self._skipped_lines()
+        self.listed.layout.display = None if self.listed.value else "none"
+        self.zone.kept = len(self.uploads.files)
 
     def _skipped_lines(self) -> str:
         first = [f"Skipped: {Path(file).name} ({reason})." for file, reason in self._skipped.items()][:MOST_SKIPPED]

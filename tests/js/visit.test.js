@@ -31,7 +31,7 @@ function storage() {
   return { kept, getItem, setItem: (name, value) => kept.set(name, value) };
 }
 
-test("a token has 128 random bits and stays in a cookie of the session, for the server's own pages only", () => {
+test("a token has 128 random bits and stays in a cookie of the session, for this server only", () => {
   const [one, kept] = [page({ baseUrl: "/lfx/" }), storage()];
   const token = visitToken(one, () => kept);
   assert.match(token, /^[0-9a-f]{32}$/);
