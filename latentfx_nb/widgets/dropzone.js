@@ -2,7 +2,7 @@
 import { recordButton } from "./record_button.js";
 
 const SHAPE = `<label class="latentfx-drop"><span></span><input type="file" multiple></label>
-  <span class="latentfx-kept"><span></span><button type="button">Remove</button></span>
+  <span class="latentfx-kept"><span></span><button type="button">×</button></span>
   <span class="latentfx-said" role="status"></span>`;
 
 /** Return the row and its parts: the box, its words, the chooser over them, what is kept, what is said. */
@@ -66,7 +66,7 @@ function showKept(model, kept) {
     kept.hidden = !number;
     words.textContent = number === 1 ? "1 file" : `${number} files`;
   };
-  remove.title = "Remove your files, from all pages at once";
+  remove.title = remove.ariaLabel = "Remove your files, from all pages at once";
   remove.onclick = () => model.send({ kind: "remove" });
   model.on("change:kept", show);
   show();
@@ -78,8 +78,8 @@ function render({ model, el }) {
     words.textContent = text;
   };
   const idle = () => {
-    say(model.get("label"));
     input.ariaLabel = model.get("label");
+    say(model.get("kept") ? "Own audio: add" : model.get("label")); // the rail is narrow
   };
   const hand = async (files) => {
     said.textContent = "";
@@ -87,7 +87,7 @@ function render({ model, el }) {
     idle();
   };
   input.onchange = () => hand([...input.files]).then(() => (input.value = ""));
-  model.on("change:label", idle);
+  model.on("change:label change:kept", idle);
   idle();
   showKept(model, kept);
   const tell = (text) => (said.textContent = text);

@@ -33,7 +33,7 @@ export class Recording {
   }
 
   rest() {
-    show(this.button, "idle", "Record");
+    show(this.button, "idle", "");
   }
 
   tell(level, seconds) {

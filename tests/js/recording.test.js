@@ -65,7 +65,7 @@ test("a refusal is said in a sentence", async () => {
   install({ refused });
   await assert.rejects(record(10, assert.fail, assert.fail), refused);
   assert.match(refusal(refused), /was refused: allow it/);
-  assert.match(refusal(Object.assign(new Error("none"), { name: "NotFoundError" })), /No microphone was found/);
+  assert.match(refusal({ name: "NotFoundError" }), /No microphone was found/);
   assert.match(refusal(new Error("in use")), /cannot be used: in use/);
 });
 
@@ -84,5 +84,5 @@ test("a WAV file has its head and its samples, clipped", () => {
   assert.deepEqual([4, 40].map((at) => view.getUint32(at, true)), [42, 6]);
   assert.deepEqual([20, 22, 32, 34].map((at) => view.getUint16(at, true)), [1, 1, 2, 16]);
   assert.deepEqual([24, 28].map((at) => view.getUint32(at, true)), [48000, 96000]);
-  assert.deepEqual([44, 46, 48].map((at) => view.getInt16(at, true)), [0, 16384, 32767]);
+  assert.deepEqual([...new Int16Array(view.buffer, 44)], [0, 16384, 32767]);
 });
