@@ -55,7 +55,7 @@ class Page(Described):
         self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status.stopped = self.worker.cancel
         self.made, self.html = widgets.HTML(), Texts()
-        self.clip_sets = ClipSets(source, self.worker.submit, self.status, self.lists_files)
+        self.clip_sets = ClipSets(source, self.worker.submit, self.status, self.bridge, self.lists_files)
         self.clip_set, self.own_files = self.clip_sets.chooser, self.clip_sets.own_files
         self.controls = [self.clip_sets, *controls]
         self._asks = {control.name for control in controls if isinstance(control, Ask)}

@@ -123,6 +123,7 @@ class Bridge(anywidget.AnyWidget):
         self._clicked: Pointed | None = None
         self._told_ready: list[Callable[[Mapping[str, Any]], None]] = []
         self._told_camera: Callable[[str], None] = lambda camera: None
+        self._visited: Callable[[str], None] | None = None
         self._rested: Rested | None = None
         self._stepped: Callable[[int], None] | None = None
         self.on_msg(self._answer)
@@ -164,6 +165,9 @@ class Bridge(anywidget.AnyWidget):
     def on_camera(self, told: Callable[[str], None]) -> None:
         """Call `told` when a figure's first scene was turned, with the camera as it stands in an address."""
         self._told_camera = told
+    def on_visit(self, visited: Callable[[str], None]) -> None:
+        """Call `visited` with the token of the visitor, once the page says it and when it is looked at again."""
+        self._visited = visited
 
     def follow(
         self,
@@ -241,6 +245,8 @@ class Bridge(anywidget.AnyWidget):
             self._rested(None if trace is None else str(trace), _place(content))
         elif content.get("kind") == "camera":
             self._told_camera(str(content.get("camera")))
+        elif content.get("kind") == "visit" and self._visited is not None:
+            self._visited(str(content.get("token")))
 
 
 def _place(content: Mapping[str, Any]) -> SimpleNamespace:

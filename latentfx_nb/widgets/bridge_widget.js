@@ -11,6 +11,7 @@ import { tellPoints } from "./picking.js";
 import { saveFile } from "./saving.js";
 import { onKeys } from "./shortcuts.js";
 import { nameParts } from "./speaking.js";
+import { tellVisit } from "./visit.js";
 
 function watch(model) {
   const listen = () => model.get("_watched").forEach((id) => keepListening(model.widget_manager, id));
@@ -50,6 +51,7 @@ function initialize({ model }) {
   const endings = [followSound(model), onFigures(nameFigure), theme, keepAddress(model)];
   tellTheme(model);
   model.send(aboutBrowser()); // Python answers with its state, in case an earlier message was lost
+  endings.push(tellVisit(model));
   return () => endings.forEach((end) => end());
 }
 
