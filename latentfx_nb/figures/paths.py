@@ -16,9 +16,9 @@ from latentfx_nb.figures.theme import (
     effect_look,
     finish,
     hover_texts,
+    name_axes,
     plain,
     scatter,
-    scene_axes,
 )
 
 MOST_KNOBS = 4
@@ -50,11 +50,7 @@ def knob_path(
     nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
     traces += [scatter(flat, **nowhere, mode="markers", **path_legend(one)) for one in (paths, *others)]
     figure = go.Figure(traces)
-    if flat:
-        figure.update_xaxes(title=str(paths["component"].values[0]))
-        figure.update_yaxes(title=str(paths["component"].values[1]), scaleanchor="x")
-    else:
-        figure.update_scenes(scene_axes(paths))
+    name_axes(figure, paths if cloud is None else cloud, flat=flat, drawn=(paths, *others))
     return finish(figure, height=600)
 
 
