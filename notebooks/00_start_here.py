@@ -17,10 +17,13 @@
 # # LatentFX: turn an effect knob inside a neural audio model
 #
 # An autoencoder hears a guitar or piano clip as a cloud of numbers: its *latents*. What happens to them when the clip
-# goes through a distortion, a filter or a reverb? These pages let you turn the knob, **hear** the result, **watch** it
-# move through latent space, and **measure** what you saw.
+# goes through a distortion, a filter or a reverb? Turn the knob, **hear** the result, **watch** the clip move through
+# latent space, and **measure** what you saw.
 #
-# They follow Hawley & Steinmetz, [Leveraging Neural Representations for Audio
+# **Try:** press play, turn the knob, switch between *Dry* and *Wet*. Each diamond is a clip; the grey cloud is every
+# clip through ten effects. Below the instrument stand all pages.
+#
+# The pages follow Hawley & Steinmetz, [Leveraging Neural Representations for Audio
 # Manipulation](https://arxiv.org/abs/2304.04394) (AES Europe 2023), and say where each picture stands in the paper.
 # Nothing has to be downloaded first: 64 clips, two autoencoders and their prepared points come with the package.
 
@@ -46,7 +49,7 @@ lfx.pages.StartHere()
 #
 # The paper's own models are here at full size: `diffae` and the `stacked` stages run on the authors' checkpoints, which
 # you download and convert once, and `vggish-paper` hears 48 kHz as 16 kHz, as the paper's Table 3 must have. The others
-# are today's codecs and embeddings, with their published weights. The table says what each one still needs; the
+# are today's codecs and embeddings, with their published weights. What each one still needs stands under *Facts*; the
 # [guide to the encoders](https://github.com/latentfx/latentfx-notebooks/blob/main/docs/encoders.md) says more.
 #
 # Your own recordings: drop them on any page. Or start the pages with `LATENTFX_CLIPS=/a/folder`, and they stand beside

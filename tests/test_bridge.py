@@ -142,6 +142,21 @@ def test_a_picture_is_asked_for_by_the_address_of_its_figure():
     assert sent == [{"kind": "picture", "figure": figure.model_id, "format": "svg", "name": "clusters"}]
 
 
+def test_a_click_in_the_page_names_trace_point_and_place():
+    bridge, clicks = Bridge(), []
+    bridge._answer(bridge, {"kind": "point", "trace": "paths", "number": 1}, [])  # nobody listens yet
+    bridge.on_point(lambda name, points: clicks.append((name, points.point_inds, points.xs, points.ys)))
+    bridge._answer(bridge, {"kind": "point", "trace": "paths", "number": 7, "x": "HPF", "y": 2}, [])
+    assert clicks == [("paths", [7], ["HPF"], [2])]
+
+
+def test_a_file_is_handed_to_the_browser_whole():
+    bridge, sent = Bridge(), []
+    bridge.send = lambda content, buffers=None: sent.append((content, buffers))
+    bridge.save("points.csv", b"x,y", "text/csv")
+    assert sent == [({"kind": "save", "name": "points.csv", "type": "text/csv"}, [b"x,y"])]
+
+
 def test_a_figure_has_its_words_and_sends_nothing_away():
     figure = FigureWidget(go.Figure(go.Scatter(x=[1], y=[2])), "One point")
     assert figure.layout.meta == {"words": "One point"}

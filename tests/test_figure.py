@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from plotly.callbacks import InputDeviceState, Points
 from plotly.subplots import make_subplots
 
 from latentfx_nb.figures import STALE
@@ -216,12 +215,15 @@ def test_theme_and_words_are_the_pages_and_stay():
     assert shown.layout.meta["words"] == "words"
 
 
-def test_a_click_names_the_trace_that_is_shown_there_now():
-    clicks = []
-    shown = ShownFigure(
-        go.Figure([go.Scatter(x=[1], y=[2], meta="before")]), "words", 0, lambda name, _: clicks.append(name)
-    )
-    shown.bring(go.Figure([go.Scatter(x=[1], y=[2], meta="after")]))
-    for numbers in ([0], []):
-        shown.data[0]._dispatch_on_click(Points(point_inds=numbers), InputDeviceState())
-    assert clicks == ["after"]
+def test_a_figure_has_room_for_the_kinds_of_traces_that_it_was_made_with():
+    shown = shown_as(go.Figure([go.Scatter(x=[1], y=[2], meta="one")]), 1)
+    flat, deep = go.Scatter(x=[3], y=[4]), go.Scatter3d(x=[3], y=[4], z=[5])
+    assert shown.has_room(go.Figure([flat, flat]))
+    assert not shown.has_room(go.Figure([flat, flat, flat]))
+    assert not shown.has_room(go.Figure([deep]))
+
+
+def test_a_shown_figure_is_as_large_as_its_place():
+    shown = shown_as(go.Figure([go.Scatter(x=[1], y=[2], meta="one")], {"height": 600, "width": 900}))
+    shown.bring(go.Figure([go.Scatter(x=[1], y=[2], meta="one")], {"height": 700}))
+    assert (shown.layout.height, shown.layout.width, shown.layout.autosize) == (None, None, True)

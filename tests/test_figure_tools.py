@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
 import re
@@ -19,7 +20,7 @@ from tqdm import tqdm
 from latentfx_nb import pages, paper
 from latentfx_nb.effects import render
 from latentfx_nb.pages import figure_tools
-from latentfx_nb.pages.figure_tools import FigureTools, figure_table, saved_page
+from latentfx_nb.pages.figure_tools import figure_table, saved_page
 from latentfx_nb.sound.clips import load_clips
 from tests.on_pages import drawn
 from tests.speed import PATIENCE_S
@@ -30,8 +31,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the 
 SILENT = partial(tqdm, disable=True)
 
 
-def tools_of(panel):
-    return next(child for child in panel.children if isinstance(child, FigureTools))
+def saved_by(panel, words):
+    """Press a button of the page's tools; return name, content and type of the file that the browser is given."""
+    given = []
+    panel.bridge.save = lambda *file: given.append(file)
+    next(one for one in panel.tools.children if getattr(one, "description", "").startswith(words)).click()
+    panel.wait(PATIENCE_S)
+    (file,) = given
+    return file
 
 
 def run(code):
@@ -77,19 +84,14 @@ def test_the_code_draws_what_the_page_shows(name):
     for control, value in choices.items():
         getattr(panel, control).value = value
     panel.wait(PATIENCE_S)
-    tools = tools_of(panel)
-    assert tools.lines.value == ""
-    tools.code.value = True
     code = panel.code()
     assert 3 <= len(code.splitlines()) <= 9
-    assert "load_clips" in tools.lines.value
+    assert html.unescape(panel.tools.lines.value) == f"<pre>{code}</pre>"
     found, _ = run(code)
     drawn = go.Figure(panel.figure)
     if name == "KnobPaths":  # the diamonds stand where the knob does, in the code where the path begins
         drawn.data[2].update({axis: found.data[2][axis] for axis in "xyz"})
     assert_same_figure(found, drawn)
-    tools.code.value = False
-    assert tools.lines.value == ""
 
 
 @pytest.mark.parametrize(("mode", "choices"), [
@@ -161,7 +163,7 @@ def test_pictures_are_asked_of_the_page_by_the_figures_address():
     panel = pages.CompareEncoders()
     sent = []
     panel.bridge.send = lambda content, buffers=None: sent.append(content)
-    png, svg, _ = tools_of(panel).children[0].children[1:4]
+    png, svg, *_ = panel.tools.children
     png.click()
     svg.click()
     figure = panel.figure.model_id
@@ -170,14 +172,12 @@ def test_pictures_are_asked_of_the_page_by_the_figures_address():
     ]
 
 
-def test_the_html_button_makes_a_link():
+def test_one_press_saves_a_page_of_its_own_with_the_sounds():
     panel = pages.KnobPaths(load_clips("bundled")[[0, 40]], encoder="logmel")
     panel.wait(PATIENCE_S)
-    tools = tools_of(panel)
-    tools.children[0].children[3].click()
-    panel.wait(PATIENCE_S)
-    page = base64.b64decode(re.search(r'base64,([^"]+)"', tools.link.value)[1]).decode()
-    sounds, traces = held_in(page)
+    name, page, kind = saved_by(panel, "Page")
+    assert (name, kind) == ("knob_paths.html", "text/html")
+    sounds, traces = held_in(page.decode())
     assert len(sounds) == 2 * 32 and list(traces) == [1]
     assert len(traces[1]) == len(panel.figure.data[1].x)
 
@@ -202,13 +202,11 @@ def test_a_table_has_a_row_for_each_point_and_cell_that_is_drawn():
     assert table.iloc[-1][["x", "y"]].tolist() == ["CHS", 9.0]
 
 
-def test_the_csv_button_makes_a_link_with_the_numbers():
+def test_one_press_saves_the_numbers():
     panel = pages.KnobPaths(encoder="logmel")
     panel.wait(PATIENCE_S)
-    tools = tools_of(panel)
-    next(b for b in tools.children[0].children if getattr(b, "description", "") == "CSV").click()
-    panel.wait(PATIENCE_S)
-    content = base64.b64decode(re.search(r"base64,([^\"]+)\"", tools.link.value)[1])
+    name, content, kind = saved_by(panel, "Numbers")
+    assert (name, kind) == ("knob_paths.csv", "text/csv")
     table = pd.read_csv(io.BytesIO(content))
     paths = table[table["trace"] == "paths"]
     there = drawn(panel.figure.data[1])

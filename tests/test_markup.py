@@ -159,8 +159,10 @@ class PlainBar:
 
 
 def html_of(widget):
-    """Yield the HTML of a panel's widgets."""
-    if type(widget).__name__ in ("HTML", "HTMLMath") or isinstance(widget, pages.StartHere):
+    """Yield the HTML of a panel's widgets, but for its glossary, which names nothing of a visitor's."""
+    if "lfx-section-words" in getattr(widget, "_dom_classes", ()):
+        return
+    if type(widget).__name__ in ("HTML", "HTMLMath"):
         yield widget.value
     for child in getattr(widget, "children", ()):
         yield from html_of(child)

@@ -67,9 +67,9 @@ def work(monkeypatch):
 def opened(page):
     panel_class, arguments, options = panel_call(page)
     panel = panel_class(*arguments, **options)
-    if isinstance(panel, Page):
-        ready(panel)
-        assert said(panel) == ""
+    instrument = panel if isinstance(panel, Page) else panel.instrument
+    ready(instrument)
+    assert said(instrument) == ""
     return panel
 
 

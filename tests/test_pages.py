@@ -67,8 +67,8 @@ class Planted(Page):
         fields = {"number": self.number, "word": self.word, "order": self.order, "folder": self.folder}
         super().__init__("bundled", *(Field(name, one) for name, one in fields.items()), self.knob, self.button)
 
-    def layout_of(self):
-        return [self.status, self.figure, *self.html.values()]
+    def rail(self):
+        return [self.number, self.word]
 
     def prepare(self, choice, clips, last, progress):
         self.asked.append(choice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 
 import pytest
@@ -57,6 +58,7 @@ PAGE = """
 import plotly.graph_objects as go
 
 from latentfx_nb.pages.content.choice import Shown
+from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 
 
@@ -65,8 +67,8 @@ class CountClips(Page):
     words = "How many clips there are"
     takes_clips = True
 
-    def layout_of(self):
-        return [self.clip_set, self.status, self.figure]
+    def rail(self):
+        return [group("Source", self.clip_set)]
 
     @staticmethod
     def prepare(choice, clips, last, progress):
@@ -138,9 +140,10 @@ def test_all_of_them_stand_on_the_pages(toys, bundled):
 
 
 def test_the_front_page_leads_to_a_page_of_ones_own(toys):
-    front = StartHere().value
-    assert '<a href="20_toy.ipynb"><b>Toy &amp; count</b>See how many clips there are.</a>' in front
-    assert "<td>toy-loudness</td>" in front
+    front = StartHere()
+    (card,) = re.findall('<a data-page="20_toy" href="20_toy.ipynb">(.*?)</a>', front.cards.value)
+    assert card.endswith("<b>Toy &amp; count</b><span>See how many clips there are.</span>")
+    assert "<td>toy-loudness</td>" in front.instrument.drawer()["facts"][-1].value
 
 
 def test_files_of_ones_own_are_opened_in_a_page_of_ones_own(toys):

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from latentfx_nb.pages.content.choice import Choice
 from latentfx_nb.pages.content.progress import Progress
-from latentfx_nb.pages.content.sounds import Heard
+from latentfx_nb.pages.content.sounds import Heard, heard_of
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
 
@@ -21,6 +21,7 @@ PAGES: dict[str, type[Described]] = {}
 
 FREE_OF_WIDGETS = {
     *("prepare", "figure_of", "texts", "code_of", "heard", "keeps_decoded", "clicked", "sounds", "encoders_of"),
+    "auditioned",
     *("turned", "exact", "moved", "further"),
 }
 """What a page says of itself without a widget: static methods, or functions of its `content`."""
@@ -58,15 +59,29 @@ class Described(widgets.VBox):
     content: Any = SimpleNamespace()
     """A module of `pages.content`."""
 
+    clicks_sound: ClassVar[bool] = False
+    """Whether points of the figure have sounds; it is found out."""
+
+    # What `Page` makes, for the parts of its frame.
     picture: widgets.Widget
+    figure: Any
     html: Mapping[str, widgets.HTML]
+    made: widgets.HTML
+    player: widgets.Widget
+    pointing: widgets.Widget
+    status: widgets.Widget
+    tools: Any
+    bridge: Any
+    worker: Any
+    shown: Any
 
     def __init_subclass__(cls, **options: Any) -> None:
         """List the page, and take what it is free of widgets from its module `content`, if it has one."""
         super().__init_subclass__(**options)
         for name in FREE_OF_WIDGETS & set(vars(cls.content)) - set(vars(cls)):
             setattr(cls, name, staticmethod(getattr(cls.content, name)))
-        if cls.notebook:
+        cls.clicks_sound = cls.clicked is not Described.clicked
+        if vars(cls).get("notebook"):  # a page of another's notebook is no page of its own
             PAGES[cls.notebook] = cls
 
     def list_clips(self, clips: ClipSet) -> None:
@@ -128,6 +143,11 @@ class Described(widgets.VBox):
         return {}
 
     @staticmethod
+    def auditioned(value: Any, choice: Any, clips: ClipSet) -> Heard | None:
+        """Return the sounds of an entry of a list whose play button was pressed, None for one that has none."""
+        return heard_of(value, choice, clips)
+
+    @staticmethod
     def encoders_of(choice: Any) -> Sequence[str]:
         """Return the encoders whose shipped points may be shown."""
         return [choice.encoder] if hasattr(choice, "encoder") else []
@@ -151,6 +171,14 @@ class Described(widgets.VBox):
     def further(shown: Any, progress: Progress) -> Any:
         """Return `shown` with what takes longer (a decoder), or None; on the worker's thread, after it is drawn."""
         return None
+
+    def code(self) -> str:
+        """Return the lines that draw what is shown in a notebook."""
+        raise NotImplementedError
+
+    def progress(self) -> Progress:
+        """Return what a job of this page's asks and says."""
+        raise NotImplementedError
 
     def settle(self, shown: Any) -> None:
         """Bring controls in line with what is shown now."""

@@ -8,7 +8,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -18,12 +18,10 @@ import soundfile
 from tqdm.auto import tqdm
 
 from latentfx_nb import figures
+from latentfx_nb.pages.described import Described
 from latentfx_nb.pages.worker import main
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import Clip, is_doubled
-
-if TYPE_CHECKING:
-    from latentfx_nb.pages.page import Page
 
 MOST_SOUNDS = 200
 """Sounds in a saved page: some 60 KB each."""
@@ -51,7 +49,7 @@ class FigureTools(widgets.VBox):
     the page has to say of the versions that what ships was made with.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Described) -> None:
         self._page, self._name = page, page.notebook.partition("_")[2]
         self.lines = widgets.HTML()
         buttons = [

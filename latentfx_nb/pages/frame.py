@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
-if TYPE_CHECKING:
-    from latentfx_nb.pages.page import Page
+from latentfx_nb.pages.auditions import connect_pickers
+from latentfx_nb.pages.described import Described
+from latentfx_nb.pages.glossary import words
 
 SECTIONS = {
     "read": "Read",
@@ -50,14 +50,16 @@ def _section(name: str, children: Sequence[widgets.Widget]) -> widgets.VBox:
     return section
 
 
-def framed(page: Page) -> list[widgets.Widget]:
+def framed(page: Described) -> list[widgets.Widget]:
     """Return the areas of a page; what all pages have in the drawer joins what the page puts there."""
     blurb = widgets.HTML(f"<p>{escape(page.blurb)}</p>")
-    shared = {"read": [blurb], "code": [page.tools.lines], "export": [page.tools]}
-    return [
-        page.bridge,
+    explained = widgets.HTML(words(page.notebook))
+    shared = {"read": [blurb], "words": [explained], "code": [page.tools.lines], "export": [page.tools]}
+    areas = [
         area("rail", *page.rail()),
         area("stage", area("head", *page.head()), *page.stage()),
         drawer({**shared, **page.drawer()}),
-        area("transport", page.player, page.status),
+        area("transport", page.player, area("beside", page.pointing, page.status)),
     ]
+    connect_pickers(page, areas)
+    return [page.bridge, *areas]

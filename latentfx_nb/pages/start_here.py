@@ -1,51 +1,72 @@
-"""The front page: cards that lead to the pages, and which encoders are ready on this machine."""
+"""The front page: the instrument on the first screen, and below it a pictured card for every page."""
 
 from __future__ import annotations
 
+import base64
 import html
-import os
-from urllib.parse import parse_qs
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.pages import all_pages
+from latentfx_nb.pages.frame import area
+from latentfx_nb.pages.knob_paths import KnobPaths
 from latentfx_nb.pages.markup import public, table
-from latentfx_nb.widgets.host import is_dashboard
 
-_STYLE = """<style>
-.latentfx-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 16px; }
-.latentfx-cards a { display: block; padding: 18px 20px; border: 1px solid #8884; border-radius: 10px;
-  color: inherit; text-decoration: none; line-height: 1.45; }
-.latentfx-cards a:hover, .latentfx-cards a:focus { border-color: var(--jp-content-link-color, #0072b2); }
-.latentfx-theme { color: var(--jp-content-link-color, #0072b2); }
-.latentfx-encoders td:not(:last-child) { white-space: nowrap; }
-.latentfx-cards b { display: block; font-size: 1.15em; margin-bottom: 6px;
-  color: var(--jp-content-link-color, #0072b2); }
-</style>"""
+PICTURES = Path(__file__).parent / "pictures"
+"""A picture of each page in each theme, which `tools.take_pictures --cards` takes: NAME_light.webp, NAME_dark.webp."""
+
+MORE = "All pages"
+"""What stands on the edge of the first screen, and says that there is more below it."""
 
 
-class StartHere(widgets.HTML):
-    """Cards that link to the pages beside this one, and a table of the encoders with what is missing."""
+class Instrument(KnobPaths):
+    """Page 04 as it stands on the front page, where the drawer also says which encoders are ready."""
 
-    def __init__(self) -> None:
-        theme = dashboard_theme()
-        query = f"?theme={theme}" if theme == "dark" else ""
-        cards = "".join(
-            f'<a href="{name}.ipynb{query}"><b>{html.escape(page.title)}</b>{html.escape(page.blurb)}</a>'
-            for name, page in all_pages().items()
-        )
-        other = {None: None, "light": "dark", "dark": "light"}.get(theme)
-        switch = f'<p><a class="latentfx-theme" href="?theme={other}">Show the pages {other}</a></p>' if other else ""
-        super().__init__(f'{_STYLE}<div class="latentfx-cards">{cards}</div>{switch}{encoder_table()}')
+    def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
+        """Return what the sections of the drawer show; the encoders come last among the facts."""
+        sections = super().drawer()
+        return {**sections, "facts": [*sections["facts"], widgets.HTML(encoder_table())]}
 
 
-def dashboard_theme() -> str | None:
-    """Return "light" or "dark", as the page's address asks of Voila; None elsewhere, where the page has no say."""
-    if not is_dashboard():
-        return None
-    return "dark" if parse_qs(os.environ.get("QUERY_STRING", "")).get("theme") == ["dark"] else "light"
+class StartHere(widgets.VBox):
+    """Page 04's panel as high as the first screen, with three steps to try over it; cards of all pages follow below.
+
+    `options` are those of `KnobPaths`. `widgets/coach.js` draws the steps, `widgets/front.css` places all of it.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.instrument = Instrument(**options)
+        self.cards = widgets.HTML(f'<h2 id="lfx-more"><a href="#lfx-more">{MORE}</a></h2>{cards()}')
+        super().__init__([area("front", self.instrument), area("more", self.cards)])
+        self.add_class("lfx-start")
+
+
+def cards() -> str:
+    """Return a card for each page, HTML: its picture, its title, what one does there."""
+    shown = "".join(_card(*one) for one in all_pages().items())
+    return f'<nav class="latentfx-cards" aria-label="{MORE}">{shown}</nav>'
+
+
+def _card(name: str, page: Any) -> str:
+    words = f"<b>{html.escape(page.title)}</b><span>{html.escape(page.blurb)}</span>"
+    return f'<a data-page="{name}" href="{name}.ipynb">{_pictures(name)}{words}</a>'
+
+
+def _pictures(name: str) -> str:
+    """Return the pictures of a page, HTML, of which the style sheet shows the theme's; an empty place without any."""
+    shown = [_picture(path) for path in sorted(PICTURES.glob(f"{name}_*.webp"))]
+    return f'<span class="lfx-thumbnail">{"".join(shown)}</span>'
+
+
+def _picture(path: Path) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    theme = path.stem.rpartition("_")[2]
+    return f'<img class="lfx-in-{theme}" alt="" src="data:image/webp;base64,{data}">'
 
 
 def encoder_table() -> str:
@@ -63,7 +84,7 @@ def encoder_table() -> str:
         for name, row in list_encoders().iterrows()
     ]
     head = ("encoder", "dims", "frames", "hears", "decoder", "licence", "on this machine")
-    return f'<h3>Encoders</h3><div class="latentfx-encoders">{table(head, rows)}</div>'
+    return f'<h3>Encoders on this machine</h3><div class="latentfx-encoders">{table(head, rows)}</div>'
 
 
 def _rate(frame_rate_hz: float) -> str:

@@ -65,7 +65,7 @@ export function restyle(figure, trace, coordinates) {
 /** Return the elements in which the figures of the page are drawn. */
 export const plots = () => [...document.querySelectorAll(PLOT)];
 
-/** Call `drawn` with each figure of the page, those that are still to be drawn too; return how to stop that. */
+/** Call `drawn` with each figure of the page, also those still to be drawn; return how to stop that. */
 export function onFigures(drawn) {
   const seen = new WeakSet();
   let asked = false;

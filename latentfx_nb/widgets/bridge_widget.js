@@ -1,6 +1,8 @@
 // The bridge of a page: it keeps widgets listening, saves, names and fits figures, tells Python of the theme,
 // and moves markers with the sound.
-import { fills, isDark, keepListening, nameFigure, onFigures, onTheme, plotOf, plots, savePicture } from "./bridge.js";
+import { fills, keepListening, nameFigure, onFigures, plotOf, plots, savePicture } from "./bridge.js";
+import { isDark, onTheme } from "./bridge.js";
+import { openCoach } from "./coach.js";
 import { openDrawer } from "./frame.js";
 import { followSound } from "./markers.js";
 import { tellPoints } from "./picking.js";
@@ -51,8 +53,9 @@ function render({ model, el }) {
   root.className = "latentfx-bridge";
   el.append(root);
   const panel = () => el.closest(".latentfx-panel");
-  const points = tellPoints(panel, (point) => model.send(point));
-  const endings = [points, openDrawer(panel), fitFigures()];
+  const wanted = ({ kind }) => kind === "point" || model.get("previews");
+  const points = tellPoints(panel, (point) => wanted(point) && model.send(point));
+  const endings = [points, openDrawer(panel), openCoach(panel), fitFigures()];
   return () => endings.forEach((end) => end());
 }
 

@@ -14,7 +14,7 @@ from latentfx_nb.widgets.bridge import FigureWidget
 
 Json = dict[str, Any]
 
-NOT_COMPARED = {"template", "meta", "height", "width"}
+NOT_COMPARED = {"template", "meta", "height", "width", "autosize"}
 """Parts of a layout that are the page's: its theme, what the figure is called, and how much room it has."""
 
 

@@ -1,7 +1,8 @@
 // The drawer of a panel: a tab for each of its sections, of which one at the most is open.
 
 const NAME = /lfx-section-(\w+)/;
-const TITLES = { read: "Read", facts: "Facts", claims: "Claims", words: "Words", code: "Code", export: "Export" };
+const TITLES = { read: "Read", facts: "Facts", claims: "Claims", words: "Words", code: "Code" };
+TITLES.export = "Export";
 
 /** Return the sections of a drawer by name. */
 export function sectionsOf(drawer) {
@@ -21,11 +22,15 @@ function tab(name, panel) {
 /** Open a section of a panel's drawer, or, with an empty name, close what is open. */
 export function open(panel, name) {
   panel.dataset.open = name;
-  for (const [section, part] of sectionsOf(panel.querySelector(".lfx-drawer"))) part.inert = section !== name;
-  for (const button of panel.querySelectorAll(".lfx-tab")) button.ariaExpanded = `${button.dataset.section === name}`;
+  for (const [section, part] of sectionsOf(panel.querySelector(".lfx-drawer"))) {
+    part.inert = section !== name;
+  }
+  for (const button of panel.querySelectorAll(".lfx-tab")) {
+    button.ariaExpanded = `${button.dataset.section === name}`;
+  }
 }
 
-/** In a dashboard, the notebook's prose stands in the drawer: what the page is for comes first, how to read it here. */
+/** On a dashboard, let the notebook's prose stand in the drawer. */
 function takeProse(section) {
   for (const cell of document.querySelectorAll("#rendered_cells .jp-MarkdownCell")) section.append(cell);
 }
@@ -40,7 +45,7 @@ function stripOf(drawer) {
   return strip;
 }
 
-/** Draw a tab for each section of the drawer of `panel()`, as the sections appear; return how to stop that. */
+/** Draw a tab for each section of a panel's drawer, as the sections appear; return how to stop that. */
 export function openDrawer(panel) {
   const draw = () => {
     const drawer = panel()?.querySelector(".lfx-drawer");

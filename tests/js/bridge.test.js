@@ -76,7 +76,9 @@ test("the drawn figure of a widget is the one inside its view", async () => {
 });
 
 test("a figure fills its place to a pixel", () => {
-  assert.equal(fills({ _fullLayout: { width: 700 }, clientWidth: 701 }), true);
-  assert.equal(fills({ _fullLayout: { width: 700 }, clientWidth: 900 }), false);
+  const figure = (width, height) => ({ _fullLayout: { width, height }, clientWidth: 701, clientHeight: 500 });
+  assert.equal(fills(figure(700, 500)), true);
+  assert.equal(fills(figure(900, 500)), false);
+  assert.equal(fills(figure(700, 400)), false);
   assert.equal(fills({ clientWidth: 900 }), true);
 });
