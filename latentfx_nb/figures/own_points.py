@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from latentfx_nb.effects import EFFECTS
-from latentfx_nb.figures.clusters import point_looks
+from latentfx_nb.figures.points import point_looks
 from latentfx_nb.figures.theme import (
     MARK,
     coordinates,

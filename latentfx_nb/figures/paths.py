@@ -42,11 +42,12 @@ def knob_path(
     look = {"mode": "lines+markers", "hoverinfo": "text"}
     traces = [
         _cloud(flat, cloud),
-        scatter(flat, **look, name="paths", meta="paths", **path_trace(paths)),
+        scatter(flat, **look, name="paths", meta="paths", **path_trace(paths), legendgroup=_legend_group(paths)),
         scatter(flat, mode="markers", hoverinfo="text", name="knob", meta="knob", **knob_trace(paths, chosen)),
     ]
     for number, other in enumerate(others, start=1):
-        traces.append(scatter(flat, **look, name="further paths", meta=f"further paths {number}", **path_trace(other)))
+        named = {"name": "further paths", "meta": f"further paths {number}", "legendgroup": _legend_group(other)}
+        traces.append(scatter(flat, **look, **named, **path_trace(other)))
     nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
     traces += [scatter(flat, **nowhere, mode="markers", **path_legend(one)) for one in (paths, *others)]
     figure = go.Figure(traces)
@@ -86,9 +87,16 @@ def path_legend(paths: xr.DataArray) -> dict:
     return {
         "name": words,
         "meta": f"legend {words}",
+        "legendgroup": words,
         "showlegend": True,
         "marker": {"size": 8, "color": _path_color(paths)},
     }
+
+
+def _legend_group(paths: xr.DataArray) -> str | None:
+    """Return what the paths of a knob and its line in the legend share: pressing the line hides the paths."""
+    group: str | None = path_legend(paths).get("legendgroup")
+    return group
 
 
 def _path_color(paths: xr.DataArray) -> str:

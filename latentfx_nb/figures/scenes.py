@@ -83,21 +83,31 @@ def name_axes(
     drawn: Sequence[xr.DataArray] = (),
     picture: float = PICTURE,
 ) -> None:
-    """Name and fit the axes of one scene of a figure, or of its only one, to `points` and what else is `drawn`.
+    """Name and fit the axes of one scene of a figure, or of its only one, to `points` and what else is `drawn`."""
+    axes = axes_of(points, flat, drawn, picture)
+    if not flat:
+        figure.update_scenes(axes["scene"], row=row, col=column)
+        return
+    figure.update_xaxes(axes["xaxis"], row=row, col=column)
+    figure.update_yaxes(axes["yaxis"], row=row, col=column)
+    figure.update_layout(dragmode="pan")
+
+
+def axes_of(
+    points: xr.DataArray, flat: bool, drawn: Sequence[xr.DataArray] = (), picture: float = PICTURE
+) -> dict[str, dict]:
+    """Return the axes of a scene as parts of a layout: "scene", or "xaxis" and "yaxis" in a plane.
 
     Axes in a plane have no equal scales: that would leave half of a wide picture empty, and the shares of the variance
     in the axes' names say how far the points really spread.
     """
     if not flat:
-        figure.update_scenes(scene_axes(points, drawn, picture), row=row, col=column)
-        return
+        return {"scene": scene_axes(points, drawn, picture)}
     ranges = _ranges(points, drawn)
-    for number, (update, name) in enumerate(
-        zip((figure.update_xaxes, figure.update_yaxes), axis_names(points)[:2], strict=True)
-    ):
-        fitted = {"range": list(ranges[number])} if len(ranges) else {}
-        update(title={"text": name}, **fitted, row=row, col=column)
-    figure.update_layout(dragmode="pan")
+    axes: dict[str, dict] = {f"{axis}axis": {"title": {"text": name}} for axis, name in zip("xy", axis_names(points))}
+    for axis, ends in zip("xy", ranges, strict=False):
+        axes[f"{axis}axis"]["range"] = list(ends)
+    return axes
 
 
 def _rows(points: xr.DataArray) -> np.ndarray:

@@ -25,8 +25,11 @@ def trajectories(paths: Sequence[xr.DataArray], cloud: xr.DataArray | None = Non
     """
     flat = paths[0].sizes["component"] == 2
     coloured = list(zip(paths[:MOST_TRAJECTORIES], SET_COLORS, strict=False))
-    lines = [_line(path, color, flat).update(meta=f"trajectory {i}") for i, (path, color) in enumerate(coloured, 1)]
-    legend = [_legend(path, color, flat).update(meta=f"legend {i}") for i, (path, color) in enumerate(coloured, 1)]
+    lines, legend = [], []
+    for i, (path, color) in enumerate(coloured, 1):
+        group = {"legendgroup": f"trajectory {i}"}  # the line in the legend hides the one in the picture
+        lines.append(_line(path, color, flat).update(meta=f"trajectory {i}", **group))
+        legend.append(_legend(path, color, flat).update(meta=f"legend {i}", **group))
     figure = go.Figure([_cloud(cloud, flat), _now(paths[:MOST_TRAJECTORIES], flat), *lines, *legend])
     name_axes(figure, paths[0] if cloud is None else cloud, flat=flat, drawn=paths)
     figure = finish(figure, height=620)

@@ -68,7 +68,7 @@ class Bridge(anywidget.AnyWidget):
     """
 
     _esm = module_text("bridge_widget")
-    _css = "".join((FOLDER / f"{name}.css").read_text("utf-8") for name in ("frame", "front", "bridge"))
+    _css = "".join((FOLDER / f"{name}.css").read_text("utf-8") for name in ("frame", "front", "legend", "bridge"))
 
     ready = traitlets.Bool().tag(sync=True)
     dark = traitlets.Bool().tag(sync=True)
@@ -83,6 +83,7 @@ class Bridge(anywidget.AnyWidget):
         super().__init__(model_id=address, _watched=[address], layout=layout)
         self._clicked: Pointed | None = None
         self._rested: Rested | None = None
+        self._told: dict[str, Callable[[Mapping[str, Any]], None]] = {}
         self.on_msg(self._answer)
 
     def watch_over(self, *widgets: ipywidgets.Widget) -> None:
@@ -107,6 +108,14 @@ class Bridge(anywidget.AnyWidget):
         While `previews` is true, call `rested` when the pointer rests on one, and when it leaves.
         """
         self._clicked, self._rested = clicked, rested
+
+    def on(self, kind: str, told: Callable[[Mapping[str, Any]], None]) -> None:
+        """Call `told` with each message of the page of a kind that only some pages hear (`picking.js`).
+
+        "select": `points`, pairs of a trace's name and a number, were drawn around in a plane; none if that was undone.
+        "place": the scene of that `number` (1, 2 ...) was clicked where no point is. "clear": Escape was pressed.
+        """
+        self._told[kind] = told
 
     def follow(
         self,
@@ -143,6 +152,8 @@ class Bridge(anywidget.AnyWidget):
         elif content.get("kind") == "hover" and self._rested is not None:
             trace = content.get("trace")
             self._rested(None if trace is None else str(trace), _place(content))
+        elif content.get("kind") in self._told:
+            self._told[content["kind"]](content)
 
 
 def _place(content: Mapping[str, Any]) -> SimpleNamespace:
