@@ -18,7 +18,7 @@ from latentfx_nb.figures.clusters import (
     effect_clusters,
     point_looks,
 )
-from latentfx_nb.figures.comparison import COMPARED_COLUMNS, encoder_comparison
+from latentfx_nb.figures.comparison import COMPARED_COLUMNS, encoder_comparison, encoder_ranking
 from latentfx_nb.figures.images import image_data, image_ranges, latent_images
 from latentfx_nb.figures.masking import LINES, dimension_masking
 from latentfx_nb.figures.own_points import own_points
@@ -63,6 +63,7 @@ __all__ = [
     "own_points",
     "COMPARED_COLUMNS",
     "encoder_comparison",
+    "encoder_ranking",
     "latent_images",
     "image_ranges",
     "image_data",
