@@ -49,7 +49,13 @@ def drawn(trace):
 
 def heard(player):
     """Return both sounds as they are played, `[channel sample]`."""
-    return [soundfile.read(io.BytesIO(flac), dtype="float32")[0].T for flac in (player.dry, player.wet)]
+    return [played(player.dry), played(player.wet)]
+
+
+def played(flac):
+    """Return a sound as it is played, `[channel sample]`: a single channel on both sides."""
+    sound = soundfile.read(io.BytesIO(flac), dtype="float32", always_2d=True)[0].T
+    return np.repeat(sound, 2, axis=0) if len(sound) == 1 else sound
 
 
 def assert_sounds(player, clip, label, value=None, knob=None):
@@ -127,7 +133,7 @@ class Summary:
 
 
 def played_decoded(player):
-    return soundfile.read(io.BytesIO(player.decoded), dtype="float32")[0].T
+    return played(player.decoded)
 
 
 def assert_decoded(panel, encoder, value):

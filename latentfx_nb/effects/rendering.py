@@ -39,10 +39,13 @@ def render_settings(
 ) -> list[Clip]:
     """Return one render of `clip [channel sample]` for each setting; the loudness before is measured only once."""
     before = audio.normalise(clip, sample_rate, lufs)
-    return [_render_normalised(before, setting, lufs, sample_rate) for setting in settings]
+    return [render_normalised(before, setting, lufs, sample_rate) for setting in settings]
 
 
-def _render_normalised(before: Clip, setting: Setting, lufs: float, sample_rate: int) -> Clip:
+def render_normalised(
+    before: Clip, setting: Setting, lufs: float = TARGET_LUFS, sample_rate: int = SAMPLE_RATE_HZ
+) -> Clip:
+    """Return `render` of a clip `[channel sample]` whose loudness is `lufs` already, bit for bit. Raises as that."""
     wet = get_effect(setting.label).render(before, sample_rate, setting.value, setting.knob)
     return audio.normalise(wet, sample_rate, lufs)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -10,7 +9,9 @@ import ipywidgets as widgets
 import pandas as pd
 
 from latentfx_nb.encoders import list_encoders
+from latentfx_nb.encoders.sources.weights import FETCHED
 from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.widgets.picker import Picker
 
 STYLE = {"description_width": "initial"}
 
@@ -126,11 +127,33 @@ def dropdown(words: str, options: Any = (), value: Any = None, width: str = "230
     return chooser
 
 
-def several(
-    options: Any = (), value: Sequence[Any] = (), rows: int = 5, width: str = "340px"
-) -> widgets.SelectMultiple:
-    """Return a list of which several may be chosen."""
-    return widgets.SelectMultiple(options=options, value=value, rows=rows, layout={"width": width})
+def one_of(words: str, options: Any = (), value: Any = None) -> Picker:
+    """Return a searchable list of which one is chosen, the first unless `value` is given."""
+    picker = Picker(options, description=words)
+    if value is not None:
+        picker.value = value
+    return picker
+
+
+def several(words: str, options: Any = (), value: Sequence[Any] = (), most: int = 0) -> Picker:
+    """Return a searchable list of which several may be ticked, at most `most` (0: all)."""
+    return Picker(options, description=words, several=True, most=most, value=tuple(value))
+
+
+def one_encoder(value: str) -> Picker:
+    """Return the choice of one encoder; those that are not ready say why, and cannot be chosen on the page."""
+    picker = Picker(description="Encoder")
+    picker.offer(*encoder_options())
+    picker.value = value
+    return picker
+
+
+def several_encoders(value: Sequence[str]) -> Picker:
+    """Return the choice of several encoders, as `one_encoder` does of one."""
+    picker = Picker(description="Encoders", several=True)
+    picker.offer(*encoder_options())
+    picker.value = tuple(value)
+    return picker
 
 
 def planes(chosen: int) -> widgets.ToggleButtons:
@@ -145,11 +168,14 @@ def row(*children: widgets.Widget) -> widgets.HBox:
     return widgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center"})
 
 
-def list_clips(chooser: widgets.Dropdown | widgets.SelectMultiple, clips: ClipSet, chosen: int | Iterable[int]) -> None:
-    """Offer the clips of a set in a chooser, by row, and choose one or some."""
-    if isinstance(chooser, widgets.SelectMultiple):
-        chooser.value = ()  # the page would look for rows that the new list may not have
-    chooser.options = [(clip_label(clips, number), number) for number in range(len(clips))]
+def list_clips(chooser: Picker | widgets.Dropdown, clips: ClipSet, chosen: int | Iterable[int]) -> None:
+    """Offer the clips of a set in a chooser, by row, and choose one or some; each can be heard before it is chosen."""
+    if isinstance(chooser, Picker):
+        options = [(str(name), row) for row, name in enumerate(clips.table["clip"])]
+        chooser.playable = True
+        chooser.offer(options, {row: clip_detail(clips, row) for row in range(len(clips))})
+    else:
+        chooser.options = [(clip_label(clips, number), number) for number in range(len(clips))]
     chooser.value = chosen if isinstance(chosen, int) else tuple(chosen)
 
 
@@ -158,14 +184,31 @@ def clip_label(clips: ClipSet, row: int) -> str:
     return f"{clips.table['clip'].iat[row]} ({clips.table['instrument'].iat[row]})"
 
 
-def encoder_options() -> list[tuple[str, str]]:
-    """Return label and name of every encoder, as a chooser takes them."""
+def clip_detail(clips: ClipSet, row: int) -> str:
+    """Return what else is known of a clip: instrument, style, tempo, key, recording, as far as the set says them."""
+    known = clips.table.iloc[row].dropna()
+    tempo = f"{known['tempo_bpm']} bpm" if "tempo_bpm" in known else ""
+    said = [str(known.get(name, "")) for name in ("instrument", "style")]
+    said += [tempo, *(str(known.get(name, "")) for name in ("key", "recording"))]
+    return " · ".join(one for one in said if one and one != "unknown")
 
-    def label(name: str, row: pd.Series) -> str:
-        # The whole note stands on the front page, and in the status line once this encoder is chosen.
-        return name if row["present"] else f"{name} (not ready: {re.split('[:;] ', row['note'])[0]})"
 
-    return [(label(name, row), name) for name, row in list_encoders().iterrows()]
+def encoder_options() -> tuple[list[tuple[str, str]], dict[str, str], dict[str, str]]:
+    """Return every encoder as a picker takes them: label and name, a line on each, and why some cannot be chosen.
+
+    One whose weights are fetched once it is chosen can be: the line says how large they are.
+    """
+    listed = list_encoders()
+    can = listed["present"] | listed["note"].str.endswith(FETCHED)
+    options = [(name, name) for name in [*listed.index[listed["present"]], *listed.index[~listed["present"]]]]
+    details = {name: row["note"] or _encoder_detail(row) for name, row in listed[can].iterrows()}
+    return options, details, {name: f"Not ready: {row['note']}" for name, row in listed[~can].iterrows()}
+
+
+def _encoder_detail(row: pd.Series) -> str:
+    """Return in a line what an encoder's latents are."""
+    rate = "one vector a clip" if pd.isna(row["frame_rate_hz"]) else f"{row['frame_rate_hz']:.4g} frames a second"
+    return f"{row['dim']} dims · {rate}" + (" · decodes" if row["has_decoder"] else "")
 
 
 class Texts(dict[str, widgets.HTML]):

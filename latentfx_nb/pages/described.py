@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from latentfx_nb.pages.content.choice import Choice
 from latentfx_nb.pages.content.progress import Progress
-from latentfx_nb.pages.content.sounds import Heard
+from latentfx_nb.pages.content.sounds import Heard, heard_of
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
 
@@ -21,6 +21,7 @@ PAGES: dict[str, type[Described]] = {}
 
 FREE_OF_WIDGETS = {
     *("prepare", "figure_of", "texts", "code_of", "heard", "keeps_decoded", "clicked", "sounds", "encoders_of"),
+    "auditioned",
     *("turned", "exact", "moved", "further"),
 }
 """What a page says of itself without a widget: static methods, or functions of its `content`."""
@@ -58,12 +59,16 @@ class Described(widgets.VBox):
     content: Any = SimpleNamespace()
     """A module of `pages.content`."""
 
+    clicks_sound: ClassVar[bool] = False
+    """Whether points of the figure have sounds; it is found out."""
+
     # What `Page` makes, for the parts of its frame.
     picture: widgets.Widget
     figure: Any
     html: Mapping[str, widgets.HTML]
     made: widgets.HTML
     player: widgets.Widget
+    pointing: widgets.Widget
     status: widgets.Widget
     tools: Any
     bridge: Any
@@ -75,6 +80,7 @@ class Described(widgets.VBox):
         super().__init_subclass__(**options)
         for name in FREE_OF_WIDGETS & set(vars(cls.content)) - set(vars(cls)):
             setattr(cls, name, staticmethod(getattr(cls.content, name)))
+        cls.clicks_sound = cls.clicked is not Described.clicked
         if vars(cls).get("notebook"):  # a page of another's notebook is no page of its own
             PAGES[cls.notebook] = cls
 
@@ -135,6 +141,11 @@ class Described(widgets.VBox):
     def sounds(shown: Any) -> Mapping[str, Sequence[Callable[[], Clip]]]:
         """Return trace -> what makes the sound of each of its points, for the figure that is saved as a page."""
         return {}
+
+    @staticmethod
+    def auditioned(value: Any, choice: Any, clips: ClipSet) -> Heard | None:
+        """Return the sounds of an entry of a list whose play button was pressed, None for one that has none."""
+        return heard_of(value, choice, clips)
 
     @staticmethod
     def encoders_of(choice: Any) -> Sequence[str]:

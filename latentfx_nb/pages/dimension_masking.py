@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from latentfx_nb import figures
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages.content import dimension_masking as content
-from latentfx_nb.pages.controls import Ask, Clicked, Field, Listed, dropdown, encoder_options, list_clips
+from latentfx_nb.pages.controls import Ask, Clicked, Field, Listed, dropdown, list_clips, one_encoder, one_of
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
@@ -37,12 +37,12 @@ class DimensionMasking(Page):
     content = content
 
     def __init__(self, source: str | Path | ClipSet = "bundled", encoder: str = "diffae-mini") -> None:
-        self.encoder = dropdown("Encoder", encoder_options(), encoder, "300px")
+        self.encoder = one_encoder(encoder)
         self.mode = dropdown("Hide", MODES, width="280px")
         self.effect = dropdown("Effect", [(EFFECTS[label].name, label) for label in content.WET], width="190px")
         self.against = dropdown("Lost against", REFERENCES, width="280px")
         self.seeds = dropdown("Seeds", [1, 3, 5, 10], width="120px")
-        self.clip = dropdown("Listen to", [("", 0)], width="260px")
+        self.clip = one_of("Listen to", [("", 0)])
         self.cell = Clicked(cell=None)
         self.train_button = Ask("train", "Train", button_style="primary", tooltip="train all probes")
         self._listed: ClipSet | None = None

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from latentfx_nb import figures
 from latentfx_nb.effects import EFFECTS, TABLE_1
 from latentfx_nb.pages.content import effect_clusters as content
-from latentfx_nb.pages.controls import Ask, Clicked, Field, dropdown, encoder_options, planes
+from latentfx_nb.pages.controls import Ask, Clicked, Field, dropdown, one_encoder, planes
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.markup import in_words
 from latentfx_nb.pages.page import Page
@@ -44,7 +44,7 @@ class EffectClusters(Page):
     ) -> None:
         every = (f"all {in_words(len(TABLE_1))} effects", "")
         effects = [every, *((f"{EFFECTS[label].name} ({label})", label) for label in TABLE_1)]
-        self.encoder, self.effect = dropdown("Encoder", encoder_options(), encoder, "300px"), dropdown("Show", effects)
+        self.encoder, self.effect = one_encoder(encoder), dropdown("Show", effects)
         self.coloring = widgets.ToggleButtons(
             options=figures.COLORINGS, style={"button_width": "100px"}, layout={"width": "330px"}
         )

@@ -10,6 +10,7 @@ from html import escape
 
 import ipywidgets as widgets
 
+from latentfx_nb.pages.auditions import connect_pickers
 from latentfx_nb.pages.described import Described
 from latentfx_nb.pages.glossary import words
 
@@ -54,10 +55,11 @@ def framed(page: Described) -> list[widgets.Widget]:
     blurb = widgets.HTML(f"<p>{escape(page.blurb)}</p>")
     explained = widgets.HTML(words(page.notebook))
     shared = {"read": [blurb], "words": [explained], "code": [page.tools.lines], "export": [page.tools]}
-    return [
-        page.bridge,
+    areas = [
         area("rail", *page.rail()),
         area("stage", area("head", *page.head()), *page.stage()),
         drawer({**shared, **page.drawer()}),
-        area("transport", page.player, page.status),
+        area("transport", page.player, area("beside", page.pointing, page.status)),
     ]
+    connect_pickers(page, areas)
+    return [page.bridge, *areas]

@@ -11,7 +11,7 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.prepared import path_clips
 from latentfx_nb.effects import TURNABLE
 from latentfx_nb.pages.content import knob_paths as content
-from latentfx_nb.pages.controls import Ask, Field, dropdown, encoder_options, list_clips, planes, several
+from latentfx_nb.pages.controls import Ask, Field, list_clips, one_encoder, one_of, planes, several
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.knob import KnobControl
 from latentfx_nb.pages.page import Page
@@ -44,16 +44,17 @@ class KnobPaths(Page):
         effect: str = "HPF",
         dimensions: int = 3,
     ) -> None:
-        self.encoder = dropdown("Encoder", encoder_options(), encoder, "300px")
+        self.encoder = one_encoder(encoder)
         # Table 2's effects come first.
         self.knob = KnobControl(effect, [*KNOB_RANGES, *(label for label in TURNABLE if label not in KNOB_RANGES)])
-        self.chosen, self.heard_clip = several(rows=8), dropdown("Listen to", width="340px")
-        self.others = several([(content.knob_words(*content.named(one)), one) for one in content.every_knob()])
+        self.chosen, self.heard_clip = several("Clips"), one_of("Listen to")
+        self.others = several("Knobs", [(content.knob_words(*content.named(one)), one) for one in content.every_knob()])
         self.test_claims = Ask("test_claims", "Test the claims", tooltip="encodes four knob paths of up to eight clips")
         self.dimensions = planes(dimensions)
         fields = {"encoder": self.encoder, "row": self.heard_clip, "rows": self.chosen, "others": self.others}
         controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
         super().__init__(source, self.knob, *controls, self.test_claims)
+        self.knob.join(self.bridge)
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""

@@ -24,7 +24,7 @@ from latentfx_nb.pages.content.algebra_choice import (
     VECTOR,
     AlgebraChoice,
 )
-from latentfx_nb.pages.controls import STYLE, Ask, Field, dropdown, encoder_options, list_clips, planes
+from latentfx_nb.pages.controls import STYLE, Ask, Field, dropdown, list_clips, one_encoder, one_of, planes, several
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
@@ -57,9 +57,9 @@ class LatentAlgebra(Page):
         method: str = "ridge",
         dimensions: int = 3,
     ) -> None:
-        self.encoder = dropdown("Encoder", encoder_options(), encoder, "300px")
+        self.encoder = one_encoder(encoder)
         self.mode = widgets.ToggleButtons(options=MODES, style={"button_width": "150px"})
-        self.clip, self.other = dropdown("Clip"), dropdown("Other clip")
+        self.clip, self.other = one_of("Clip"), one_of("Other clip")
         self._make_movers(effect, method)
         measures = {name: words for name, (_, words) in MEASURES.items()}
         self.measure = dropdown("Score", _options(measures), "stft", "400px")
@@ -83,7 +83,7 @@ class LatentAlgebra(Page):
         self.spherical = dropdown("On", [("a straight line", False), ("a great circle", True)], False, "220px")
         self.share = _slider("Share of the other clip", 0.5, 0.0, 1.0)
         self.change = dropdown("Dims", CHANGES, SCALE, "220px")
-        self.dims = widgets.SelectMultiple(description="Which dims", rows=5, style=STYLE, layout={"width": "200px"})
+        self.dims = several("Which dims")
         self.factor = _slider("Swing times", 0.0, -1.0, 3.0)
 
     def rail(self) -> Sequence[widgets.Widget]:

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages.content import latent_images as content
-from latentfx_nb.pages.controls import Field, dropdown, encoder_options, list_clips
+from latentfx_nb.pages.controls import Field, list_clips, one_encoder, one_of
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.knob import KnobControl
 from latentfx_nb.pages.page import Page
@@ -32,10 +32,11 @@ class LatentImages(Page):
     def __init__(
         self, source: str | Path | ClipSet = "bundled", encoder: str = "diffae-mini", effect: str = "DIS", clip: int = 0
     ) -> None:
-        self.encoder, self.clip = dropdown("Encoder", encoder_options(), encoder, "300px"), dropdown("Clip")
+        self.encoder, self.clip = one_encoder(encoder), one_of("Clip")
         self.knob = KnobControl(effect, list(EFFECTS))
         self._first = clip
         super().__init__(source, Field("encoder", self.encoder), Field("row", self.clip), self.knob)
+        self.knob.join(self.bridge)
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""

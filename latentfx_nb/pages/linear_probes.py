@@ -21,12 +21,14 @@ from latentfx_nb.pages.controls import (
     Listed,
     clip_label,
     dropdown,
-    encoder_options,
+    one_of,
     several,
+    several_encoders,
 )
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.widgets.picker import Picker
 
 KINDS = (("time-averaged (-T)", "T"), ("flattened (-F)", "F"))
 
@@ -49,8 +51,8 @@ class LinearProbes(Page):
 
     def __init__(self, source: str | Path | ClipSet = "bundled", encoders: tuple[str, ...] = ("diffae-mini",)) -> None:
         defaults = content.ProbesChoice()
-        self.encoders = several(encoder_options(), encoders, width="400px")
-        self.kinds = several(KINDS, defaults.kinds, rows=2, width="190px")
+        self.encoders = several_encoders(encoders)
+        self.kinds = several("Features", KINDS, defaults.kinds)
         self.label = dropdown("Label")
         rates = [(f"{rate:g}", rate) for rate in LEARNING_RATES]
         self.rate = dropdown("Learning rate", rates, defaults.rate, "190px")
@@ -59,8 +61,8 @@ class LinearProbes(Page):
         self.standardise.layout.width = "190px"
         self.train_button = Ask("train", "Train", button_style="primary", tooltip="train all probes")
         self.compare_rates = Ask("compare_rates", "Compare learning rates", layout={"width": "190px"})
-        self.confused_set = dropdown("Confusions of", width="260px")
-        self.confused = dropdown("Listen to", width="480px")
+        self.confused_set = one_of("Confusions of")
+        self.confused = one_of("Listen to")
         self.cell = Clicked(cell=None)
         names = ("encoders", "kinds", "label", "rate", "seeds", "standardise")
         fields = [Field(name, getattr(self, name)) for name in names]
@@ -100,7 +102,7 @@ class LinearProbes(Page):
         _list(self.confused, found or [("no render is", None)], looked.choice.confused)
 
 
-def _list(chooser: widgets.Dropdown, options: list, chosen: Any) -> None:
+def _list(chooser: Picker, options: list, chosen: Any) -> None:
     """Offer what can be chosen, unless it is offered already."""
     if list(chooser.options) != options:
         chooser.options = options

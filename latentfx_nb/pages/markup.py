@@ -70,6 +70,11 @@ def in_words(number: int) -> str:
     return words[number] if number < len(words) else str(number)
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number of things: "1 clip", "3 clips"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def note(text: str) -> str:
     """Return a caption in small print, HTML."""
     return f'<p style="font-size: 0.85em; line-height: 1.45; max-width: 60em">{html.escape(text)}</p>'

@@ -29,6 +29,7 @@ from latentfx_nb.pages.frame import framed
 from latentfx_nb.pages.hearing import Hearing
 from latentfx_nb.pages.markup import note
 from latentfx_nb.pages.picture import Picture
+from latentfx_nb.pages.pointing import Pointing
 from latentfx_nb.pages.progress import PageProgress
 from latentfx_nb.pages.status import Status
 from latentfx_nb.pages.worker import Worker, main, wait_for
@@ -141,7 +142,7 @@ class Page(Described):
         self.shown, self._asked_clips = shown, self.clips
         self.picture.bring(self.figure_of(shown))
         self.bridge.watch_over(self.player, self.own_files.zone)
-        self.bridge.on_point(self.click)
+        self.pointing = Pointing(self)
         self._write(self.texts(shown), self._made(shown.choice))
         self.settle(shown)
         self._asked = self.choice()
@@ -193,7 +194,7 @@ class Page(Described):
 
     def _prepare(self, kind: str, choice: Any, clips: ClipSet) -> None:
         def job() -> None:
-            self.voice.wait()  # rendering and encoding take all cores
+            self.worker.follow(self.voice)  # rendering and encoding take all cores
             self.status.say("")
             shown = self.prepare(choice, clips, self.latest, self.progress())
             self.worker.check()  # something else may have been chosen meanwhile
@@ -280,6 +281,7 @@ class Page(Described):
             self.hearing.hear(heard)
 
     def _exact(self) -> None:
+        self.worker.follow(self.voice)  # the sound comes first
         before = self.shown
         if not self._is_asked():
             return

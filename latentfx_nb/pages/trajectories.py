@@ -15,9 +15,8 @@ from latentfx_nb.pages.content import trajectories as content
 from latentfx_nb.pages.controls import (
     STYLE,
     Field,
-    dropdown,
-    encoder_options,
     list_clips,
+    one_encoder,
     planes,
     several,
 )
@@ -49,9 +48,9 @@ class Trajectories(Page):
         effects: tuple[str, ...] = ("CLN", "DIS"),
         dimensions: int = 3,
     ) -> None:
-        self.encoder = dropdown("Encoder", encoder_options(), encoder, "300px")
-        self.chosen = several(rows=7)
-        self.effects = several([(f"{spec.name} ({label})", label) for label, spec in EFFECTS.items()], effects, 6)
+        self.encoder = one_encoder(encoder)
+        self.chosen = several("Clips")
+        self.effects = several("Effects", [(spec.name, label) for label, spec in EFFECTS.items()], effects)
         self.window_s = widgets.FloatLogSlider(content.WINDOW_S, min=-3, max=1, step=0.05, readout_format=".3g")
         self.window_s.description, self.window_s.style = "Smoothing window (s)", STYLE
         self.window_s.layout.width = "100%"

@@ -116,6 +116,14 @@ class Worker:
             if not self._changed.wait_for(lambda: self.idle, timeout_s):
                 raise TimeoutError(f"the page was still busy with {self._running!r} after {timeout_s} s")
 
+    def follow(self, other: Worker) -> None:
+        """Return, in a job of this one, when another worker has nothing left to do; raise Cancelled if it is to stop.
+
+        Raises TimeoutError as `wait` does.
+        """
+        other.wait()
+        self.check()
+
     @property
     def idle(self) -> bool:
         """Whether nothing is running or waiting."""

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from latentfx_nb.pages import all_pages
 from latentfx_nb.pages.content import your_own_audio as content
 from latentfx_nb.pages.content.progress import Progress
-from latentfx_nb.pages.controls import Ask, Clicked, Field, dropdown, encoder_options, planes
+from latentfx_nb.pages.controls import Ask, Clicked, Field, dropdown, one_encoder, planes
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.pages.worker import main
@@ -37,7 +37,7 @@ class YourOwnAudio(Page):
     content = content
 
     def __init__(self, encoder: str = "diffae-mini", dimensions: int = 3) -> None:
-        self.encoder = dropdown("Encoder", encoder_options(), encoder, "300px")
+        self.encoder = one_encoder(encoder)
         self.folder = widgets.Text(placeholder="or a folder on this machine", layout={"width": "320px"})
         words = "through all ten effects; can be stopped and go on"
         self.encode_button = Ask("encode", "Encode", button_style="primary", tooltip=words)

@@ -31,10 +31,17 @@ PRIVATE = (
 FORKING = "multiprocessing.forkserver"
 """What stands in the command of the process that kernels are forked from (CPython 3.11 to 3.14)."""
 
-ICONS = tuple(
-    f"https://cdn.jsdelivr.net/npm/@fortawesome/fontawesome-free@^5/css/{name}.min.css" for name in ("all", "v4-shims")
-)
-"""What Voila's lab template links on another host, and ours leaves out: no page needs those icons."""
+REPLACED = {
+    "index.html.j2": (
+        "block header",
+        "block body_header",
+        "block body_loop",
+        "voila_process(",
+        "window.voila_finish()",
+    ),
+    "voila_setup.macro.html.j2": ("window.voila_heartbeat", "window.themeLoaded", "window.cellLoaded"),
+}
+"""What Voila's templates `lab` and `base` have that ours takes the place of, or calls."""
 
 
 class HouseTemplate:
@@ -44,35 +51,38 @@ class HouseTemplate:
     served: Sequence[Path]
     """Folders that are served beside Voila's own, at voila/static/."""
 
-    told: Mapping[str, Any]
-    """What the template finds in `resources`."""
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What the template finds in `resources`."""
+        raise NotImplementedError
 
     voila_configuration: Any
     static_paths: list[str]
     template_paths: list[str]
 
     def setup_template_dirs(self) -> None:
-        """Find the template; raises RuntimeError if Voila's own links other addresses than ours leaves out."""
+        """Find the template; raises RuntimeError if Voila's own is no longer what ours builds on."""
         self.voila_configuration.template = self.template_name
         cast(Any, super()).setup_template_dirs()
-        check_links(self.template_paths)
+        check_template(self.template_paths)
         self.static_paths.extend(map(str, self.served))
-        self.voila_configuration.config.VoilaConfiguration.resources = {**self.told, "left_out": ICONS}
+        self.voila_configuration.config.VoilaConfiguration.resources = dict(self.told)
 
 
-def check_links(template_paths: Sequence[str]) -> None:
-    """Raise RuntimeError if Voila's lab template does not link what ours takes out of it, letter by letter."""
+def check_template(template_paths: Sequence[str]) -> None:
+    """Raise RuntimeError if Voila's own templates do not have what ours takes the place of, letter by letter."""
     from voila import __version__
 
-    paths = [Path(folder, "index.html.j2") for folder in template_paths if Path(folder).name == "lab"]
-    text = "".join(path.read_text(encoding="utf-8") for path in paths if path.is_file())
-    if missing := [address for address in ICONS if address not in text]:
-        read = ", ".join(map(str, paths)) or f"none of {', '.join(template_paths)}"
-        raise RuntimeError(
-            f"Voila {__version__} links its icons otherwise: {missing[0]} is not in its lab template ({read}), so "
-            "pages would ask another host for them. Install voila 0.5.13, or put what it links now into "
-            "latentfx_nb.serving.bridge.ICONS"
-        )
+    for file, wanted in REPLACED.items():
+        paths = [Path(folder, file) for folder in template_paths if Path(folder).name in ("lab", "base")]
+        text = "".join(path.read_text(encoding="utf-8") for path in paths if path.is_file())
+        if missing := [words for words in wanted if words not in text]:
+            read = ", ".join(map(str, paths)) or f"none of {', '.join(template_paths)}"
+            raise RuntimeError(
+                f"Voila {__version__} builds its pages otherwise: {missing[0]!r} is not in its {file} ({read}), so "
+                "pages would stay empty. Install voila 0.5.13, or bring the template in latentfx_nb/serving/jupyter "
+                "and latentfx_nb.serving.bridge.REPLACED to what it has now"
+            )
 
 
 def adopt(provisioner: LocalProvisioner, process: Any) -> None:

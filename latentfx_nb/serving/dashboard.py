@@ -10,12 +10,14 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import plotly
 from voila.app import Voila
 
 from latentfx_nb.serving import kernels
 from latentfx_nb.serving.bridge import HouseTemplate
+from latentfx_nb.serving.notebooks import told_of
 from latentfx_nb.temporary import process_folder
 
 TEMPLATES = str(Path(__file__).parent / "jupyter")
@@ -36,7 +38,13 @@ class Dashboard(HouseTemplate, Voila):
 
     template_name = "latentfx"
     served = (BUNDLE.parent,)
-    told = {"plotly_js": PLOTLY_JS, "frame_css": FRAME_CSS.read_text(encoding="utf-8")}
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the template is told: the pages of the folder, read now, and what they have in common."""
+        folder = None if self.notebook_path else Path(self.root_dir)
+        css = FRAME_CSS.read_text(encoding="utf-8")
+        return {"plotly_js": PLOTLY_JS, "frame_css": css, **told_of(folder, self.base_url)}
 
     def start(self) -> None:
         """Serve until stopped."""

@@ -47,7 +47,8 @@ class ClipSet(Sequence[Clip]):
     `file` (absolute), `start` (sample at 48 kHz), `padded_samples` (silence added at the end; 0 for all but a
     recording's last clip) and whatever other columns the manifest holds. `mono` mixes stereo files down first, as the
     paper did; without it their channels stay apart. `skipped` are the files of the folder that could not be used, path
-    -> reason; parts of the set keep all of it, as they come from the same folder.
+    -> reason; parts of the set keep all of it, as they come from the same folder. `among` is the set in whose axes
+    these clips are drawn, as a visitor's few are among the bundled ones; None: in their own.
     """
 
     sample_rate = SAMPLE_RATE_HZ
@@ -58,11 +59,22 @@ class ClipSet(Sequence[Clip]):
         name: str = "clips",
         mono: bool = False,
         skipped: Mapping[str, str] | None = None,
+        among: ClipSet | None = None,
     ) -> None:
         self.table = table.reset_index(drop=True)
         self.name = name
         self.mono = mono
         self.skipped = dict(skipped or {})
+        self.among = among
+
+    @property
+    def reference(self) -> ClipSet:
+        """The set whose axes these clips are drawn in: the one they are placed among, or they themselves."""
+        return self if self.among is None else self.among
+
+    def placed_among(self, reference: ClipSet) -> ClipSet:
+        """Return the same clips, to be drawn in the axes of another set."""
+        return ClipSet(self.table, self.name, self.mono, self.skipped, reference)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -78,7 +90,7 @@ class ClipSet(Sequence[Clip]):
             return self._read(range(len(self))[index])
         if not isinstance(index, slice) and np.asarray(index).dtype == bool:
             index = np.flatnonzero(index)
-        return ClipSet(self.table.iloc[index], self.name, self.mono, self.skipped)
+        return ClipSet(self.table.iloc[index], self.name, self.mono, self.skipped, self.among)
 
     def __iter__(self) -> Iterator[Clip]:
         return (self._read(row) for row in range(len(self)))

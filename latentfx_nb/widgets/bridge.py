@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,6 +34,9 @@ PRIVATE = (
 
 Pointed = Callable[[str, Any], None]
 """Is told the name of a trace and its point: `point_inds`, `xs` and `ys`, each a list of one."""
+
+Rested = Callable[[str | None, Any], None]
+"""Is told the same of a point that the pointer rests on; None once it has left."""
 
 
 class FigureWidget(go.FigureWidget):
@@ -69,6 +72,7 @@ class Bridge(anywidget.AnyWidget):
 
     ready = traitlets.Bool().tag(sync=True)
     dark = traitlets.Bool().tag(sync=True)
+    previews = traitlets.Bool().tag(sync=True)
     _watched = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _track = traitlets.Dict().tag(sync=True)
 
@@ -78,6 +82,7 @@ class Bridge(anywidget.AnyWidget):
         layout = {"height": "0", "margin": "0"}
         super().__init__(model_id=address, _watched=[address], layout=layout)
         self._clicked: Pointed | None = None
+        self._rested: Rested | None = None
         self.on_msg(self._answer)
 
     def watch_over(self, *widgets: ipywidgets.Widget) -> None:
@@ -96,9 +101,12 @@ class Bridge(anywidget.AnyWidget):
         """Have the browser save `content` of the MIME type `kind` as a file called `name`."""
         self.send({"kind": "save", "name": name, "type": kind}, [content])
 
-    def on_point(self, clicked: Pointed) -> None:
-        """Call `clicked` when a point of the page's figure was clicked, or touched."""
-        self._clicked = clicked
+    def on_point(self, clicked: Pointed, rested: Rested | None = None) -> None:
+        """Call `clicked` when a point of the page's figure was clicked, or touched.
+
+        While `previews` is true, call `rested` when the pointer rests on one, and when it leaves.
+        """
+        self._clicked, self._rested = clicked, rested
 
     def follow(
         self,
@@ -129,10 +137,17 @@ class Bridge(anywidget.AnyWidget):
         # Only what Python writes is sent again: a late answer must not undo what the page has written meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
-            self.send_state(["ready", "_watched", "_track"])
+            self.send_state(["ready", "_watched", "_track", "previews"])
         elif content.get("kind") == "point" and self._clicked is not None:
-            place = SimpleNamespace(point_inds=[content["number"]], xs=[content.get("x")], ys=[content.get("y")])
-            self._clicked(str(content["trace"]), place)
+            self._clicked(str(content["trace"]), _place(content))
+        elif content.get("kind") == "hover" and self._rested is not None:
+            trace = content.get("trace")
+            self._rested(None if trace is None else str(trace), _place(content))
+
+
+def _place(content: Mapping[str, Any]) -> SimpleNamespace:
+    """Return a point as plotly's own callbacks are given it."""
+    return SimpleNamespace(point_inds=[content.get("number")], xs=[content.get("x")], ys=[content.get("y")])
 
 
 def _number(figure: go.FigureWidget, trace: str | int) -> int:

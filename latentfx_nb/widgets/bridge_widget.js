@@ -53,7 +53,8 @@ function render({ model, el }) {
   root.className = "latentfx-bridge";
   el.append(root);
   const panel = () => el.closest(".latentfx-panel");
-  const points = tellPoints(panel, (point) => model.send(point));
+  const wanted = ({ kind }) => kind === "point" || model.get("previews");
+  const points = tellPoints(panel, (point) => wanted(point) && model.send(point));
   const endings = [points, openDrawer(panel), openCoach(panel), fitFigures()];
   return () => endings.forEach((end) => end());
 }

@@ -118,7 +118,8 @@ export class Engine {
   /** Play or stop, as the model says; what is only offered is asked for. */
   obey(playing) {
     if (playing && this.duration()) {
-      if (!this.voice) this.start(this.stopped_s);
+      if (this.pending) this.wake(); // newer sounds start once they are decoded
+      else if (!this.voice) this.start(this.stopped_s);
       this.report();
     } else if (playing && this.length()) {
       this.wake(); // some browsers let a press alone wake it
@@ -155,6 +156,14 @@ export class Engine {
     else if (this.voice || this.problem) this.stop();
     this.stopped_s = Math.min(this.stopped_s, this.length());
     this.tell();
+    this.acknowledge();
+  }
+
+  /** Tell Python which sounds are taken: the next ones are rendered only then. */
+  acknowledge() {
+    if (!this.duration() && !this.problem) return;
+    const sounds = Object.fromEntries(SIDES.map((side) => [side, this.sounds[side].code]));
+    this.model.send({ kind: "taken", sounds });
   }
 
   close() {

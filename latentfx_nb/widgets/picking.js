@@ -1,9 +1,10 @@
 // Which point of a figure was clicked: the one under the pointer when a press that did not move is released.
 // plotly by itself clicks only within 5 px of a point's middle, though it names points farther away, and it
-// takes the start of a rotation for a click.
+// takes the start of a rotation for a click. A point that the pointer rests on can be told too.
 import { onFigures } from "./bridge.js";
 
 const STILL_PX = 4;
+const RESTING_MS = 150;
 
 /** Return what a click tells of plotly's `point`: trace, number and place. */
 export function told({ data, curveNumber, pointNumber, x, y }) {
@@ -16,12 +17,32 @@ export function still(down, up) {
   return Boolean(down) && Math.hypot(up.clientX - down.clientX, up.clientY - down.clientY) <= STILL_PX;
 }
 
+/** Return a function of the point under the pointer: it tells of one that is rested on, and of its end. */
+export function resting(tell) {
+  let timer;
+  let said;
+  return (point) => {
+    clearTimeout(timer);
+    const { trace = null, number } = point ?? {};
+    const after = () => {
+      if (said === `${trace} ${number}`) return;
+      said = `${trace} ${number}`;
+      tell({ ...point, kind: "hover", trace });
+    };
+    timer = setTimeout(after, RESTING_MS);
+  };
+}
+
 function watch(plot, tell) {
   let under;
   let down;
   const first = (event) => event.points?.[0];
-  plot.on("plotly_hover", (event) => (under = first(event)));
-  plot.on("plotly_unhover", () => (under = undefined));
+  const rest = resting(tell);
+  plot.on("plotly_hover", (event) => {
+    under = first(event);
+    rest(under && told(under));
+  });
+  plot.on("plotly_unhover", () => rest((under = undefined)));
   plot.on("plotly_click", (event) => {
     // A finger hovers over nothing.
     if (down?.pointerType === "touch" && first(event)) tell(told(first(event)));
@@ -37,7 +58,10 @@ function watch(plot, tell) {
   );
 }
 
-/** Call `tell` with each point that is clicked in a figure below `root`; return how to stop that. */
+/**
+ * Call `tell` with each point that is clicked in a figure below `root()`, or that the pointer rests on ("hover",
+ * without a trace once it has left); return how to stop that.
+ */
 export function tellPoints(root, tell) {
   return onFigures((plot) => root().contains(plot) && watch(plot, tell));
 }

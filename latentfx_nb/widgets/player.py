@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import html
+import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+import zlib
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 import anywidget
@@ -16,6 +18,9 @@ from jaxtyping import Float
 
 from latentfx_nb.widgets.modules import FOLDER, module_text
 from latentfx_nb.widgets.sounds import SIDES, as_flac, encode_sounds, matched
+
+Encoded = Mapping[str, tuple[Hashable, bytes | None]]
+"""By side: what the sound is, and its FLAC, None where the page has it already."""
 
 
 def plain_players(
@@ -69,8 +74,10 @@ class Player(anywidget.AnyWidget):
         # The page needs the player's own address in its first state, because later messages may be lost.
         address = uuid.uuid4().hex
         super().__init__(model_id=address, _address=address, **traits)
-        self._sent: dict[str, bytes] = {}
+        self._sent: dict[str, Hashable] = {}
         self._make: Callable[[], None] | None = None
+        self._taken, self._answers = threading.Event(), False
+        self._taken.set()
         self.on_msg(self._answer)
 
     def offer(self, make: Callable[[], None], length_s: float, title: str = "") -> None:
@@ -108,21 +115,23 @@ class Player(anywidget.AnyWidget):
         sample_rate: int = 48000,
         decoded: Float[np.ndarray, "channel sample"] | None = None,
         algebra: Float[np.ndarray, "channel sample"] | None = None,
-    ) -> dict[str, tuple[bytes, bytes | None]]:
+        *,
+        made_by: Mapping[str, Hashable] | None = None,
+    ) -> Encoded:
         """Return what `put` takes: the slow half of `load`, which any thread may do. Raises as `load` does.
 
-        By side: a digest of the sound, and its FLAC, None where the page has it already.
+        `made_by` says, by side, what makes a sound, where that is known: its samples are not hashed then.
         """
         sounds, gain = matched(dry=dry, wet=wet, decoded=decoded, algebra=algebra)
-        found: dict[str, tuple[bytes, bytes | None]] = {}
+        found: dict[str, tuple[Hashable, bytes | None]] = {}
         for side, sound in sounds.items():
-            shape = f"{sound.shape} {sample_rate} {gain}".encode()
-            content = hashlib.blake2b(np.ascontiguousarray(sound), key=hashlib.sha256(shape).digest()).digest()
+            by = (made_by or {}).get(side) or hashlib.blake2b(np.ascontiguousarray(sound)).digest()
+            content = (by, sound.shape, sample_rate, gain)
             there = self._sent.get(side) == content
             found[side] = content, None if there else as_flac(sound * gain, sample_rate)
         return found
 
-    def put(self, sounds: Mapping[str, tuple[bytes, bytes | None]], title: str) -> bool:
+    def put(self, sounds: Encoded, title: str) -> bool:
         """Show `title` and send what `encoded` returned; return False, with nothing done, if it is out of date.
 
         It is where the page has lost a sound since that it had then: `load` sends all.
@@ -137,7 +146,18 @@ class Player(anywidget.AnyWidget):
                     self._sent[side] = content
             self._drop(set(SIDES) - set(sounds))
             self.title = title
+            if self._answers and any(flac is not None for _, flac in sounds.values()):
+                self._taken.clear()
         return True
+
+    def wait_until_taken(self, timeout_s: float) -> None:
+        """Return, on a thread of its own, once the page has taken the sounds that it was sent last.
+
+        A page that does not say so in time is waited for no more, until it is heard of again.
+        """
+        if not self._taken.wait(timeout_s):
+            self._answers = False
+            self._taken.set()
 
     def refuse(self) -> None:
         """Release the play button if the offered sounds cannot be made; sounds that are loaded play on."""
@@ -162,7 +182,11 @@ class Player(anywidget.AnyWidget):
     def _answer(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         # Only what Python writes is sent again: a late answer must not undo what the visitor has clicked meanwhile.
         if content.get("kind") == "ready":
-            self.ready = True
+            self.ready = self._answers = True
             self.send_state([*SIDES, "labels", "title", "ready", "_offered_s"])
+        elif content.get("kind") == "taken":
+            self._answers = True
+            if content.get("sounds") == {side: f"{zlib.adler32(getattr(self, side)):08x}" for side in SIDES}:
+                self._taken.set()
         elif content.get("kind") == "wanted" and self._make is not None:
             self._make()

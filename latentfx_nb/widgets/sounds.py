@@ -9,6 +9,8 @@ import soundfile
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from latentfx_nb.sound.audio import is_doubled
+
 SIDES = {"dry": "Dry", "wet": "Wet", "decoded": "Decoded", "algebra": "Algebra"}
 """The sounds that a player can hold, and the words of their buttons; dry and wet are always there."""
 
@@ -20,7 +22,7 @@ def encode_sounds(
     algebra: Float[np.ndarray, "channel sample"] | None = None,
     sample_rate: int = 48000,
 ) -> dict[str, bytes]:
-    """Return the given sounds as 16-bit FLAC, by side.
+    """Return the given sounds as 16-bit FLAC, by side; two equal channels are one, which plays on both sides.
 
     If any peak exceeds 1, all sounds are turned down by the same gain, so that their loudness stays matched.
 
@@ -36,10 +38,10 @@ def matched(
 ) -> tuple[dict[str, Float[np.ndarray, "channel sample"]], float]:
     """Return the given sounds, by side, and the common gain that keeps their highest peak at 1 or below.
 
-    Raises as `encode_sounds` does.
+    Of two equal channels there is one. Raises as `encode_sounds` does.
     """
     given = {"dry": dry, "wet": wet, **{side: sound for side, sound in more.items() if sound is not None}}
-    sounds = {side: _checked(sound, side) for side, sound in given.items()}
+    sounds = {side: _single(_checked(sound, side)) for side, sound in given.items()}
     length = sounds["dry"].shape[1]
     for side, sound in sounds.items():
         if sound.shape[1] != length:
@@ -66,6 +68,10 @@ def _checked(sound: ArrayLike, name: str) -> Float[np.ndarray, "channel sample"]
             "ones can be played: check the effect or the decoder that made it"
         )
     return sound
+
+
+def _single(sound: Float[np.ndarray, "channel sample"]) -> Float[np.ndarray, "channel sample"]:
+    return sound[:1] if is_doubled(sound) else sound
 
 
 def as_flac(sound: Float[np.ndarray, "channel sample"], sample_rate: int) -> bytes:

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
 import { Engine } from "../../latentfx_nb/widgets/engine.js";
+import { adler32 } from "../../latentfx_nb/widgets/sounds.js";
 import { FakeContext, installAudio, nothing, sound } from "./audio.js";
 import { Model, settled } from "./model.js";
 
@@ -82,6 +83,58 @@ test("new sounds go on from the same position, and those that stay are not decod
   near(when_s, 101 + LEAD_S);
   near(from_s, 1); // where the old voice is by then: it ends as the new one begins
   assert.ok(context().sources.slice(0, SIDES.length).every((source) => source.stopped > when_s));
+});
+
+test("a knob that is turned while it plays never stops the clock, jumps back or leaves a gap", async () => {
+  await open();
+  model.set("playing", true);
+  let before_s = engine.position();
+  for (let turn = 1; turn <= 40; turn++) {
+    const old = lastVoice();
+    const arrives_s = context().currentTime + 0.03;
+    model.set("wet", sound(3, turn));
+    now(arrives_s); // it is decoded while the old one plays
+    await settled();
+    const [when_s, from_s] = lastVoice()[1].started;
+    assert.notEqual(lastVoice()[1], old[1]);
+    near(when_s, arrives_s + LEAD_S);
+    near(from_s, 0.03 * turn); // the place that the old one has come to by then
+    assert.ok(old.every((source) => source.stopped > when_s)); // one fades out while the other fades in
+    near(engine.position(), from_s); // until then, the place that it starts from
+    now(when_s);
+    near(engine.position(), from_s);
+    now(arrives_s);
+    assert.ok(engine.position() >= before_s);
+    before_s = engine.position();
+    assert.equal(engine.playing(), true);
+    assert.equal(model.get("playing"), true);
+  }
+  assert.equal(engine.sounds.wet.code, adler32(sound(3, 40)));
+});
+
+test("every set of sounds that is decoded is acknowledged, and of those that overtake each other the last", async () => {
+  await open();
+  const codes = (wet) => ({ dry: sound(3), wet, decoded: nothing, algebra: nothing });
+  const taken = (wet) => ({
+    kind: "taken",
+    sounds: Object.fromEntries(Object.entries(codes(wet)).map(([side, bytes]) => [side, adler32(bytes)])),
+  });
+  assert.deepEqual(model.sent, [taken(sound(3, 1))]);
+  model.set("wet", sound(3, 2));
+  await null;
+  model.set("wet", sound(3, 3));
+  await settled();
+  assert.deepEqual(model.sent.slice(1), [taken(sound(3, 3))]);
+});
+
+test("play that is asked for while sounds are decoded starts the new ones", async () => {
+  await open();
+  model.set("wet", sound(3, 9));
+  model.set("playing", true);
+  assert.equal(engine.playing(), false);
+  await settled();
+  assert.equal(engine.playing(), true);
+  assert.equal(lastVoice()[1].buffer, engine.sounds.wet.buffer);
 });
 
 test("stopping keeps the position, and playing goes on from there", async () => {

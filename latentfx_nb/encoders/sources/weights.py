@@ -19,6 +19,9 @@ from latentfx_nb.cache import cache_dir, digest, file_digest
 
 SHIPPED = Path(__file__).parents[2] / "bundled" / "weights"
 
+FETCHED = "MB of weights are fetched at first use"
+"""How the note of `list_encoders` ends for weights that take no more than that."""
+
 SUMS = "SHA256SUMS"
 """Name of the file of digests, as `sha256sum` writes it, beside shipped and converted weights."""
 
@@ -38,7 +41,7 @@ class Weights:
     @property
     def missing(self) -> str:
         """The note of `list_encoders` while the files are not here."""
-        return f"{self.size_mb:g} MB of weights are fetched at first use"
+        return f"{self.size_mb:g} {FETCHED}"
 
     def find(self, folder: str | Path | None = None) -> dict[str, Path] | None:
         """Return file name -> path if every file is in `folder`, or else on this machine, and intact; else None.
@@ -205,7 +208,7 @@ class HubWeights:
 
     @property
     def missing(self) -> str:
-        fetched = f"{self.size_mb:g} MB of weights are fetched at first use"
+        fetched = f"{self.size_mb:g} {FETCHED}"
         return f"{fetched}; before that, {self.licence_step()}" if self.gated else fetched
 
     def find(self, folder: str | Path | None = None) -> Path | None:

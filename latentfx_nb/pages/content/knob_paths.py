@@ -23,6 +23,7 @@ from latentfx_nb.effects import EFFECTS, TURNABLE, render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.own import of, placed, placed_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet, setting_words
 from latentfx_nb.pages.markup import averages_pca_words, claims_table, measure_words, note, table, table_downloads
@@ -93,16 +94,17 @@ def heard(choice: KnobChoice, clips: ClipSet, shown: KnobShown | None) -> Heard:
 
 def prepare(choice: KnobChoice, clips: ClipSet, last: KnobShown | None, progress: Progress) -> KnobShown:
     """Return the paths that are chosen; until all are computed, those that are there are shown."""
-    kept = ("clips", "encoder", "dimensions")
-    if last is not None and last.clips is clips and not last.choice.differing(choice) & set(kept):
+    kept, reference = ("encoder", "dimensions"), clips.reference
+    if last is not None and last.clips.reference is reference and not last.choice.differing(choice) & set(kept):
         basis, claims = last.basis, last.claims
     else:
-        basis, claims = fit_pca(progress.read(effect_means, clips, choice.encoder), choice.dimensions), None
-    read = set(encoded_clips(clips, basis.points).table["clip"])
+        basis, claims = fit_pca(progress.read(effect_means, reference, choice.encoder), choice.dimensions), None
+    readable = clips if clips.among is not None else encoded_clips(clips, basis.points)
+    read = set(readable.table["clip"])
     wanted = [number for number in choice.rows if clips.table["clip"].iat[number] in read]
     rows = sorted(wanted[:MOST_PATHS] or [choice.row])
     if claims is None:
-        claims = _claims(choice, clips, progress)
+        claims = _claims(choice, reference, progress)
 
     def shown(sweeps: Sequence[xr.DataArray]) -> KnobShown:
         points = tuple(basis.transform(sweep) for sweep in sweeps)
@@ -113,7 +115,8 @@ def prepare(choice: KnobChoice, clips: ClipSet, last: KnobShown | None, progress
 
 def figure_of(shown: KnobShown) -> go.Figure:
     """Return the figure."""
-    return figures.knob_path(shown.points[0], shown.basis.points, shown.here, shown.points[1:])
+    figure = figures.knob_path(shown.points[0], shown.basis.points, shown.here, shown.points[1:])
+    return placed(figure, shown.clips)
 
 
 def turned(shown: KnobShown, choice: KnobChoice) -> KnobShown:
@@ -163,7 +166,7 @@ def code_of(shown: KnobShown) -> str:
     """Return the lines that draw this in a notebook."""
     encoder, (turned, *further) = shown.choice.encoder, [_knob_of(sweep) for sweep in shown.sweeps]
     lines = (
-        f"pca = lfx.fit_pca(lfx.prepared.effect_means(clips, {encoder!r}), n={shown.choice.dimensions})\n"
+        f"pca = lfx.fit_pca(lfx.prepared.effect_means({of(shown.clips)}, {encoder!r}), n={shown.choice.dimensions})\n"
         f"some = clips[{shown.rows}]\n"
         f"paths = pca.transform(lfx.prepared.sweep_means(some, {encoder!r}, {turned[0]!r}, {turned[1]!r}))\n"
     )
@@ -175,7 +178,8 @@ def code_of(shown: KnobShown) -> str:
 
 def texts(shown: KnobShown) -> Mapping[str, str]:
     """Return the numbers of each path, how the paths of each knob behave, and the paper's claims."""
-    return {"numbers": _numbers(shown), "tables": _behaviour(shown), "claims": _claims_text(shown.claims)}
+    claims = _claims_text(shown.claims) + tested_on(shown.clips)
+    return {"numbers": _numbers(shown), "tables": _behaviour(shown), "claims": claims}
 
 
 def _swept(
@@ -230,6 +234,7 @@ def _numbers(shown: KnobShown) -> str:
     share, dims = np.sum(shown.basis.explained), means.sizes["dim"]
     return table(head, rows) + note(
         f"The picture holds {share:.0%} of the data set's variance. {averages_pca_words(shown.basis.points, dims)}"
+        f"{placed_words(shown.clips)}"
     )
 
 

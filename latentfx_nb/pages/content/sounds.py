@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from latentfx_nb.effects import EFFECTS, render
-from latentfx_nb.sound.audio import Clip
+from latentfx_nb.effects import EFFECTS, Setting, render, render_normalised
+from latentfx_nb.paper import SAMPLE_RATE_HZ
+from latentfx_nb.sound.audio import Clip, normalise
 from latentfx_nb.sound.clips import ClipSet
 
 SOUNDS_KEPT = 4
 """Renders of 2 MB each: what is heard is drawn, too, and the clean clip stays while its knob is turned."""
+
+CLIPS_KEPT = 2
+"""Clips of 2 MB each, read and at their loudness, while their knobs are turned."""
 
 
 class Sound(NamedTuple):
@@ -47,14 +51,45 @@ def setting_words(effect: str, knob: str | None, value: float | None) -> str:
     return spec.name if knob is None or value is None else f"{spec.name}, {spec.knob(knob).text(value)}"
 
 
+def heard_of(value: Any, choice: Any, clips: ClipSet) -> Heard | None:
+    """Return the sounds of an entry: a clip's row, a row and an effect, or an effect; None for anything else.
+
+    A clip is heard through the effect of the choice as its knob stands, an effect on the clip that is chosen.
+    """
+    effect, row = getattr(choice, "effect", "CLN"), getattr(choice, "row", 0)
+    if isinstance(value, str) and value in EFFECTS:
+        return dry_and_wet(clips, row, value)
+    if isinstance(value, int):
+        if effect not in EFFECTS:
+            effect = "CLN"
+        knob, setting = getattr(choice, "knob", None), getattr(choice, "value", None)
+        return dry_and_wet(clips, value, effect, setting, knob, setting_words(effect, knob, setting))
+    if isinstance(value, tuple) and len(value) == 2 and value[1] in EFFECTS:
+        return dry_and_wet(clips, *value)
+    return None
+
+
 def rendered(sound: Sound) -> Clip:
     """Return a sound `[channel sample]`."""
     return render(sound.clips[sound.row], sound.effect, sound.value, sound.knob)
 
 
 def kept_renders() -> Callable[[Sound], Clip]:
-    """Return `rendered` for threads that ask for the same sounds: each is rendered once, and the last few are kept."""
-    kept, turn = lru_cache(SOUNDS_KEPT)(rendered), threading.Lock()
+    """Return `rendered` for threads that ask for the same sounds: each is rendered once, and the last few are kept.
+
+    So are the last clips: a turn of the knob neither reads the clip's file nor measures its loudness again.
+    """
+
+    @lru_cache(CLIPS_KEPT)
+    def clip(clips: ClipSet, row: int) -> Clip:
+        return normalise(clips[row], SAMPLE_RATE_HZ)
+
+    @lru_cache(SOUNDS_KEPT)
+    def kept(sound: Sound) -> Clip:
+        setting = Setting(sound.effect, sound.value, sound.knob)
+        return render_normalised(clip(sound.clips, sound.row), setting)
+
+    turn = threading.Lock()
 
     def render_once(sound: Sound) -> Clip:
         with turn:

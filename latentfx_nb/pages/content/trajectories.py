@@ -19,6 +19,7 @@ from latentfx_nb.analysis.prepared import trajectory_basis
 from latentfx_nb.analysis.sounds import encoded
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.own import of, placed, placed_words
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, Sound
 from latentfx_nb.pages.markup import note, pca_words, table
@@ -94,10 +95,12 @@ def prepare(
     """Return what is chosen: the basis ships, or is fitted; the few trajectories are encoded now."""
     chosen = every_trajectory(choice.rows, choice.effects)
     named = tuple(chosen[: figures.MOST_TRAJECTORIES])
-    same = last is not None and last.clips is clips and last.choice.encoder == choice.encoder
-    if last is None or not same or named != last.named:
+    if last is None or last.clips is not clips or last.choice.encoder != choice.encoder or named != last.named:
         progress.fade()
-    basis = last.basis if last is not None and same else progress.read(trajectory_basis, clips, choice.encoder)
+    if last is not None and last.clips.reference is clips.reference and last.choice.encoder == choice.encoder:
+        basis = last.basis
+    else:
+        basis = progress.read(trajectory_basis, clips.reference, choice.encoder)
     encode = last.encoded if last is not None else lru_cache(REMEMBERED)(partial(_encoded, progress))
     latents = []
     for row, effect in named:
@@ -110,7 +113,7 @@ def prepare(
 
 def figure_of(shown: TrajectoriesShown) -> go.Figure:
     """Return the figure."""
-    return figures.trajectories(shown.points, shown.cloud)
+    return placed(figures.trajectories(shown.points, shown.cloud), shown.clips)
 
 
 def turned(shown: TrajectoriesShown, choice: TrajectoriesChoice) -> TrajectoriesShown:
@@ -150,7 +153,7 @@ def code_of(shown: TrajectoriesShown) -> str:
     encoder = shown.choice.encoder
     rows, effects = (list(dict.fromkeys(part)) for part in zip(*shown.named, strict=True))
     return (
-        f"basis = lfx.prepared.trajectory_basis(clips, {encoder!r})\n"
+        f"basis = lfx.prepared.trajectory_basis({of(shown.clips)}, {encoder!r})\n"
         f"latents = lfx.encode_effects(clips[{rows}], lfx.load_encoder({encoder!r}), {effects})\n"
         f"smoothed = [lfx.smooth(one, {shown.choice.window_s:.3g}) for clip in latents for one in clip]\n"
         f"lfx.plots.trajectories([basis.transform(one) for one in smoothed][:{len(shown.latents)}], basis.points)"
@@ -175,7 +178,7 @@ def _how_measured(shown: TrajectoriesShown) -> str:
         "In latent units: how far it goes in a second, and how far it strays from its middle (rms), in all dimensions, "
         f"smoothed over {shown.choice.window_s:.3g} s. The picture holds {share:.0%} of the variance of all {encoder} "
         f"frames of this data set. {pca_words('all frames', some.sizes['dim'])} Each line is one clip through one "
-        "effect (n = 1), no average."
+        f"effect (n = 1), no average.{placed_words(shown.clips)}"
     )
     if some.sizes["frame"] == 1:
         words += f" {encoder} gives one vector a clip, so nothing moves."

@@ -1,0 +1,50 @@
+"""What the pointer does on a page's figure: a click chooses a point and its sound, and a second one plays it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from latentfx_nb.pages.content.sounds import Heard
+
+if TYPE_CHECKING:
+    from latentfx_nb.pages.page import Page
+
+
+class Pointing(widgets.ToggleButton):
+    """Follows the pointer on a page's figure; as a button, it lets points be heard that the pointer only rests on."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__(description="Hear on hover", tooltip="Points sound while the pointer rests on them")
+        self._page = page
+        self.add_class("lfx-preview")
+        if not page.clicks_sound:
+            self.layout.display = "none"
+        page.bridge.on_point(self._click, self._rest)
+        self.observe(lambda _: self._switch(), "value")
+
+    def _click(self, name: str, points: Any) -> None:
+        page, heard = self._page, self._heard_at(name, points)
+        held = page.hearing.holds(heard)
+        page.click(name, points)
+        page.hearing.click(heard, held)
+
+    def _rest(self, name: str | None, points: Any) -> None:
+        heard = None if name is None else self._heard_at(name, points)
+        if heard is not None and self.value:
+            self._page.hearing.preview(heard)
+        else:
+            self._page.hearing.end_preview()
+
+    def _heard_at(self, name: str, points: Any) -> Heard | None:
+        """Return the sounds of a point of what is drawn; None if it has none."""
+        page, shown = self._page, self._page.shown
+        fields = page.clicked(shown, name, points)
+        return page.heard(replace(shown.choice, **fields), shown.clips, shown) if fields else None
+
+    def _switch(self) -> None:
+        self._page.bridge.previews = self.value
+        if not self.value:
+            self._page.hearing.end_preview()

@@ -1,0 +1,86 @@
+"""A visitor's own clips among a reference set: its cloud and axes stay, bit for bit, and what is missing is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from latentfx_nb.analysis.prepared import sweep_means
+from latentfx_nb.effects import render
+from latentfx_nb.encoders import load_encoder
+from latentfx_nb.encoders.running import encode_clips
+from latentfx_nb.pages.content import knob_paths, trajectories
+from latentfx_nb.pages.content.progress import Progress
+from latentfx_nb.sound.uploads import Uploads
+from tests.on_pages import basis_of, drawn
+from tests.test_uploads import sound
+
+pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+
+
+@pytest.fixture
+def own(bundled):
+    """Two clips of a visitor's, among the bundled ones."""
+    mine = Uploads()
+    mine.add("riff.wav", sound(400_000))
+    return mine.clips().placed_among(bundled), mine  # the files go with `mine`
+
+
+def both(content, choice, bundled, own, **own_fields):
+    """Return what a page shows of the bundled clips, and then of the visitor's."""
+    before = content.prepare(choice, bundled, None, Progress())
+    return before, content.prepare(replace(choice, clips="own", **own_fields), own, before, Progress())
+
+
+def traces(figure):
+    return {trace.meta: trace for trace in figure.data}
+
+
+def assert_same_cloud(content, before, after, name="data set"):
+    """The cloud and the names of the axes are as they were, and the legend says whose they are."""
+    figures = content.figure_of(before), content.figure_of(after)
+    clouds = [traces(one)[name] for one in figures]
+    np.testing.assert_array_equal(*map(drawn, clouds))
+    assert clouds[1].name == "bundled clips" and clouds[1].showlegend
+    titles = [[one.layout.scene[f"{axis}axis"].title.text for axis in "xyz"] for one in figures]
+    assert titles[0] == titles[1]
+
+
+def notes(figure):
+    """Return what is written into a figure because it is not drawn."""
+    return [one.text for one in figure.layout.annotations if (one.name or "").startswith("not shown")]
+
+
+def test_parts_of_a_set_are_placed_as_the_whole(own, bundled):
+    clips, _ = own
+    assert clips.reference is bundled and clips[[1]].reference is bundled and bundled.reference is bundled
+    assert clips.hashes() == clips.placed_among(clips).hashes()
+
+
+def test_paths_of_own_clips_are_in_the_axes_of_the_bundled_ones(own, bundled):
+    clips, _ = own
+    choice = knob_paths.KnobChoice(encoder="logmel", row=0)
+    before, after = both(knob_paths, choice, bundled, clips)
+    assert after.basis is before.basis and after.claims is before.claims
+    assert_same_cloud(knob_paths, before, after)
+    mean, axes = basis_of(bundled, "logmel")
+    expected = (sweep_means(clips[[0]], "logmel", "HPF").values[0].astype(float) - mean) @ axes.T
+    paths = drawn(traces(knob_paths.figure_of(after))["paths"])
+    np.testing.assert_allclose(paths[: len(expected)], expected, atol=1e-3)
+    assert "your own clips are placed in them" in knob_paths.texts(after)["numbers"]
+    assert "of the bundled clips, not of your own" in knob_paths.texts(after)["claims"]
+    assert "effect_means(reference, 'logmel')" in knob_paths.code_of(after)
+
+
+def test_trajectories_of_own_clips_are_in_the_axes_of_all_bundled_frames(own, bundled):
+    clips, _ = own
+    choice = trajectories.TrajectoriesChoice(encoder="diffae-mini", rows=(0,), effects=("CLN",))
+    before, after = both(trajectories, choice, bundled, clips)
+    assert after.basis is before.basis
+    assert_same_cloud(trajectories, before, after)
+    latents = encode_clips(load_encoder("diffae-mini"), [render(clips[0], "CLN")])[0]
+    np.testing.assert_allclose(after.latents[0].mean("frame"), latents.mean(axis=-1), rtol=1e-2, atol=1e-2)
+    assert "your own clips are placed in them" in trajectories.texts(after)["numbers"]
+    assert "trajectory_basis(reference, 'diffae-mini')" in trajectories.code_of(after)
