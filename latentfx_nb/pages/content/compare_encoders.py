@@ -123,7 +123,7 @@ def figure_of(shown: ComparisonShown) -> go.Figure:
     """Return the encoders by the measure that they are sorted by."""
     name = shown.choice.sort.removeprefix(REVERSED)
     title = f"mean rank over {len(shown.names)} measures" if name == RANK else MEASURES[name].title
-    return figures.encoder_ranking(ordered(with_rank(shown.measured), shown.choice.sort), name, title)
+    return figures.encoder_ranking(with_rank(shown.measures), name, title)
 
 
 # ------------------------------------------------------------------------------------------------------------ the table
@@ -154,7 +154,7 @@ def rows(shown: ComparisonShown) -> list[Mapping[str, Any]]:
             "name": encoder,
             "values": {name: None if np.isnan(value) else float(value) for name, value in values[encoder].items()},
             "cells": [
-                _cell(encoder, row, float(shares.at[row.Index, encoder]), row.value == best[row.Index])
+                _cell(encoder, row, float(shares.at[row.Index, encoder]), bool(row.value == best[row.Index]))
                 for row in frame.itertuples()
             ],
         }
