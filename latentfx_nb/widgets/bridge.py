@@ -69,7 +69,7 @@ class FigureWidget(go.FigureWidget):
     `words` tell screen readers what the figure shows.
     """
 
-    _widget_data = traitlets.List().tag(sync=True, **SERIALIZERS)
+    _widget_data: Any = traitlets.List().tag(sync=True, **SERIALIZERS)
     _py2js_restyle = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
     _py2js_update = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
 
