@@ -16,7 +16,7 @@ from latentfx_nb.analysis import prepared
 from latentfx_nb.analysis.comparison import path_measures
 from latentfx_nb.analysis.geometry import straightness
 from latentfx_nb.analysis.measures import measures_of
-from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.effects import EFFECTS, render_normalised
 from latentfx_nb.pages import knob_paths
 from latentfx_nb.pages.content import knob_paths as content
 from latentfx_nb.pages.content import sounds
@@ -192,14 +192,14 @@ def test_of_many_values_the_last_one_is_rendered_and_shown(bundled, monkeypatch)
     panel = ready(KnobPaths())
     gate, started, rendered = threading.Event(), threading.Event(), []
 
-    def slow(clip, label, value=None, knob=None):
-        if label == "HPF":
-            rendered.append(value)
+    def slow(clip, setting):
+        if setting.label == "HPF":
+            rendered.append(setting.value)
             started.set()
             assert gate.wait(PATIENCE_S)
-        return render(clip, label, value, knob)
+        return render_normalised(clip, setting)
 
-    monkeypatch.setattr(sounds, "render", slow)
+    monkeypatch.setattr(sounds, "render_normalised", slow)
     values = np.geomspace(60, 9000, 40)
     panel.knob.value = float(values[0])
     assert happens(started)
