@@ -13,7 +13,7 @@ from latentfx_nb.analysis.probes import confusion_matrix
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.running import encode_clips
-from latentfx_nb.pages.content import effect_clusters, knob_paths, linear_probes, trajectories
+from latentfx_nb.pages.content import dimension_masking, effect_clusters, knob_paths, linear_probes, trajectories
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.sound.uploads import Uploads
 from tests.on_pages import basis_of, drawn
@@ -179,3 +179,25 @@ def test_answers_need_the_features_that_were_learned_from(own, bundled):
         placed_answers(before.results["logmel-T"], features.isel(dim=slice(10)))
     with pytest.raises(UnknownLabels, match="no probe knows pedal"):
         placed_answers(before.results["logmel-T"], features.assign_coords(effect=["pedal"] * 10))
+
+
+def test_the_map_of_masks_is_of_the_bundled_probes_and_the_lines_are_of_own_clips(own, bundled):
+    clips, _ = own
+    reference = few(bundled)
+    choice = dimension_masking.MaskingChoice(encoder="logmel")
+    before = dimension_masking.prepare(choice, reference, None, Progress())
+    placed = clips.placed_among(reference)
+    after = dimension_masking.prepare(replace(choice, clips="own"), placed, before, Progress())
+    assert after.study is before.study and after.masked is before.masked
+    shown = dimension_masking.exact(after, Progress())
+    effect, dims = shown.cell()
+    pair = [render(placed[0], label) for label in ("CLN", effect)]
+    for latents, name in zip(encode_clips(load_encoder("logmel"), pair), ("clean", effect), strict=True):
+        np.testing.assert_allclose(shown.lines[f"dim {dims[0]}, {name}"], latents[dims[0]], rtol=1e-5)
+    figures = [dimension_masking.figure_of(one) for one in (before, shown)]
+    np.testing.assert_array_equal(*(np.asarray(traces(one)["map"].z, float) for one in figures))
+    assert any(title.endswith("probes of the bundled clips") for title in titles(figures[1]))
+    assert not any("bundled" in title for title in titles(figures[0]))
+    assert "riff-0" in titles(figures[1])[-1]
+    trained = dimension_masking.prepare(replace(choice, train=True), placed, shown, Progress())
+    assert trained.study is not after.study and trained.masked.table["clip"].equals(before.masked.table["clip"])
