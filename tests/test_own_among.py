@@ -13,7 +13,15 @@ from latentfx_nb.analysis.probes import confusion_matrix
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.running import encode_clips
-from latentfx_nb.pages.content import dimension_masking, effect_clusters, knob_paths, linear_probes, trajectories
+from latentfx_nb.pages.content import (
+    dimension_masking,
+    effect_clusters,
+    knob_paths,
+    latent_algebra,
+    linear_probes,
+    trajectories,
+)
+from latentfx_nb.pages.content.algebra_choice import AlgebraChoice
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.sound.uploads import Uploads
 from tests.on_pages import basis_of, drawn
@@ -201,3 +209,25 @@ def test_the_map_of_masks_is_of_the_bundled_probes_and_the_lines_are_of_own_clip
     assert "riff-0" in titles(figures[1])[-1]
     trained = dimension_masking.prepare(replace(choice, train=True), placed, shown, Progress())
     assert trained.study is not after.study and trained.masked.table["clip"].equals(before.masked.table["clip"])
+
+
+def test_own_clips_are_moved_by_what_pairs_of_bundled_clips_teach(own, bundled):
+    clips, _ = own
+    choice = AlgebraChoice(encoder="logmel", effect="LPF", pairs=4, method="mean")
+    before = latent_algebra.prepare(choice, bundled, None, Progress())
+    asked = replace(choice, clips="own", row=1)
+    first = latent_algebra.prepare(asked, clips, None, Progress())
+    shown = latent_algebra.prepare(asked, clips, before, Progress())
+    assert shown.averages is before.averages and shown.rows == [0, 1]
+    for one in (first, shown):
+        assert_same_cloud(latent_algebra, before, one)
+    start = encode_clips(load_encoder("logmel"), [render(clips[1], "CLN")])[0]
+    np.testing.assert_allclose(shown.move.start, start, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(first.drawn.move.start, start.mean(axis=-1), rtol=1e-3, atol=1e-3)
+    pairs = effect_means(bundled[shown.pair_rows()], "logmel", effects=["CLN", "LPF"])
+    np.testing.assert_allclose(shown.move.dry, pairs.sel(effect="CLN"), atol=1e-2)
+    assert all(title.endswith("bundled clips") for title in titles(latent_algebra.figure_of(shown))[1:3])
+    assert "which never heard this recording take them for" in shown.named
+    assert "your own clips are placed in them" in latent_algebra.texts(shown)["scored"]
+    code = latent_algebra.code_of(shown)
+    assert f"reference[{shown.pair_rows()}]" in code and "clips[[1]]" in code

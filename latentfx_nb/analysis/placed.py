@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from latentfx_nb.analysis.clusters import FLATTENED, ClusterPoints, umap_neighbours
@@ -89,3 +90,14 @@ def placed_answers(result: xr.Dataset, features: xr.DataArray, labels: str = "ef
         },
         {**samples.coordinates, "label": result["label"]},
     )
+
+
+def placed_names(result: xr.Dataset, features: NDArray[np.floating]) -> NDArray[Any]:
+    """Return the labels `[sample]` that all probes of one result give `features [sample feature]`, by their mean score.
+
+    They are of recordings that no probe has heard; `named_by` names those that some have.
+    """
+    weights, biases = result["weight"].mean(("seed", "fold")).values, result["bias"].mean(("seed", "fold")).values
+    scores = np.asarray(features, np.float64) @ weights.T + biases
+    numbers = scores.argmax(axis=1) if scores.shape[1] > 1 else (scores[:, 0] > 0).astype(int)
+    return result["label"].values[numbers]
