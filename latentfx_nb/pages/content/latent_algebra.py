@@ -65,9 +65,9 @@ def figure_of(shown: AlgebraShown) -> go.Figure:
     """Return the figure."""
     drawn, into, scores = shown.drawn.move, shown.averages.basis.transform, shown.scored
     places = map(into, (drawn.start, drawn.aim, drawn.result))
-    titles = scores.titles
+    (scored, few_shot), whose = scores.titles, ""
     if shown.clips.among is not None:
-        titles = tuple(f"{title}, {reference_words(shown.clips)}" for title in titles)
+        whose = f", {reference_words(shown.clips)}"
     figure = figures.latent_algebra(
         shown.averages.basis.points,
         (into(drawn.dry), into(drawn.wet)),
@@ -75,7 +75,7 @@ def figure_of(shown: AlgebraShown) -> go.Figure:
         into(drawn.way),
         scores.bars,
         scores.curves,
-        titles,
+        (scored + whose, few_shot + whose),
     )
     return placed(figure, shown.clips)
 
@@ -107,7 +107,7 @@ def texts(shown: AlgebraShown) -> Mapping[str, str]:
     drawn = averages_pca_words(shown.averages.basis.points, shown.averages.means.sizes["dim"])
     drawn += placed_words(shown.clips)
     scores = shown.scored.text + tested_on(shown.clips)
-    written = {"scored": scores + note(f"The points are drawn in the PCA of the data set. {drawn}")}
+    written = {"scored": scores + note(f"The points are drawn in their own PCA. {drawn}")}
     if shown.move is not None and shown.named is not None:
         written["told"] = told(shown, shown.move) + note(shown.named)
     return written

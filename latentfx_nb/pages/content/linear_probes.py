@@ -276,12 +276,12 @@ def _named(
 ) -> tuple[ClipSet, dict[str, xr.Dataset]]:
     """Return the clips that were read, and what probes name a visitor's own; nothing if their labels are not known."""
     if clips.among is None:
-        return encoded_clips(clips, next(iter(results.values()))), {}
+        return encoded_clips(clips, next(iter(results.values()))["truth"]), {}
     try:
         read, features = _features(choice, clips, progress)
         return read, {name: placed_answers(results[name], one, choice.label) for name, one in features.items()}
     except UnknownLabels:
-        return encoded_clips(clips.reference, next(iter(results.values()))), {}
+        return encoded_clips(clips.reference, next(iter(results.values()))["truth"]), {}
 
 
 def _read(clips: ClipSet, name: str, kind: str, progress: Progress) -> xr.DataArray:
