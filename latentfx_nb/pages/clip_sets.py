@@ -9,6 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from latentfx_nb.pages.address import plain
 from latentfx_nb.pages.controls import STYLE
 from latentfx_nb.pages.markup import counted
 from latentfx_nb.pages.own_files import OwnFiles
@@ -52,7 +53,7 @@ class ClipSets:
         changed = (lambda: None) if lists_files else self.files_added
         self.own_files = OwnFiles(submit, changed, self.files_removed, lists_files)
         self.clips = self._load(self.chooser.value)
-        bridge.on_visit(lambda token: self.own_files.visit(token, self._visited))
+        bridge.on("visit", lambda told: self.own_files.visit(str(told.get("token")), self._visited))
 
     @property
     def chosen(self) -> str | ClipSet:
@@ -66,7 +67,7 @@ class ClipSets:
     def write(self, fields: Mapping[str, Any]) -> None:
         """Choose the clip set of that name; the visitor's own are chosen as soon as the browser says whose they are."""
         for _, source in self.chooser.options:
-            if "clips" in fields and fields["clips"] == self._name_of(source):
+            if "clips" in fields and plain(fields["clips"]) == plain(self._name_of(source)):
                 self.chooser.value = source
                 return
         self._wants_own = fields.get("clips") == OWN or self._wants_own

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import plotly
 from tornado.ioloop import PeriodicCallback
@@ -18,7 +18,7 @@ from voila.app import Voila
 
 from latentfx_nb.serving import kernels
 from latentfx_nb.serving.bridge import HouseTemplate
-from latentfx_nb.serving.notebooks import told_of
+from latentfx_nb.serving.frame import Frame
 from latentfx_nb.sound import visits
 from latentfx_nb.temporary import process_folder
 
@@ -27,9 +27,6 @@ TEMPLATES = str(Path(__file__).parent / "jupyter")
 
 BUNDLE = Path(plotly.__file__).parent / "package_data" / "widgetbundle.js"
 """The JavaScript of plotly's FigureWidget."""
-
-FRAME_CSS = Path(__file__).parents[1] / "widgets" / "frame.css"
-"""What the frame of every page looks like, before and after its kernel has answered."""
 
 PLOTLY_JS = f"voila/static/{BUNDLE.name}?v={plotly.__version__}"
 """Where it is served. As the address has the version in it, browsers keep the file."""
@@ -40,17 +37,15 @@ SWEEP_MS = 60_000
 
 
 class Dashboard(HouseTemplate, Voila):
-    """Voila that also serves plotly's JavaScript, and tells its template and its kernels where."""
+    """Voila that also serves plotly's JavaScript, tells its kernels where, and sends a page's frame first."""
 
     template_name = "latentfx"
     served = (BUNDLE.parent,)
 
-    @property
-    def told(self) -> dict[str, Any]:
-        """What the template is told: the pages of the folder, read now, and what they have in common."""
-        folder = None if self.notebook_path else Path(self.root_dir)
-        css = FRAME_CSS.read_text(encoding="utf-8")
-        return {"plotly_js": PLOTLY_JS, "frame_css": css, **told_of(folder, self.base_url)}
+    def frame(self, links: Mapping[str, Callable[..., str]]) -> Frame:
+        """Return what every page begins with."""
+        folder = Path(self.notebook_path).parent if self.notebook_path else Path(self.root_dir)
+        return Frame(folder, self.base_url, PLOTLY_JS, links)
 
     def start(self) -> None:
         """Serve until stopped."""
