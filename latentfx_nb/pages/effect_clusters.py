@@ -54,7 +54,8 @@ class EffectClusters(Page):
             "Test the claims",
             tooltip="encodes knob paths of up to eight clips, then takes about a minute",
         )
-        self.ringed = Clicked(**FIRST)
+        drawn = {"ringed_row": lambda row: row in range(len(self.clips)), "ringed_effect": lambda one: one in TABLE_1}
+        self.ringed = Clicked(drawn, **FIRST)
         fields = {"encoder": self.encoder, "effect": self.effect, "color": self.coloring}
         self.dimensions = planes(dimensions)
         controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
