@@ -50,7 +50,8 @@ def knob_path(
         also = {"name": "further paths", "meta": f"further paths {number}", "legendgroup": _legend_group(other)}
         traces.append(scatter(flat, **look, **also, **path_trace(other, quiet)))
     if heard is not None:
-        traces.append(scatter(flat, name="heard path", meta="heard path", **heard_trace(paths, heard)))
+        also = {"name": "heard path", "meta": "heard path", "legendgroup": _legend_group(paths)}
+        traces.append(scatter(flat, **also, **heard_trace(paths, heard)))
     knob = {"mode": "markers", "hoverinfo": "text", "name": "knob", "meta": "knob"}
     traces.append(scatter(flat, **knob, **knob_trace(paths, chosen, heard)))
     nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
