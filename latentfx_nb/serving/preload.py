@@ -15,11 +15,11 @@ _looked_for = sys.modules.setdefault(_GRAMMARS, None)  # type: ignore[arg-type] 
 # The debugger, which every kernel of ipykernel imports, would warn here of what does not concern a page.
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
+import ipykernel.debugger
+import ipykernel.ipkernel  # noqa: F401  whose comms ipywidgets then takes
 import IPython.core.completerlib
 import IPython.core.debugger
 import IPython.extensions.storemagic  # noqa: F401  these three as a shell does when it starts
-import ipykernel.debugger  # noqa: F401  a hundred modules
-import ipykernel.ipkernel  # noqa: F401  whose comms ipywidgets then takes
 import sklearn.model_selection  # noqa: F401  as probes do when the first is trained
 import torch
 from plotly.io import renderers
