@@ -15,7 +15,7 @@ import pytest
 
 from latentfx_nb import figures
 from latentfx_nb.analysis import prepared
-from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.effects import EFFECTS, render_normalised
 from latentfx_nb.pages import effect_clusters
 from latentfx_nb.pages.content import effect_clusters as content
 from latentfx_nb.pages.content import sounds
@@ -81,13 +81,13 @@ def test_of_many_clicks_the_last_one_is_heard(bundled, monkeypatch):
     panel = ready(EffectClusters())
     gate, started, rendered = threading.Event(), threading.Event(), []
 
-    def slow(clip, label, *setting):
-        rendered.append(label)
+    def slow(clip, setting):
+        rendered.append(setting.label)
         started.set()
         assert gate.wait(PATIENCE_S)
-        return render(clip, label, *setting)
+        return render_normalised(clip, setting)
 
-    monkeypatch.setattr(sounds, "render", slow)
+    monkeypatch.setattr(sounds, "render_normalised", slow)
     panel.choose(ringed_row=0, ringed_effect="CHS")
     assert happens(started)
     for clip in range(1, 30):

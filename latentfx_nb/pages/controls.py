@@ -72,10 +72,13 @@ class Fixed:
 
 
 class Clicked:
-    """Fields that clicks on the figure set: no widget shows them."""
+    """Fields that clicks on the figure set: no widget shows them. `offers` says what a field may be, where that counts.
 
-    def __init__(self, **fields: Any) -> None:
-        self._fields = fields
+    `offers` is field -> whether it may have a value; one that it may not is left alone.
+    """
+
+    def __init__(self, offers: Mapping[str, Callable[[Any], bool]] | None = None, **fields: Any) -> None:
+        self._fields, self._offers = fields, offers or {}
         self._callbacks: list[Callable[[], None]] = []
 
     def read(self) -> Mapping[str, Any]:
@@ -83,7 +86,9 @@ class Clicked:
 
     def write(self, fields: Mapping[str, Any]) -> None:
         """Take over what is given, and call back once if that changes anything."""
-        after = self._fields | {name: fields[name] for name in self._fields if name in fields}
+        given = {name: fields[name] for name in self._fields if name in fields}
+        offered = {name: value for name, value in given.items() if self._offers.get(name, lambda _: True)(value)}
+        after = self._fields | offered
         if after != self._fields:
             self._fields = after
             for callback in self._callbacks:
@@ -172,7 +177,7 @@ def list_clips(chooser: Picker | widgets.Dropdown, clips: ClipSet, chosen: int |
     """Offer the clips of a set in a chooser, by row, and choose one or some; each can be heard before it is chosen."""
     if isinstance(chooser, Picker):
         options = [(str(name), row) for row, name in enumerate(clips.table["clip"])]
-        chooser.playable = True
+        chooser.playable, chooser.source = True, clips
         chooser.offer(options, {row: clip_detail(clips, row) for row in range(len(clips))})
     else:
         chooser.options = [(clip_label(clips, number), number) for number in range(len(clips))]
@@ -185,8 +190,13 @@ def clip_label(clips: ClipSet, row: int) -> str:
 
 
 def clip_detail(clips: ClipSet, row: int) -> str:
-    """Return what else is known of a clip: instrument, style, tempo, key, recording, as far as the set says them."""
+    """Return what else is known of a clip: instrument, style, tempo, key, recording, as far as the set says them.
+
+    A recording that the clip is called after is not said twice.
+    """
     known = clips.table.iloc[row].dropna()
+    if str(known["clip"]).startswith(str(known.get("recording"))):
+        known = known.drop("recording")
     tempo = f"{known['tempo_bpm']} bpm" if "tempo_bpm" in known else ""
     said = [str(known.get(name, "")) for name in ("instrument", "style")]
     said += [tempo, *(str(known.get(name, "")) for name in ("key", "recording"))]

@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import plotly
+from tornado.ioloop import PeriodicCallback
 from voila.app import Voila
 
 from latentfx_nb.serving import kernels
 from latentfx_nb.serving.bridge import HouseTemplate
 from latentfx_nb.serving.frame import Frame
+from latentfx_nb.sound import visits
 from latentfx_nb.temporary import process_folder
 
 TEMPLATES = str(Path(__file__).parent / "jupyter")
@@ -28,6 +30,10 @@ BUNDLE = Path(plotly.__file__).parent / "package_data" / "widgetbundle.js"
 
 PLOTLY_JS = f"voila/static/{BUNDLE.name}?v={plotly.__version__}"
 """Where it is served. As the address has the version in it, browsers keep the file."""
+
+
+SWEEP_MS = 60_000
+"""How often the files of visitors who have left are looked for."""
 
 
 class Dashboard(HouseTemplate, Voila):
@@ -44,7 +50,15 @@ class Dashboard(HouseTemplate, Voila):
     def start(self) -> None:
         """Serve until stopped."""
         os.environ["LATENTFX_PLOTLY_JS"] = self.base_url + PLOTLY_JS
+        PeriodicCallback(visits.sweep, SWEEP_MS).start()
         super().start()
+
+
+def keep_visits() -> None:
+    """Make the folder for visitors' files, which goes with this process, and name it to the kernels."""
+    folder = process_folder() / "visits"
+    folder.mkdir(mode=0o700)
+    os.environ["LATENTFX_VISITS"] = str(folder)
 
 
 def main() -> None:
@@ -52,6 +66,7 @@ def main() -> None:
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [TEMPLATES, os.environ.get("JUPYTER_PATH")]))
     # All that this process and those it starts put into the temporary folder goes with it.
     os.environ["TMPDIR"] = tempfile.tempdir = str(process_folder())
+    keep_visits()
     kernels.prepare()
     sys.argv.append(f"--KernelProvisionerFactory.default_provisioner_name={kernels.PROVISIONER}")
     Dashboard.launch_instance()

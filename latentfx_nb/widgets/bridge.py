@@ -22,11 +22,13 @@ from jaxtyping import Float
 from plotly.serializers import custom_serializers
 
 from latentfx_nb.figures import CONFIG
+from latentfx_nb.widgets.dial import Dial
 from latentfx_nb.widgets.modules import FOLDER, module_text
 from latentfx_nb.widgets.private import Private
 
 PRIVATE = (
     Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._esm", "plotly's own JavaScript, 5 MB"),
+    Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._send_restyle_msg", "sends what it takes for known"),
     Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._config", "the options that plotly.js draws with"),
     Private("voila", "0.5.13", "voila.utils:ENV_VARIABLE.VOILA_PREHEAT", "tells `host` that a kernel is Voila's"),
 )
@@ -67,7 +69,7 @@ class FigureWidget(go.FigureWidget):
     `words` tell screen readers what the figure shows.
     """
 
-    _widget_data = traitlets.List().tag(sync=True, **SERIALIZERS)
+    _widget_data: Any = traitlets.List().tag(sync=True, **SERIALIZERS)
     _py2js_restyle = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
     _py2js_update = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
 
@@ -77,6 +79,13 @@ class FigureWidget(go.FigureWidget):
         }  # set before the figure is wrapped, so that it is in the widget's first state
         super().__init__(figure)
         self._config: dict[str, Any] = {**self._config, **CONFIG}
+
+    def send_again(self, number: int, properties: Mapping[str, Any]) -> None:
+        """Send properties of the trace of that number, though nothing of them has changed on this side."""
+        self._send_restyle_msg({name: [value] for name, value in properties.items()}, [number])
+
+    def forget(self, trace: str) -> None:
+        """Do without a record of where the page has that trace: the page moves it by itself. `ShownFigure` does."""
 
     @property
     def _esm(self) -> str:
@@ -89,18 +98,22 @@ class FigureWidget(go.FigureWidget):
 class Bridge(anywidget.AnyWidget):
     """The part of a page that is neither sound nor figure. A page has one, shown anywhere on it as an empty line.
 
-    `ready` turns true when a page has loaded it; `dark` says whether the page's theme is dark. It also names the
+    `ready` turns true when a page has loaded it; `dark` says whether the page's theme is dark. `address` is what a
+    dashboard's page keeps in its own address: name -> text, None for what does not stand there. It also names the
     page's figures for screen readers, with the words of their `FigureWidget`, and lets them fill the page's width.
     """
 
     _esm = module_text("bridge_widget")
-    _css = "".join((FOLDER / f"{name}.css").read_text("utf-8") for name in ("frame", "front", "bridge"))
+    _css = "".join((FOLDER / f"{name}.css").read_text("utf-8") for name in ("frame", "front", "legend", "bridge"))
 
     ready = traitlets.Bool().tag(sync=True)
     dark = traitlets.Bool().tag(sync=True)
+    address = traitlets.Dict().tag(sync=True)
     previews = traitlets.Bool().tag(sync=True)
     _watched = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _track = traitlets.Dict().tag(sync=True)
+    _along = traitlets.Dict().tag(sync=True)
+    _standing = traitlets.Dict().tag(sync=True)
 
     def __init__(self) -> None:
         # The page needs the bridge's own address in its first state, because later messages may be lost.
@@ -108,7 +121,9 @@ class Bridge(anywidget.AnyWidget):
         layout = {"height": "0", "margin": "0"}
         super().__init__(model_id=address, _watched=[address], layout=layout)
         self._clicked: Pointed | None = None
+        self._told_ready: list[Callable[[Mapping[str, Any]], None]] = []
         self._rested: Rested | None = None
+        self._told: dict[str, Callable[[Mapping[str, Any]], None]] = {}
         self.on_msg(self._answer)
 
     def watch_over(self, *widgets: ipywidgets.Widget) -> None:
@@ -133,6 +148,24 @@ class Bridge(anywidget.AnyWidget):
         While `previews` is true, call `rested` when the pointer rests on one, and when it leaves.
         """
         self._clicked, self._rested = clicked, rested
+
+    def on_ready(self, told: Callable[[Mapping[str, Any]], None]) -> None:
+        """Call `told` when a page has loaded the bridge, with what it tells of itself: a visitor may make it up.
+
+        That is `query` (of its address), `webgl` and `narrow` (how it draws) and `dashboard` (whose address that is).
+        """
+        self._told_ready.append(told)
+
+    def on(self, kind: str, told: Callable[[Mapping[str, Any]], None]) -> None:
+        """Call `told` with each message of the page of a kind: a visitor may make it up.
+
+        "select": `points`, pairs of a trace's name and a number, were drawn around in a plane; none if that was undone.
+        "place": the scene of that `number` (1, 2 ...) was clicked where no point is. "clear": Escape was pressed.
+        "camera": the first scene was turned, to a `camera` as it stands in an address. "step": the key for the next
+        clip (`by` 1) or the one before (-1) was pressed. "visit": the `token` of the visitor, at the start and whenever
+        the page is looked at again.
+        """
+        self._told[kind] = told
 
     def follow(
         self,
@@ -159,16 +192,55 @@ class Bridge(anywidget.AnyWidget):
             "shape": list(points.shape), "points": points.tobytes(), "first_s": float(times_s[0]), "step_s": step_s,
         }  # fmt: skip
 
+    def follow_knob(
+        self,
+        dial: Dial,
+        figure: FigureWidget,
+        trace: str,
+        points: Float[np.ndarray, "marker value axis"],
+        values: Float[np.ndarray, " value"],
+        log: bool,
+    ) -> None:
+        """Move the markers of a trace of a figure as `dial` turns: between the prepared `points` at rising `values`.
+
+        Between two values lies an equal share of their ratio if `log`, else of their difference. The page moves them
+        without asking the kernel, so the figure's own record of that trace is given up (`forget`). Once the dial is
+        another knob, nothing is moved until the next call. Raises ValueError if values and points do not go together.
+        """
+        points = np.ascontiguousarray(points, "<f4")
+        if points.ndim != 3 or points.shape[1] != len(values) or not len(values):
+            raise ValueError(f"points [marker value axis] of shape {points.shape} need a value for each of their steps")
+        figure.forget(trace)
+        self._along = {
+            "dial": dial.model_id, "knob": dial.knob, "figure": figure.model_id, "trace": _number(figure, trace),
+            "shape": list(points.shape), "points": points.tobytes(), "values": np.asarray(values).tolist(), "log": log,
+        }  # fmt: skip
+
+    def follows(self, dial: Dial) -> bool:
+        """Say whether a page that stands moves markers along the knob that the dial is now."""
+        return self.ready and self._along.get("dial") == dial.model_id and self._along["knob"] == dial.knob
+
+    def stand(self, value: float, exact: bool) -> None:
+        """Tell the page what is drawn: the setting `value`, on its prepared path or exactly computed.
+
+        It says so where an element of the class "lfx-exactness" stands.
+        """
+        self._standing = {"value": value, "exact": exact, "number": self._standing.get("number", 0) + 1}
+
     def _answer(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         # Only what Python writes is sent again: a late answer must not undo what the page has written meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
-            self.send_state(["ready", "_watched", "_track", "previews"])
+            self.send_state(["ready", "address", "_watched", "_track", "_along", "_standing", "previews"])
+            for told in self._told_ready:
+                told(content)
         elif content.get("kind") == "point" and self._clicked is not None:
             self._clicked(str(content["trace"]), _place(content))
         elif content.get("kind") == "hover" and self._rested is not None:
             trace = content.get("trace")
             self._rested(None if trace is None else str(trace), _place(content))
+        elif content.get("kind") in self._told:
+            self._told[content["kind"]](content)
 
 
 def _place(content: Mapping[str, Any]) -> SimpleNamespace:

@@ -28,13 +28,16 @@ class ShownFigure(FigureWidget):
     def __init__(self, figure: go.Figure, words: str, spare: int = 0) -> None:
         self._shown_traces = [trace.to_plotly_json() for trace in figure.data]
         self._shown_layout = _compared_layout(figure)
+        self._elsewhere: set[str] = set()
         roomy = go.Figure(figure) if spare else figure  # a copy takes a tenth of a second
         for kind in dict.fromkeys(map(_kind, self._shown_traces)):
             empty = _empty(kind)
             roomy.add_traces([empty] * spare)
             self._shown_traces += [dict(empty) for _ in range(spare)]
         roomy.update_layout(height=None, width=None, autosize=True)  # its place says how large it is
+        roomy.update_layout(showlegend=False)  # the page draws it in the picture's head
         super().__init__(roomy, words)
+        self._config: Json = {**self._config, "scrollZoom": True}  # the page says when (`wheel.js`)
 
     def trace(self, name: str) -> Any:
         """Return the trace of that name; raise KeyError if there is none."""
@@ -56,6 +59,10 @@ class ShownFigure(FigureWidget):
         room = Counter(map(_kind, self._shown_traces))
         return all(room[kind] >= number for kind, number in Counter(map(_kind, figure.data)).items())
 
+    def forget(self, trace: str) -> None:
+        """From now on, send the places of that trace's points each time: the page has moved them by itself."""
+        self._elsewhere.add(trace)
+
     def bring(self, figure: go.Figure) -> None:
         """Send what differs between what is shown and `figure`.
 
@@ -68,7 +75,7 @@ class ShownFigure(FigureWidget):
         layout = _compared_layout(figure)
         with self.batch_update():
             for number, trace in enumerate(wanted):
-                self._set(self.data[number], differences(self._shown_traces[number], trace))
+                self._bring_trace(number, trace)
             self._set(self.layout, differences(self._shown_layout, layout))
         self._shown_traces, self._shown_layout = wanted, layout
 
@@ -82,12 +89,18 @@ class ShownFigure(FigureWidget):
                 number = self._number_for(name, properties)
                 before = self._shown_traces[number]
                 after = {**before, **go.Figure([{"type": before["type"], **properties}]).data[0].to_plotly_json()}
-                self._set(self.data[number], differences(before, after))
+                self._bring_trace(number, after)
                 self._shown_traces[number] = after
 
     def fade(self, names: Sequence[str]) -> None:
-        """Show that traces are no longer of what is chosen, until the next figure comes."""
-        self.move({name: {"opacity": STALE} for name in names if name in set(self.names())})
+        """Show that traces are no longer of what is chosen, until the next figure comes.
+
+        "view 1" names all traces of the first view: "view 1 HPF" and so on.
+        """
+        every = [(name, f"{name} ") for name in names]
+        self.move(
+            {one: {"opacity": STALE} for one in self.names() if any(one == a or one.startswith(b) for a, b in every)}
+        )
 
     def _number_for(self, name: str, properties: Json) -> int:
         if name not in self.names() and "type" in properties:
@@ -110,6 +123,13 @@ class ShownFigure(FigureWidget):
         if left:
             raise ValueError(f"the page has no room for the traces {left}: raise its `spare`")
         return placed
+
+    def _bring_trace(self, number: int, trace: Json) -> None:
+        differing = differences(self._shown_traces[number], trace)
+        self._set(self.data[number], differing)
+        known = {axis: trace[axis] for axis in "xyz" if axis in trace and axis not in differing}
+        if known and trace.get("meta") in self._elsewhere:
+            self.send_again(number, known)
 
     @staticmethod
     def _set(part: Any, values: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 // Which point of a figure was clicked: the one under the pointer when a press that did not move is released.
 // plotly by itself clicks only within 5 px of a point's middle, though it names points farther away, and it
-// takes the start of a rotation for a click. A point that the pointer rests on can be told too.
+// takes the start of a rotation for a click. Told are, too: the point that the pointer rests on, points that were
+// drawn around, the scene that was clicked where no point is, and Escape.
 import { onFigures } from "./bridge.js";
 
 const STILL_PX = 4;
@@ -33,7 +34,38 @@ export function resting(tell) {
   };
 }
 
+/** Return what a selection tells of plotly's `points`: the name and number of each. */
+export function drawnAround(points) {
+  return { kind: "select", points: points.map((point) => [point.data?.meta ?? "", told(point).number]) };
+}
+
+/** Return the number of the scene, or of the axes in a plane, that has a place of the figure; 0 if none has. */
+export function sceneAt(layout, across, up) {
+  const within = ([low, high], at) => low <= at && at <= high;
+  for (const [part, axis] of Object.entries(layout)) {
+    const [, kind, number] = /^(scene|xaxis)(\d*)$/.exec(part) ?? [];
+    const { x, y } = (kind === "scene" ? axis.domain : kind && domains(layout, number)) ?? {};
+    if (x && y && within(x, across) && within(y, up)) return Number(number || 1);
+  }
+  return 0;
+}
+
+const domains = (layout, number) => ({ x: layout[`xaxis${number}`].domain, y: layout[`yaxis${number}`]?.domain });
+
+function placeOf(plot, { clientX, clientY }) {
+  const box = plot.getBoundingClientRect();
+  const [across, up] = [(clientX - box.left) / box.width, 1 - (clientY - box.top) / box.height];
+  return { kind: "place", number: sceneAt(plot.layout, across, up) };
+}
+
+function watchSelection(plot, tell) {
+  plot.on("plotly_selected", (event) => event && tell(drawnAround(event.points)));
+  plot.on("plotly_deselect", () => tell(drawnAround([])));
+  plot.addEventListener("keydown", ({ key }) => key === "Escape" && tell({ kind: "clear" }));
+}
+
 function watch(plot, tell) {
+  watchSelection(plot, tell);
   let under;
   let down;
   const first = (event) => event.points?.[0];
@@ -52,15 +84,15 @@ function watch(plot, tell) {
     "pointerup",
     (event) => {
       const click = event.pointerType !== "touch" && event.button === 0 && still(down, event);
-      if (click && under) tell(told(under));
+      if (click) tell(under ? told(under) : placeOf(plot, event));
     },
     true,
   );
 }
 
 /**
- * Call `tell` with each point that is clicked in a figure below `root()`, or that the pointer rests on ("hover",
- * without a trace once it has left); return how to stop that.
+ * Call `tell` with each point of a figure below `root()` that is clicked, or that the pointer rests on:
+ * "hover", without a trace once it has left. Return how to stop that.
  */
 export function tellPoints(root, tell) {
   return onFigures((plot) => root().contains(plot) && watch(plot, tell));

@@ -1,8 +1,8 @@
-"""Page 03, free of widgets: PCA and UMAP of all renders in four scenes, and how pure their neighbourhoods are."""
+"""Page 03, free of widgets: PCA and UMAP of all renders in four views, and how pure their neighbourhoods are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,15 +11,20 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
+from numpy.typing import NDArray
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.clusters import ClusterPoints
+from latentfx_nb.analysis.placed import placed_means, placed_points
 from latentfx_nb.analysis.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
-from latentfx_nb.effects import render
+from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders
+from latentfx_nb.figures.among import cloud_behind, mark_reference
 from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.own import placed_words, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
+from latentfx_nb.pages.curves import curves_picture
 from latentfx_nb.pages.markup import claims_table, note, pca_words, table, umap_words
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
@@ -29,18 +34,20 @@ KINDS = {"mean": "time-averaged", "flat": "flattened", "chance": "chance"}
 
 HOW_PURE = (
     "How pure the neighbourhoods are: the share of a point's nine nearest neighbours, measured in the latents and not "
-    "in their picture, that have its effect, instrument or clip. The curves below the pictures say the same for "
+    "in their picture, that have its effect, instrument or clip. The curves below say the same for "
     "latents averaged in windows and then flattened, from one frame (flattened) to the whole clip (time-averaged). In "
     "brackets, and as their bands, the 95 % interval over recordings; n = {renders} renders, of {clips} clips from "
     "{recordings} recordings."
 )
 
 NO_TIME = (
-    "{encoder} gives one vector a clip: there is no time to average or to flatten, so the lower pictures are the upper "
-    "ones once more."
+    "{encoder} gives one vector a clip: there is no time to average or to flatten, so flattened and averaged latents "
+    "give the same pictures."
 )
 
-NO_WINDOWS = "Averaging windows: press Test the claims"
+NOT_PLACED = "Your own clips are not in this view yet: press Compute UMAP"
+
+NO_WINDOWS = "Averaging windows: press Test the claims."
 
 CLAIMS_TITLE = "<h3>The paper's claims, tested here</h3>"
 
@@ -62,15 +69,22 @@ class ClustersChoice(Choice):
     compute_umap: bool = False
     test_claims: bool = False
     dimensions: int = 3
+    main_view: str = "pca_mean"  # the one that is drawn large
+    filter: str = ""  # points whose clip, instrument or effect does not have these words are hardly seen
+    selected: tuple[int, ...] = ()  # samples of all clips and effects, clip by clip; all if it is empty
 
 
 @dataclass(frozen=True)
 class ClustersShown(Shown):
-    """Points of a clip set in up to four views."""
+    """Points of a clip set in up to four views; a visitor's own among those of their reference.
+
+    Purities and claims are always the reference's: a few clips have no neighbourhoods of their own.
+    """
 
     choice: ClustersChoice
     points: ClusterPoints
     drawn: ClipSet  # the clips of the points, row for row: some of `clips` may not have been encoded
+    around: ClusterPoints  # the reference's; the same as `points` if the clips are their own reference
 
     @property
     def means(self) -> xr.DataArray:
@@ -92,6 +106,34 @@ class ClustersShown(Shown):
         """Purity by averaging window; empty if it is not measured."""
         return pd.DataFrame() if self.points.windows is None else self.points.windows
 
+    @property
+    def faded(self) -> NDArray[np.bool_] | None:
+        """The samples of `means`, clip by clip, that are not looked for or not selected; None if all are."""
+        words, chosen = self.choice.filter.casefold().split(), self.choice.selected
+        if not words and not chosen:
+            return None
+        labels = [f"{label} {EFFECTS[label].name}" for label in map(str, self.means["effect"].values)]
+        clips = zip(self.means["clip"].values, self.means["instrument"].values, strict=True)
+        names = [f"{clip} {instrument} {label}".casefold() for clip, instrument in clips for label in labels]
+        matches = np.array([all(word in name for word in words) for name in names])
+        return ~matches if not chosen else ~matches | ~np.isin(np.arange(len(names)), chosen)
+
+    @property
+    def samples(self) -> NDArray[np.int64]:
+        """The numbers of the samples that are drawn, among all of `means`."""
+        every = np.arange(self.means.sizes["clip"] * self.means.sizes["effect"]).reshape(self.means.shape[:2])
+        labels = [str(label) for label in self.means["effect"].values]
+        return every[:, [labels.index(label) for label in self.effects]].ravel()
+
+    def sample(self, trace: str, number: int) -> int | None:
+        """Return the sample that a point of a trace ("view 1 HPF") is; None for other traces."""
+        kind, _, key = trace.partition(" ")[2].partition(" ") if trace.startswith("view ") else ("", "", "")
+        groups = figures.point_groups(self.means.sel(effect=self.effects), self.choice.color) if kind else []
+        for group in groups:
+            if group.key == key and number < len(group.samples):
+                return int(self.samples[group.samples[number]])
+        return None
+
     def ringed(self, view: str) -> xr.DataArray | None:
         """Return the ringed point `(component)` of a view; None if there is no such view."""
         if view not in self.points.views:
@@ -108,25 +150,33 @@ def heard(choice: ClustersChoice, clips: ClipSet, shown: ClustersShown | None) -
 
 def prepare(choice: ClustersChoice, clips: ClipSet, last: ClustersShown | None, progress: Progress) -> ClustersShown:
     """Return the points; UMAP that does not ship, and the claims, only if they are asked for."""
-    same = last is not None and last.clips is clips and last.choice.encoder == choice.encoder
-    points = last.points if last is not None and same else None
-    if points is None or choice.compute_umap:
-        points = _points(choice, clips, points, progress)
-    if choice.test_claims:
-        windows = window_purity(clips, choice.encoder, progress.bar)
-        points = replace(points, windows=windows, claims=cluster_claims(clips, choice.encoder, progress.bar))
+    around = _around(choice, clips.reference, last, progress)
+    points = around if clips.among is None else _placed(choice, clips, around, last, progress)
     progress.say("")
-    return ClustersShown(choice, clips, points, encoded_clips(clips, points.views["pca_mean"]))
+    return ClustersShown(choice, clips, points, encoded_clips(clips, points.views["pca_mean"]), around)
 
 
 def figure_of(shown: ClustersShown) -> go.Figure:
-    """Return the four scenes; one that is not computed yet has no points and says so."""
-    points, dimensions = shown.points, shown.choice.dimensions
-    blank = shown.means.isel(clip=slice(0)).assign_coords(component=[f"UMAP{i + 1}" for i in range(dimensions)])
+    """Return one view large and the others small; one that is not computed yet has no points and says so."""
+    points = shown.points
+    names = [f"UMAP{i + 1}" for i in range(shown.means.sizes["component"])]
+    blank = shown.means.isel(clip=slice(0)).assign_coords(component=names)
     views = {_title(points, view): points.views.get(view, blank).sel(effect=shown.effects) for view in VIEWS}
     rings = [shown.ringed(view) for view in VIEWS]
-    title = figures.WINDOWS_TITLE if len(shown.windows) else NO_WINDOWS
-    return figures.effect_clusters(views, shown.choice.color, shown.windows, rings, title)
+    faded = None if shown.faded is None else shown.faded[shown.samples]
+    main = list(VIEWS).index(shown.choice.main_view)
+    figure = figures.large_and_small(views, main, shown.choice.color, rings, faded)
+    return figure if shown.clips.among is None else _with_clouds(figure, shown)
+
+
+def _with_clouds(figure: go.Figure, shown: ClustersShown) -> go.Figure:
+    """Put the reference's points behind a visitor's own, and say in which views these are still missing."""
+    for number, view in enumerate(VIEWS, start=1):
+        if view in shown.around.views:
+            missing = "" if view in shown.points.views else NOT_PLACED
+            cloud = shown.around.views[view].sel(effect=shown.effects)
+            cloud_behind(figure, f"view {number}", cloud, reference_words(shown.clips), missing)
+    return mark_reference(figure, reference_words(shown.clips))
 
 
 def turned(shown: ClustersShown, choice: ClustersChoice) -> ClustersShown:
@@ -141,35 +191,77 @@ def moved(shown: ClustersShown) -> Mapping[str, dict]:
 
 
 def clicked(shown: ClustersShown, name: str, points: Any) -> Mapping[str, Any]:
-    """A point is a clip and an effect: ring it, and load its sound."""
-    if not name.startswith("view "):
+    """A point of the large view is a clip and an effect: ring it, and load its sound."""
+    sample = shown.sample(name, points.point_inds[0])
+    if sample is None or view_of(name) != shown.choice.main_view:
         return {}
-    clip, effect = divmod(points.point_inds[0], len(shown.effects))
-    return {"ringed_row": int(shown.rows[clip]), "ringed_effect": shown.effects[effect]}
+    clip, effect = divmod(sample, shown.means.sizes["effect"])
+    return {"ringed_row": int(shown.rows[clip]), "ringed_effect": str(shown.means["effect"].values[effect])}
+
+
+def view_of(trace: str) -> str | None:
+    """Return the view that a trace ("view 2 HPF") is of; None for other traces."""
+    kind, _, rest = trace.partition(" ")
+    return list(VIEWS)[int(rest.split()[0]) - 1] if kind == "view" else None
+
+
+def selected(shown: ClustersShown, points: Iterable[tuple[str, int]]) -> tuple[int, ...]:
+    """Return the samples that points of traces are: the same in all views."""
+    found = {shown.sample(name, number) for name, number in points}
+    return tuple(sorted(one for one in found if one is not None))
 
 
 def sounds(shown: ClustersShown) -> Mapping[str, Sequence[Any]]:
-    """Return what makes the sound of each point that is drawn, in the order of the points."""
+    """Return what makes the sound of each point that is drawn, in the order of the points of each trace."""
     every = [
         partial(_rendered, shown.drawn, row, effect) for row in range(len(shown.drawn)) for effect in shown.effects
     ]
-    return {f"view {number}": every for number, view in enumerate(VIEWS, start=1) if view in shown.points.views}
+    groups = figures.point_groups(shown.means.sel(effect=shown.effects), shown.choice.color)
+    drawn = [number for number, view in enumerate(VIEWS, start=1) if view in shown.points.views]
+    return {
+        f"view {number} {group.key}".strip(): [every[sample] for sample in group.samples]
+        for number in drawn
+        for group in groups
+    }
 
 
 def texts(shown: ClustersShown) -> Mapping[str, str]:
     """Return how pure the neighbourhoods are, and the paper's claims."""
-    return {"numbers": _numbers(shown), "claims": _claims_text(shown.points.claims)}
+    curves = curves_picture(shown.windows) if len(shown.windows) else note(NO_WINDOWS)
+    claims = _claims_text(shown.points.claims) + tested_on(shown.clips)
+    return {"numbers": _numbers(shown) + curves, "claims": claims, "count": _count(shown)}
 
 
 def code_of(shown: ClustersShown) -> str:
     """Return the lines that draw this in a notebook."""
     choice = shown.choice
     some = f".sel(effect=[{choice.effect!r}])" if choice.effect else ""
+    if shown.clips.among is not None:
+        return (
+            f"pca = lfx.fit_pca(lfx.prepared.effect_means(reference, {choice.encoder!r}), n={choice.dimensions})\n"
+            f"points = pca.transform(lfx.prepared.effect_means(clips, {choice.encoder!r}))\n"
+            f"lfx.plots.clusters(points{some}, color={choice.color!r})"
+        )
     return (
         f"points = lfx.prepared.cluster_points(clips, {choice.encoder!r}, n={choice.dimensions})\n"
         f"views = {{lfx.prepared.VIEWS[view]: x{some} for view, x in points.views.items()}}\n"
         f"lfx.plots.effect_clusters(views, color={choice.color!r}, windows=points.windows)"
     )
+
+
+def _around(
+    choice: ClustersChoice, reference: ClipSet, last: ClustersShown | None, progress: Progress
+) -> ClusterPoints:
+    """Return the points of the reference."""
+    points, fitted = None, {"encoder", "dimensions"}
+    if last is not None and last.clips.reference is reference and not last.choice.differing(choice) & fitted:
+        points = last.around
+    if points is None or choice.compute_umap:
+        points = _points(choice, reference, points, progress)
+    if choice.test_claims:
+        windows = window_purity(reference, choice.encoder, progress.bar)
+        points = replace(points, windows=windows, claims=cluster_claims(reference, choice.encoder, progress.bar))
+    return points
 
 
 def _points(choice: ClustersChoice, clips: ClipSet, last: ClusterPoints | None, progress: Progress) -> ClusterPoints:
@@ -182,6 +274,18 @@ def _points(choice: ClustersChoice, clips: ClipSet, last: ClusterPoints | None, 
     return points
 
 
+def _placed(
+    choice: ClustersChoice, clips: ClipSet, around: ClusterPoints, last: ClustersShown | None, progress: Progress
+) -> ClusterPoints:
+    """Return a visitor's clips in the views of the reference: in all of them if that is asked for, else in the PCA."""
+    if choice.compute_umap:
+        return replace(around, views=placed_points(clips, choice.encoder, around, choice.dimensions, progress.bar))
+    if last is not None and last.clips is clips and last.around.views is around.views:
+        return replace(around, views=last.points.views)
+    progress.fade()
+    return replace(around, views={"pca_mean": placed_means(clips, choice.encoder, choice.dimensions, progress.bar)})
+
+
 def _ringed_row(choice: ClustersChoice, shown: ClustersShown) -> int:
     """Return the row of the clip that is ringed: the first that is drawn, if the chosen one is not."""
     return choice.ringed_row if choice.ringed_row in shown.rows else shown.rows[0]
@@ -189,6 +293,14 @@ def _ringed_row(choice: ClustersChoice, shown: ClustersShown) -> int:
 
 def _rendered(clips: ClipSet, row: int, effect: str) -> Clip:
     return render(clips[row], effect)
+
+
+def _count(shown: ClustersShown) -> str:
+    """Say how many of the points that are drawn are selected, if not all are."""
+    if shown.faded is None:
+        return ""
+    left = ~shown.faded[shown.samples]
+    return f"{left.sum()} of {len(left)} points"
 
 
 def _title(points: ClusterPoints, view: str) -> str:
@@ -199,15 +311,16 @@ def _title(points: ClusterPoints, view: str) -> str:
 
 
 def _numbers(shown: ClustersShown) -> str:
-    encoder, clips = shown.choice.encoder, shown.means.sizes["clip"]
-    renders, recordings = clips * shown.means.sizes["effect"], shown.drawn.table["recording"].nunique()
+    encoder, means = shown.choice.encoder, shown.around.views["pca_mean"]
+    clips, recordings = means.sizes["clip"], encoded_clips(shown.clips.reference, means).table["recording"].nunique()
+    renders = clips * means.sizes["effect"]
     purity = shown.points.purity.index
     rows = [(label, *(_share(shown, label, kind) for kind in KINDS)) for label in purity]
     about = list_encoders().loc[encoder]
     made = pca_words(f"{renders} renders", about["dim"]).removesuffix(".") + "; flattened: as many of every frame. "
     text = table(("neighbours of the same ...", *KINDS.values()), rows)
     text += note(HOW_PURE.format(renders=renders, clips=clips, recordings=recordings))
-    text += note(made + umap_words(umap_neighbours(shown.means)))
+    text += tested_on(shown.clips) + note(made + umap_words(umap_neighbours(means)) + placed_words(shown.clips))
     return text + (note(NO_TIME.format(encoder=encoder)) if np.isnan(about["frame_rate_hz"]) else "")
 
 

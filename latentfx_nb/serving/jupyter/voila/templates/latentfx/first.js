@@ -54,14 +54,9 @@ const latentfxFirst = (() => {
     carry();
   }
 
-  /** Let the bar's links ask for the theme that this page's address asks for. */
+  /** Let the bar's links ask for all that this page's address asks for; later the widgets' address.js does. */
   function carry() {
-    const asked = new URLSearchParams(location.search).get("theme");
-    for (const link of document.querySelectorAll(".lfx-bar a[data-page]")) {
-      const address = new URL(link.href);
-      if (asked) address.searchParams.set("theme", asked);
-      link.href = address;
-    }
+    for (const link of document.querySelectorAll(".lfx-bar a[data-page]")) link.search = location.search;
   }
 
   function say(words) {
