@@ -7,6 +7,8 @@ const privateName = (library, seen, name, use) => ({ library, seen, name, use })
 export const PRIVATE = [
   privateName("anywidget", "0.11.0", "_handle_comm_msg", "waits 2 s for a widget, then drops all"),
   privateName("ipywidgets", "8.1.9", "_handle_comm_msg", "takes a message without that wait"),
+  privateName("ipywidgets", "8.1.9", "connectionStatusChanged", "says whether the kernel can be reached"),
+  privateName("ipywidgets", "8.1.9", "statusChanged", "says whether the kernel lives"),
   privateName("plotly", "7.1.0", "_js2py_pointsCallback", "tells the kernel of clicks and hovers"),
   privateName("plotly", "7.1.0", "event_type", "which of the two it is"),
   privateName("plotly", "7.1.0", "_py2js_restyle", "changes a trace as the kernel would"),
@@ -158,4 +160,24 @@ export function onTheme(callback) {
   const observer = new MutationObserver(callback);
   for (const part of [document.body, document.documentElement]) observer.observe(part, THEME);
   return () => observer.disconnect();
+}
+
+const ENDED = ["dead", "restarting", "autorestarting", "terminating"];
+
+/** Call `tell` with false when the kernel of a widget manager has ended or cannot be reached, with true when it can. */
+export function onKernel(manager, tell) {
+  const kernel = manager?.kernel;
+  if (!kernel?.connectionStatusChanged) return () => {};
+  let ended = false;
+  const reached = (_, status) => tell(!ended && status === "connected");
+  const lives = (_, status) => {
+    ended ||= ENDED.includes(status);
+    if (ended) tell(false);
+  };
+  kernel.connectionStatusChanged.connect(reached);
+  kernel.statusChanged.connect(lives);
+  return () => {
+    kernel.connectionStatusChanged.disconnect(reached);
+    kernel.statusChanged.disconnect(lives);
+  };
 }
