@@ -149,3 +149,17 @@ def test_a_page_that_is_told_nonsense_keeps_its_files_to_itself(server):
     page = visited(opened("01_latent_images"), "../../etc")
     hand_in(page, {"riff.wav": wav(1, 200_000)})
     assert page.clip_set.label == "your own audio (1 clip)" and list(server.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["05_linear_probes", "06_dimension_masking"])
+def test_own_clips_are_shown_by_what_was_learned_from_the_others_without_a_press(name):
+    panel = opened(name)
+    learned = panel.shown.results if name.startswith("05") else panel.shown.study
+    hand_in(panel, {"riff.wav": wav(1, 200_000)})
+    assert panel.shown.clips is panel.clips and list(panel.clips.table["clip"]) == ["riff"]
+    assert (panel.shown.results if name.startswith("05") else panel.shown.study) is learned
+    assert panel.choice().clips == "own"
+    panel.clip_set.value = "bundled"
+    ready(panel)
+    assert len(panel.shown.clips) == 64
+    assert (panel.shown.results if name.startswith("05") else panel.shown.study) is learned
