@@ -10,7 +10,8 @@ function element(tag, properties = {}, ...children) {
 /** Return the head of a column: a press sorts by it. */
 function head(column, model, sort) {
   const { name, heading, says } = column;
-  const button = element("button", { type: "button", textContent: heading, title: says });
+  const unbroken = heading.replaceAll("-", "\u2011");
+  const button = element("button", { type: "button", textContent: unbroken, title: says });
   button.dataset.column = name;
   button.onclick = () => sort(pressed(model.get("value"), name));
   const cell = element("th", { scope: "col" }, button);

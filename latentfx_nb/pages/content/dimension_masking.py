@@ -49,22 +49,32 @@ MOST_PAIRED = 128
 
 NOTES = {
     "one": "Each cell is a probe that tells one effect from clean clips without one dim: the points of accuracy that "
-    "it loses on recordings that it never heard (section 3.3). The worst of many cells is the worst by luck, too: look "
-    "at its interval.",
+    "it loses on unheard recordings (section 3.3).",
     "two": "Each cell is a probe of the chosen effect that does not see two dims. The paper did not try this.",
-    "greedy": "How often a dim is among the first eight that the probes of all splits hide, each time the one without "
-    "which the loss on validation recordings grows most: dims that all of them hide carry the effect. The bars are "
-    "what hiding them costs on recordings that had no part in the choice, and what hiding as many random dims costs. "
-    "The paper did not try this.",
+    "greedy": "How often a dim is among the first eight that the probes of all splits hide, each time the one whose "
+    "absence costs most on validation recordings. The paper did not try this.",
+}
+
+MORE_NOTES = {
+    "one": "The worst of many masks is partly the worst by chance: look at its interval.",
+    "two": "",
+    "greedy": "Dims that all probes hide carry the effect. The bars are what hiding them costs on recordings that had "
+    "no part in the choice, and what hiding as many random dims costs.",
 }
 
 TITLES = {
-    "one": "Percentage points lost without a dim",
-    "two": "Percentage points lost without two dims, {effect}",
-    "greedy": f"How often a dim is among the {GREEDY} most telling",
+    "one": "Points lost without a dim: click a cell to hear its effect",
+    "two": "Points lost without two dims, {effect}: click a cell to hear it",
+    "greedy": f"How often a dim is among the {GREEDY} most telling: click a cell to hear its effect",
 }
 
-NOTHING_CHOSEN = "A dim over time: click a cell of the map, or choose a clip"
+HINTS = {
+    "effect": "the probe tells renders of this effect from clean clips",
+    "nothing hidden": "accuracy of the probe that sees all dims, on unheard recordings",
+    "mean of all masks (points)": "points lost on average over the masks",
+    "worst mask (points)": "points lost by the mask that costs most, partly by chance: look at its interval",
+}
+"""What the heads of the table mean."""
 
 CAVEAT = (
     "Another model, other clips and other splits than the paper's, whose worst losses are missing from its text: "
@@ -162,7 +172,7 @@ def exact(shown: MaskingShown, progress: Progress) -> MaskingShown:
 
 def figure_of(shown: MaskingShown) -> go.Figure:
     """Return the figure."""
-    choice, over_time = shown.choice, NOTHING_CHOSEN
+    choice, over_time = shown.choice, ""
     if shown.lines is not None:
         dims = " and ".join(map(str, shown.cell()[1]))
         over_time = f"Dim {dims} over time, {figures.plain(_heard(shown).title)}"
@@ -244,7 +254,7 @@ def _costs(right: xr.DataArray, bars: Mapping[str, pd.DataFrame]) -> str:
     for effect in nothing.index:
         cells = [text for one in bars.values() for text in _interval(one.loc[effect])]
         rows.append((effect, f"{nothing[effect]:.1f} %", *cells))
-    return "<h3>What hiding dims costs</h3>" + table(("effect", "nothing hidden", *head), rows)
+    return "<h3>What hiding dims costs</h3>" + table(("effect", "nothing hidden", *head), rows, HINTS)
 
 
 def _downloads(bars: Mapping[str, pd.DataFrame], cells: xr.DataArray) -> str:
@@ -295,7 +305,14 @@ def _losses(study: xr.Dataset, choice: MaskingChoice, masked: ClipSet) -> Losses
         right, bars = study["right"], loss_table(lost)
     recordings = masked.table["recording"].nunique()
     n = note(f"n = {right.sizes['clip']} clips, each clean and wet, of {recordings} recordings.")
-    numbers = note(NOTES[choice.mode]) + _claims(study, choice) + _costs(right, bars) + n + _downloads(bars, cells)
+    numbers = (
+        note(NOTES[choice.mode])
+        + note(MORE_NOTES[choice.mode])
+        + _claims(study, choice)
+        + _costs(right, bars)
+        + n
+        + _downloads(bars, cells)
+    )
     return Losses(choice.against, cells, bars, numbers)
 
 

@@ -35,6 +35,7 @@ from latentfx_nb.pages.content.own import of, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
 from latentfx_nb.pages.markup import note, table, table_downloads
+from latentfx_nb.paper import TABLE_3_CLASSES
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encode_effects, encoded_clips
 
@@ -53,14 +54,25 @@ PAPER_NAMES = {
 TRAINED = frozenset({"encoders", "kinds", "label", "rate", "seeds", "standardise"})
 """Fields that probes are trained by."""
 
+_NO_CLAIMS = note("The paper's claims are about effects: predict the effect to test them.")
+
 MOST_LABELS = 24
 """Labels of a column that can be asked for: more fit neither the bars nor the matrix."""
 
 CAVEAT = (
-    "Other models, other clips and other splits than the paper's: compare orderings, not sizes. Percent of the renders "
-    "of recordings that a probe never heard, in brackets and as error bars the 95 % interval over recordings. The "
-    "paper's AVG is not the mean of its class columns, so ours are printed both ways."
+    "Percent of the renders of unheard recordings that are named rightly; brackets and error bars: 95 % intervals over "
+    "recordings. Models, clips and splits are not the paper's: compare orderings, not sizes."
 )
+
+HINTS = {
+    "features": "the encoder; -T: its latents averaged over time, -F: flattened",
+    "dim": "numbers that the probe sees of each render",
+    "probe": "weights of the probe",
+    "overall": "all renders together, with the 95 % interval over recordings",
+    "class mean": "mean of the labels' accuracies; the paper's AVG is neither this nor the overall accuracy",
+    **{label: spec.name for label, spec in EFFECTS.items()},
+}
+"""What the heads of the table mean."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +180,10 @@ def moved(shown: ProbesShown) -> Mapping[str, dict]:
 
 def figure_of(shown: ProbesShown) -> go.Figure:
     """Return the figure."""
-    accuracies = {name: class_accuracy(result) for name, result in shown.results.items()}
-    figure = figures.linear_probes(accuracies, confusion_matrix(shown.chosen()), shown.rates)
+    confused, paper = str(shown.choice.confused_set), _paper_marks(shown)
+    figure = figures.linear_probes(
+        _accuracies(shown), confusion_matrix(shown.chosen()), shown.rates, paper=paper, confused=confused
+    )
     return figure if shown.clips.among is None else _said_whose(figure, shown)
 
 
@@ -228,11 +242,11 @@ def code_of(shown: ProbesShown) -> str:
 def texts(shown: ProbesShown) -> Mapping[str, str]:
     """Return the table beside the paper's, and the paper's claims, if the effect was asked for."""
     if shown.choice.label != "effect":
-        return {"numbers": "<h3>Accuracy</h3>" + _numbers(shown), "claims": ""}
+        return {"numbers": "<h3>Accuracy</h3>" + _numbers(shown), "claims": _NO_CLAIMS}
     claims = [(c.claim, c.number, VERDICTS[c.holds]) for c in probe_claims(shown.results).itertuples()]
     return {
         "numbers": "<h3>Table 3, ours and the paper's</h3>" + _numbers(shown),
-        "claims": table(("claim (section 3.2, section 4)", "number here", "here it ..."), claims),
+        "claims": table(("claim (section 3.2, section 4)", "number here", "result here"), claims),
     }
 
 
@@ -296,9 +310,11 @@ def _trained(
     """Return trained probes; their bars grow meanwhile, and those of before come back if it is stopped."""
     too_many = range(len(features) + 1, len(last.results if last else ()) + 1)
     hidden = {f"bars {number}": {"visible": False} for number in too_many}
+    before = _accuracies(last) if last else {}
+    dimmed = {"confusions": {"opacity": figures.STALE}}
 
     def grow(accuracy: dict[str, float]) -> None:
-        progress.move(figures.growing_bars(accuracy) | hidden)
+        progress.move(figures.growing_bars(accuracy, before) | hidden | dimmed)
 
     try:
         return train_probes(features, choice.label, choice.config(), bar=progress.bar, watch=grow)
@@ -325,12 +341,22 @@ def _numbers(shown: ProbesShown) -> str:
         rows += [_row(name, line, f"AVG {line['AVG']:.1f}", "") for name, line in paper.iterrows()]
         saved = pd.concat([ours, paper])
     head = ["features", "dim", "probe", *ours.columns[2:-4], "overall", "class mean"]
-    return (
-        table(head, rows)
-        + note(CAVEAT + _numbers_of(shown))
-        + tested_on(shown.clips)
-        + table_downloads(saved, "linear_probes")
-    )
+    made = note(CAVEAT + _numbers_of(shown)) + tested_on(shown.clips)
+    return table(head, rows, HINTS) + made + table_downloads(saved, "linear_probes")
+
+
+def _accuracies(shown: ProbesShown) -> dict[str, pd.DataFrame]:
+    """Return the accuracy of each set by label."""
+    return {name: class_accuracy(result) for name, result in shown.results.items()}
+
+
+def _paper_marks(shown: ProbesShown) -> dict[str, pd.Series]:
+    """Return what Table 3 reports of the twin of each set, in percent by effect; nothing if another label is named."""
+    if shown.choice.label != "effect":
+        return {}
+    paper = paper_table()
+    twins = {name: f"{PAPER_NAMES[name[:-2]]}{name[-2:]}" for name in shown.results if name[:-2] in PAPER_NAMES}
+    return {name: paper.loc[twin, list(TABLE_3_CLASSES)] for name, twin in twins.items() if twin in paper.index}
 
 
 def _paper_rows(sets: Mapping[str, Any]) -> pd.DataFrame:
