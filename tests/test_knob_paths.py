@@ -16,7 +16,7 @@ from latentfx_nb.analysis import prepared
 from latentfx_nb.analysis.comparison import path_measures
 from latentfx_nb.analysis.geometry import straightness
 from latentfx_nb.analysis.measures import measures_of
-from latentfx_nb.effects import EFFECTS, render
+from latentfx_nb.effects import EFFECTS, render_normalised
 from latentfx_nb.pages import knob_paths
 from latentfx_nb.pages.content import knob_paths as content
 from latentfx_nb.pages.content import sounds
@@ -69,9 +69,11 @@ def test_the_exact_point_differs_from_the_nearest_prepared_one(bundled):
     ready(panel)
     diamonds, path = drawn(panel.figure.trace("knob")), panel.shown.points[0].values
     heard_row = list(panel.chosen.value).index(panel.heard_clip.value)
-    gaps = np.linalg.norm(path - diamonds[:, None], axis=-1).min(axis=1)
+    between = path[:, 10:12].mean(axis=1)  # the value is as far from one, in ratios, as from the other
+    assert np.linalg.norm(path - diamonds[:, None], axis=-1).min(axis=1)[heard_row] > 0.1
+    gaps = np.linalg.norm(between - diamonds, axis=-1)
     assert gaps[heard_row] > 0.1
-    np.testing.assert_allclose(np.delete(gaps, heard_row), 0, atol=1e-3)  # the others stand on prepared points
+    np.testing.assert_allclose(np.delete(gaps, heard_row), 0, atol=1e-3)  # the others stand on their prepared paths
 
 
 def test_the_exact_point_with_lyra(bundled, lyra_weights, bulk):
@@ -190,14 +192,14 @@ def test_of_many_values_the_last_one_is_rendered_and_shown(bundled, monkeypatch)
     panel = ready(KnobPaths())
     gate, started, rendered = threading.Event(), threading.Event(), []
 
-    def slow(clip, label, value=None, knob=None):
-        if label == "HPF":
-            rendered.append(value)
+    def slow(clip, setting):
+        if setting.label == "HPF":
+            rendered.append(setting.value)
             started.set()
             assert gate.wait(PATIENCE_S)
-        return render(clip, label, value, knob)
+        return render_normalised(clip, setting)
 
-    monkeypatch.setattr(sounds, "render", slow)
+    monkeypatch.setattr(sounds, "render_normalised", slow)
     values = np.geomspace(60, 9000, 40)
     panel.knob.value = float(values[0])
     assert happens(started)
@@ -306,8 +308,9 @@ def test_knob_paths_along_further_knobs_are_drawn_and_measured(bundled):
         assert drawn(panel.figure.trace(f"further paths {number}")).shape == (8 * 33, 3)
     panel.others.value = []
     ready(panel)
-    assert set(panel.figure.names()) == {"data set", "paths", "knob", "legend High-pass filter: cutoff frequency"}
-    assert [trace.visible for trace in panel.figure.data].count(False) == len(panel.figure.data) - 4
+    drawn_now = {"data set", "paths", "heard path", "knob", "legend High-pass filter: cutoff frequency"}
+    assert set(panel.figure.names()) == drawn_now
+    assert [trace.visible for trace in panel.figure.data].count(False) == len(panel.figure.data) - len(drawn_now)
 
 
 def test_the_claims_of_paths_stand_where_they_ship_and_wait_elsewhere(few, bundled, warm_cache):

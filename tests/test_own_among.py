@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from latentfx_nb.analysis.prepared import sweep_means
+from latentfx_nb.analysis.placed import placed_points
+from latentfx_nb.analysis.prepared import effect_means, sweep_means
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.running import encode_clips
-from latentfx_nb.pages.content import knob_paths, trajectories
+from latentfx_nb.pages.content import effect_clusters, knob_paths, trajectories
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.sound.uploads import Uploads
 from tests.on_pages import basis_of, drawn
@@ -46,6 +47,13 @@ def assert_same_cloud(content, before, after, name="data set"):
     assert clouds[1].name == "bundled clips" and clouds[1].showlegend
     titles = [[one.layout.scene[f"{axis}axis"].title.text for axis in "xyz"] for one in figures]
     assert titles[0] == titles[1]
+
+
+def in_view(figure, shown, number):
+    """Return the points of a view of page 03, clip by clip, from the traces of its effects."""
+    labels = [str(label) for label in shown.means["effect"].values]
+    each = [drawn(traces(figure)[f"view {number} {label}"]) for label in labels]
+    return np.stack(each, axis=1).reshape(-1, each[0].shape[-1])
 
 
 def notes(figure):
@@ -84,3 +92,40 @@ def test_trajectories_of_own_clips_are_in_the_axes_of_all_bundled_frames(own, bu
     np.testing.assert_allclose(after.latents[0].mean("frame"), latents.mean(axis=-1), rtol=1e-2, atol=1e-2)
     assert "your own clips are placed in them" in trajectories.texts(after)["numbers"]
     assert "trajectory_basis(reference, 'diffae-mini')" in trajectories.code_of(after)
+
+
+def test_points_of_own_clips_lie_among_the_bundled_ones_in_all_views(own, bundled):
+    clips, _ = own
+    choice = effect_clusters.ClustersChoice(encoder="logmel")
+    before, after = both(effect_clusters, choice, bundled, clips)
+    figures = [effect_clusters.figure_of(one) for one in (before, after)]
+    clouds = traces(figures[1])
+    for number in range(1, 5):
+        np.testing.assert_array_equal(drawn(clouds[f"data set {number}"]), in_view(figures[0], before, number))
+    assert [clouds[f"data set {number}"].showlegend for number in range(1, 5)] == [True, False, False, False]
+    mean, axes = basis_of(bundled, "logmel")
+    expected = (effect_means(clips, "logmel").values.astype(float) - mean) @ axes.T
+    np.testing.assert_allclose(in_view(figures[1], after, 1), expected.reshape(-1, 3), atol=1e-3)
+    assert len(drawn(clouds["view 1 HPF"])) == 2 and len(drawn(clouds["view 2 HPF"])) == 0
+    assert notes(figures[1]) == [effect_clusters.NOT_PLACED] * 3 and notes(figures[0]) == []
+    assert after.points.purity is before.points.purity
+    assert "of the bundled clips, not of your own" in effect_clusters.texts(after)["numbers"]
+    assert [len(effect_clusters.sounds(after)[f"view 1 {label}"]) for label in ("CLN", "HPF")] == [2, 2]
+    assert effect_clusters.clicked(after, "data set 1", None) == {}
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_own_clips_are_placed_in_the_umap_that_is_shown(own, bundled, dimensions):
+    clips, _ = own
+    choice = effect_clusters.ClustersChoice(encoder="logmel", dimensions=dimensions)
+    some = bundled[:3]
+    placed = clips.placed_among(some)
+    shown = effect_clusters.prepare(replace(choice, compute_umap=True), placed, None, Progress())
+    assert notes(effect_clusters.figure_of(shown)) == []
+    for view, points in shown.points.views.items():
+        assert points.shape == (2, 10, dimensions) and np.isfinite(points).all(), view
+    near = placed_points(some.placed_among(some), "logmel", shown.around, dimensions)
+    for view, points in near.items():
+        cloud = shown.around.views[view]
+        gap = np.linalg.norm(points.values - cloud.values, axis=-1).max()
+        assert gap < 0.2 * float(np.ptp(cloud.values, axis=(0, 1)).max()), view

@@ -71,3 +71,81 @@ def test_a_box_hands_over_name_content_and_how_many_are_left():
     box._handle_custom_msg({"kind": "file", "name": "b.wav", "size": 12, "left": 0}, [])
     box._handle_custom_msg({"kind": "other"}, [])
     assert taken == [("a.wav", 2, b"ab", 1), ("b.wav", 12, None, 0)]
+
+
+# ------------------------------------------------------------------------------------------------- a visitor's pages
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A folder for visits, as the dashboard has it."""
+    monkeypatch.setenv("LATENTFX_VISITS", str(tmp_path))
+    return tmp_path
+
+
+def visited(panel, token="a1" * 16):
+    """Tell a page who its visitor is, as the browser does."""
+    panel.bridge._handle_custom_msg({"kind": "visit", "token": token}, [])
+    return ready(panel)
+
+
+def labels(panel):
+    return [label for label, _ in panel.clip_set.options]
+
+
+def test_files_are_offered_on_the_visitors_other_pages_and_on_nobody_elses(server):
+    first = visited(opened("01_latent_images"))
+    hand_in(first, {"riff.wav": wav(1, 200_000)})
+    assert first.clip_set.label == "your own audio (1 clip)"
+    second = visited(opened("04_knob_paths"))
+    assert second.clip_set.value == "bundled" and labels(second)[-1] == "your own audio (1 clip)"
+    second.clip_set.label = "your own audio (1 clip)"
+    ready(second)
+    assert list(second.clips.table["clip"]) == ["riff"] and second.clips.reference.name == "bundled"
+    assert labels(visited(opened("04_knob_paths"), "b2" * 16)) == ["64 bundled clips"]
+
+
+def test_files_that_an_address_asks_for_are_chosen_when_the_visitor_is_known(server):
+    hand_in(visited(opened("01_latent_images")), {"riff.wav": wav(1, 200_000)})
+    page = opened("04_knob_paths")
+    page.choose(clips="own")
+    ready(page)
+    assert page.choice().clips == "own" and page.clip_set.value == "bundled"
+    visited(page)
+    assert page.choice().clips == "own" and list(page.clips.table["clip"]) == ["riff"]
+    assert page.shown.clips is page.clips
+
+
+def test_files_that_are_gone_are_said(server):
+    page = opened("04_knob_paths")
+    page.choose(clips="own")
+    visited(page)
+    assert page.choice().clips == "bundled"
+    assert "Your own files are not here any more" in said(page)
+
+
+def test_files_removed_on_one_page_are_gone_from_the_others(server):
+    first, second = (visited(opened("01_latent_images")) for _ in range(2))
+    hand_in(first, {"riff.wav": wav(1, 200_000)})
+    visited(second)
+    second.clip_set.label = "your own audio (1 clip)"
+    ready(second)
+    first.own_files.clear()
+    ready(first)
+    for page in (first, visited(second)):
+        assert labels(page) == ["64 bundled clips"] and len(page.clips) == len(page.shown.clips) == 64
+
+
+def test_files_that_another_page_adds_are_there_when_this_one_is_looked_at_again(server):
+    first, second = (visited(opened("01_latent_images")) for _ in range(2))
+    hand_in(first, {"riff.wav": wav(1, 200_000)})
+    hand_in(visited(second), {"pluck.wav": wav(2, 200_000)})
+    assert list(second.clips.table["clip"]) == ["pluck", "riff"]
+    visited(first)
+    assert first.clip_set.label == "your own audio (2 clips)" and len(first.shown.clips) == 2
+
+
+def test_a_page_that_is_told_nonsense_keeps_its_files_to_itself(server):
+    page = visited(opened("01_latent_images"), "../../etc")
+    hand_in(page, {"riff.wav": wav(1, 200_000)})
+    assert page.clip_set.label == "your own audio (1 clip)" and list(server.iterdir()) == []

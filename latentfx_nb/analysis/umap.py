@@ -50,11 +50,19 @@ class UMAP:
     """
 
     def __init__(
-        self, samples: Samples, mean: NDArray[Any], spread: float, settings: dict[str, Any], cache: bool
+        self,
+        samples: Samples,
+        mean: NDArray[Any],
+        spread: float,
+        settings: dict[str, Any],
+        cache: bool,
+        points: NDArray[Any] | None = None,
     ) -> None:
         self._samples, self._mean, self._spread, self._settings, self._model = samples, mean, spread, settings, None
         self._lock = threading.Lock()  # a panel's slider and a notebook cell may both ask first
-        self._placed = np.asarray(self._kept() if cache else self._fit().embedding_, np.float32)
+        if points is None:
+            points = self._kept() if cache else self._fit().embedding_
+        self._placed = np.asarray(points, np.float32)
         self.points: Array = samples.label_points(self._placed.copy(), "UMAP")
 
     def _kept(self) -> NDArray[Any]:
@@ -134,13 +142,15 @@ def fit_umap(
     min_dist: float = UMAP_MIN_DIST,
     features: str | Sequence[Hashable] | None = None,
     cache: bool = True,
+    points: NDArray[Any] | None = None,
 ) -> UMAP:
     """Return a seeded `n`-dimensional UMAP of `x [*sample feature]` (Figures 3-5; the paper states no settings).
 
     The neighbours are exact and found here, which halves umap's first fit and spares `transform` an index: on a wide
     matrix they are read from the store in blocks. The same data, seed and machine give the same points, bit for bit.
     They are kept in the cache folder unless `cache` is False, and found again for the same settings and for data that
-    differ in last bits only, as another processor makes them. `features` as in `fit_pca`.
+    differ in last bits only, as another processor makes them. `features` as in `fit_pca`. `points [sample component]`
+    of a UMAP of the same samples, made elsewhere, stand in for new ones: then nothing is fitted before `.transform`.
 
     Raises ValueError if n is neither 2 nor 3, if there are fewer than n + 2 samples or n features, if n_neighbors is
     below 2 or not below the number of samples, if min_dist is not from 0 to 1, on NaN or infinity, and on samples that
@@ -168,7 +178,11 @@ def fit_umap(
         "random_state": int(seed),
         "transform_seed": int(seed),
     }
-    return UMAP(samples, mean, np.sqrt(scatter / samples.n_samples), settings, cache)
+    if points is not None and points.shape != (samples.n_samples, n):
+        raise ValueError(
+            f"points of shape {points.shape} are not those of {samples.n_samples} samples in {n} dimensions"
+        )
+    return UMAP(samples, mean, np.sqrt(scatter / samples.n_samples), settings, cache, points)
 
 
 def _stand_in(samples: Samples, mean: NDArray[Any], spread: float) -> NDArray[np.float32]:

@@ -22,6 +22,11 @@ def typed(value: float) -> float:
     return float(f"{clear:.6g}")
 
 
+def _four_digits(value: float) -> str:
+    """Return a number to four digits and without an exponent."""
+    return np.format_float_positional(float(f"{value:.4g}"), trim="-")
+
+
 @dataclass(frozen=True)
 class Knob:
     """The one parameter a sweep turns, in the unit its name ends with (Table 2)."""
@@ -39,7 +44,16 @@ class Knob:
 
     def text(self, value: float) -> str:
         """Return a setting in words: "cutoff frequency 2000 Hz"."""
-        return f"{self.words} {value:.4g} {self.unit}".rstrip()
+        words = "" if self.words == self.unit else self.words  # four semitones, not "semitones 4 semitones"
+        return f"{words} {_four_digits(value)} {self.unit}".strip()
+
+    def brief(self, value: float) -> str:
+        """Return a setting in the unit in which it is read: "2 kHz", "500 ms"."""
+        if self.unit == "Hz" and abs(value) >= 1000:
+            return f"{_four_digits(value / 1000)} kHz"
+        if self.unit == "s" and 0 < abs(value) < 1:
+            return f"{_four_digits(value * 1000)} ms"
+        return f"{_four_digits(value)} {self.unit}".rstrip()
 
     def values(self, n: int) -> NDArray[np.float64]:
         """Return `n` settings `[value]` from `low` to `high`: equal ratios if `log`, else equal steps.

@@ -14,7 +14,15 @@ from latentfx_nb.figures.comparison import COMPARED_COLUMNS, encoder_comparison
 from latentfx_nb.figures.images import image_data, image_ranges, latent_images
 from latentfx_nb.figures.masking import LINES, dimension_masking
 from latentfx_nb.figures.own_points import own_points
-from latentfx_nb.figures.paths import MOST_KNOBS, knob_path, knob_trace, path_legend, path_trace
+from latentfx_nb.figures.paths import (
+    MOST_KNOBS,
+    heard_trace,
+    knob_path,
+    knob_trace,
+    path_legend,
+    path_scale,
+    path_trace,
+)
 from latentfx_nb.figures.points import COLORINGS, clip_colors, point_groups, point_looks
 from latentfx_nb.figures.probes import (
     MOST_SETS,
@@ -65,6 +73,8 @@ __all__ = [
     "dimension_masking",
     "MOST_KNOBS",
     "knob_path",
+    "heard_trace",
+    "path_scale",
     "path_trace",
     "path_legend",
     "knob_trace",

@@ -72,21 +72,24 @@ def large_and_small(
     color: str = "effect",
     rings: Sequence[xr.DataArray | None] = (),
     faded: np.ndarray | None = None,
+    clouds: Sequence[xr.DataArray | None] = (),
 ) -> go.Figure:
     """Return the view of number `main` large, and the others small at its side, with the traces of `effect_clusters`.
 
     The first view's scene is "scene" (in a plane the axes "x" and "y"), the second's "scene2" and so on, whichever is
-    large. `faded [sample]` says which samples, clip by clip, are hardly seen.
+    large. `faded [sample]` says which samples, clip by clip, are hardly seen. `clouds` are the points whose axes the
+    views are drawn in, if these are not their own.
     """
     flat = all(points.sizes["component"] == 2 for points in views.values())
     figure, spot, notes = go.Figure(), 0, []
-    everything = zip(views.items(), _traces(views, color, rings, faded), strict=True)
-    for number, ((title, points), traces) in enumerate(everything):
+    everything = zip_longest(views.items(), _traces(views, color, rings, faded), clouds)
+    for number, ((title, points), traces, cloud) in enumerate(everything):
+        fitted = (points, []) if cloud is None else (cloud, [points])
         domain = _domain(None if number == main else spot, len(views) - 1)
         spot += number != main
         suffix = "" if number == 0 else str(number + 1)
         figure.add_traces([trace.update(_axes_names(flat, suffix)) for trace in traces])
-        figure.update_layout(_placed(axes_of(points, flat, picture=BOX), domain, suffix, number == main))
+        figure.update_layout(_placed(axes_of(fitted[0], flat, fitted[1], BOX), domain, suffix, number == main))
         notes.append(_title(title, domain, number == main))
     return finish(figure, height=600).update_layout(annotations=notes, margin={"t": 24})
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 
+from latentfx_nb.pages.address import plain
 from latentfx_nb.pages.controls import STYLE
 from latentfx_nb.pages.markup import counted
 from latentfx_nb.pages.own_files import OwnFiles
 from latentfx_nb.pages.status import Status
 from latentfx_nb.sound.clips import ClipSet, load_clips
+from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.host import is_dashboard
 
 OWN = "own"
 """What the visitor's own files are called in a `Choice`."""
+
+GONE = "Your own files are not here any more: they are removed ten minutes after the last page has closed."
 
 
 class ClipSets:
@@ -33,19 +37,23 @@ class ClipSets:
         source: str | Path | ClipSet,
         submit: Callable[[str, Callable[[], None]], None],
         status: Status,
+        bridge: Bridge,
         lists_files: bool,
     ) -> None:
         self._status = status
         self._own: ClipSet | None = None
         self._reference: str | ClipSet = ""  # what own files are drawn among
         self._listing = False
+        self._lists_files, self._wants_own = lists_files, False
         self._loaded: Callable[[], None] = lambda: None
+        self._changed: Callable[[], None] = lambda: None
         self.chooser = widgets.Dropdown(description="Clips", style=STYLE, layout={"width": "230px"})
         self.chooser.options, self.chooser.value = _sources(source)
         # Where they are listed they wait for a button of the page's.
         changed = (lambda: None) if lists_files else self.files_added
-        self.own_files = OwnFiles(submit, changed, lists_files)
+        self.own_files = OwnFiles(submit, changed, self.files_removed, lists_files)
         self.clips = self._load(self.chooser.value)
+        bridge.on_visit(lambda token: self.own_files.visit(token, self._visited))
 
     @property
     def chosen(self) -> str | ClipSet:
@@ -53,12 +61,16 @@ class ClipSets:
         return self.chooser.value
 
     def read(self) -> Mapping[str, Any]:
-        return {"clips": self._name_of(self.chosen)}
+        own = self.own_files.uploads.files if self._lists_files else self._wants_own
+        return {"clips": OWN if own else self._name_of(self.chosen)}
 
     def write(self, fields: Mapping[str, Any]) -> None:
+        """Choose the clip set of that name; the visitor's own are chosen as soon as the browser says whose they are."""
         for _, source in self.chooser.options:
-            if "clips" in fields and fields["clips"] == self._name_of(source):
+            if "clips" in fields and plain(fields["clips"]) == plain(self._name_of(source)):
                 self.chooser.value = source
+                return
+        self._wants_own = fields.get("clips") == OWN or self._wants_own
 
     def _name_of(self, source: str | ClipSet) -> str:
         """Return what a source is called in a `Choice`."""
@@ -68,20 +80,8 @@ class ClipSets:
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` when another clip set was chosen and loaded; one that cannot be is said instead."""
-
-        def changed(change: Mapping[str, Any]) -> None:
-            if self._listing:
-                return
-            try:
-                self.clips = self._load(change["new"])
-            except (ValueError, OSError) as error:
-                self._status.fail(error)
-            else:
-                self._status.keep("clips", "")
-                self._loaded()
-                callback()
-
-        self.chooser.observe(changed, "value")
+        self._changed = callback
+        self.chooser.observe(lambda _: None if self._listing else self._take(), "value")
 
     def on_load(self, loaded: Callable[[], None]) -> None:
         """Call `loaded` once other clips are there, before anything reads the choice."""
@@ -89,19 +89,63 @@ class ClipSets:
 
     def files_added(self) -> None:
         """Offer the visitor's files as a clip set, and choose it."""
-        own = self.own_files.uploads.clips()
-        options = [option for option in self.chooser.options if option[1] is not self._own]
+        self._offer(chosen=True)
+
+    def files_removed(self) -> None:
+        """Offer the visitor's files no longer; if they were shown, go back to what they were drawn among."""
+        if self._own is None:
+            return
+        shown = self.chosen is self._own
+        self._own = None
+        self._list(self.chooser.options[:-1], self._reference if shown else self.chosen)
+        if shown:
+            self._take()
+
+    def _visited(self, others: bool) -> None:
+        """Offer what this visitor has handed in on any page; `others` says whether it is not what it was before."""
+        if self._lists_files:
+            return
+        if self.own_files.uploads.files:
+            shown = self._own is not None and self.chosen is self._own
+            if others or self._own is None:
+                self._offer(chosen=self._wants_own or shown)
+        else:
+            self.files_removed()
+            if self._wants_own:
+                self._status.keep("clips", GONE)
+        self._wants_own = False
+
+    def _offer(self, chosen: bool) -> None:
+        before, own = self._own, self.own_files.uploads.clips()
+        options = [option for option in self.chooser.options if option[1] is not before]
+        stays = self._reference if before is not None and self.chosen is before else self.chosen
         self._own = own
-        self._listing = True  # new options change the value, but nobody has chosen yet
-        self.chooser.options = [*options, (f"your own audio ({counted(len(own), 'clip')})", own)]
+        self._list([*options, (f"your own audio ({counted(len(own), 'clip')})", own)], own if chosen else stays)
+        if chosen:
+            self._take()
+
+    def _list(self, options: Sequence[tuple[str, Any]], chosen: str | ClipSet) -> None:
+        """Offer other clip sets, of which one is chosen without being taken."""
+        self._listing = True
+        self.chooser.options = options
+        self.chooser.value = chosen
         self._listing = False
-        self.chooser.value = own
+
+    def _take(self) -> None:
+        """Load what is chosen, and tell those that wait for it."""
+        self._wants_own = False
+        try:
+            self.clips = self._load(self.chosen)
+        except (ValueError, OSError) as error:
+            self._status.fail(error)
+        else:
+            self._status.keep("clips", "")
+            self._loaded()
+            self._changed()
 
     def fall_back(self) -> None:
         """Choose the bundled clips."""
-        self._listing = True
-        self.chooser.value = "bundled"
-        self._listing = False
+        self._list(self.chooser.options, "bundled")
         self.clips = self._load("bundled")
 
     def code(self) -> str:

@@ -72,10 +72,13 @@ class Fixed:
 
 
 class Clicked:
-    """Fields that clicks on the figure set: no widget shows them."""
+    """Fields that clicks on the figure set: no widget shows them. `offers` says what a field may be, where that counts.
 
-    def __init__(self, **fields: Any) -> None:
-        self._fields = fields
+    `offers` is field -> whether it may have a value; one that it may not is left alone.
+    """
+
+    def __init__(self, offers: Mapping[str, Callable[[Any], bool]] | None = None, **fields: Any) -> None:
+        self._fields, self._offers = fields, offers or {}
         self._callbacks: list[Callable[[], None]] = []
 
     def read(self) -> Mapping[str, Any]:
@@ -83,7 +86,9 @@ class Clicked:
 
     def write(self, fields: Mapping[str, Any]) -> None:
         """Take over what is given, and call back once if that changes anything."""
-        after = self._fields | {name: fields[name] for name in self._fields if name in fields}
+        given = {name: fields[name] for name in self._fields if name in fields}
+        offered = {name: value for name, value in given.items() if self._offers.get(name, lambda _: True)(value)}
+        after = self._fields | offered
         if after != self._fields:
             self._fields = after
             for callback in self._callbacks:

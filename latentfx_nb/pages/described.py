@@ -172,6 +172,10 @@ class Described(widgets.VBox):
         """Return `shown` with what takes longer (a decoder), or None; on the worker's thread, after it is drawn."""
         return None
 
+    def moves_itself(self) -> bool:
+        """Say whether the browser has moved by itself what the turn that is being told of moves."""
+        return False
+
     def code(self) -> str:
         """Return the lines that draw what is shown in a notebook."""
         raise NotImplementedError

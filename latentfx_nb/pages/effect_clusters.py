@@ -58,7 +58,8 @@ class EffectClusters(Page):
             "Test the claims",
             tooltip="encodes knob paths of up to eight clips, then takes about a minute",
         )
-        self.ringed, self.selection = Clicked(**FIRST), Clicked(selected=())
+        drawn = {"ringed_row": lambda row: row in range(len(self.clips)), "ringed_effect": lambda one: one in TABLE_1}
+        self.ringed, self.selection = Clicked(drawn, **FIRST), Clicked(selected=())
         self.main_view = dropdown("Large view", [(words, view) for view, words in content.VIEWS.items()])
         self.filter = widgets.Text(placeholder="Find: clip, instrument, effect", layout={"width": "200px"})
         self.filter.tooltip = "Points that do not match fade, in all views"

@@ -146,7 +146,7 @@ class KnobControl:
         if knob is not None:
             start = EFFECTS[self.effect].setting[knob.name]
             scale = {"low": knob.low, "high": knob.high, "log": knob.log, "unit": knob.unit}
-            self.dial.become(value=start, start=start, words=knob.words, **scale)
+            self.dial.become(value=start, start=start, words=knob.words, knob=f"{self.effect}.{knob.name}", **scale)
         self._show_plain()
 
     def _show_plain(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class KnobPaths(Page):
     notebook = "04_knob_paths"
     words = "Paths of clips through latent space as a knob turns"
     turns = frozenset({"value", "row"})
-    stale = ("paths", "knob", *(f"further paths {number}" for number in range(1, figures.MOST_KNOBS)))
+    stale = ("paths", "knob", "heard path", *(f"further paths {number}" for number in range(1, figures.MOST_KNOBS)))
     spare = 2 * (figures.MOST_KNOBS - 1)
     make_choice = content.KnobChoice
     content = content
@@ -44,6 +45,7 @@ class KnobPaths(Page):
         effect: str = "HPF",
         dimensions: int = 3,
     ) -> None:
+        self._followed: tuple = (None, None)  # the points and the figure that the browser moves by itself
         self.encoder = one_encoder(encoder)
         # Table 2's effects come first.
         self.knob = KnobControl(effect, [*KNOB_RANGES, *(label for label in TURNABLE if label not in KNOB_RANGES)])
@@ -66,7 +68,7 @@ class KnobPaths(Page):
 
     def head(self) -> Sequence[widgets.Widget]:
         """Return what stands in the picture's head."""
-        return [self.dimensions]
+        return [self.dimensions, self.html["scale"], widgets.HTML('<span class="lfx-exactness" role="status"></span>')]
 
     def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
         """Return what the sections of the drawer show."""
@@ -81,5 +83,24 @@ class KnobPaths(Page):
         list_clips(self.heard_clip, clips, chosen[0])
 
     def settle(self, shown: content.KnobShown) -> None:
-        """Offer the test of the claims where it is still to be made."""
+        """Offer the test of the claims where it is still to be made, and let the knob move what is drawn."""
         self.test_claims.show(shown.claims is None)
+        self._follow(shown)
+        self.bridge.stand(shown.choice.value, shown.is_exact)
+
+    def moves_itself(self) -> bool:
+        """Say whether the browser has moved the diamonds: where a hand has turned the dial that it follows."""
+        return self.knob.dial.by_hand and self.bridge.follows(self.knob.dial)
+
+    def _follow(self, shown: content.KnobShown) -> None:
+        """Have the browser move the diamonds of what is drawn, unless another knob has been chosen meanwhile."""
+        followed = shown.points[0], self.figure
+        turning = shown.choice.effect, shown.choice.knob
+        if turning != (self.knob.effect, self.knob.name) or all(map(operator.is_, followed, self._followed)):
+            return
+        self._followed = followed
+        points = shown.points[0].transpose("clip", "value", "component")
+        values = points["value"].values
+        self.bridge.follow_knob(
+            self.knob.dial, self.figure, "knob", points.values, values, content.is_log(shown.choice)
+        )

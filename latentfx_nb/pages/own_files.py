@@ -11,6 +11,7 @@ from latentfx_nb.pages.markup import note, public, table
 from latentfx_nb.pages.worker import main
 from latentfx_nb.sound.clips import AUDIO_SUFFIXES
 from latentfx_nb.sound.uploads import MOST_FILES, MOST_SECONDS, Uploads, most_bytes
+from latentfx_nb.sound.visits import Visit
 from latentfx_nb.widgets.dropzone import DropZone, HandedIn
 
 MOST_SKIPPED = 20
@@ -20,34 +21,59 @@ MOST_SKIPPED = 20
 class OwnFiles(widgets.VBox):
     """A drop zone whose files are checked one by one and kept in `uploads`; what was not taken is named under it.
 
-    `submit(kind, job)` runs what takes time, `changed` is called on the main thread once files were taken. With
-    `listing`, the files that were taken stand there too, and before there are any what is taken. So do the files of a
-    chosen folder that could not be used.
+    `submit(kind, job)` runs what takes time; `changed` is called on the main thread once files were taken, `removed`
+    once all are gone. With `listing`, the files that were taken stand there too, and before there are any what is
+    taken. So do the files of a chosen folder that could not be used.
     """
 
     def __init__(
-        self, submit: Callable[[str, Callable[[], None]], None], changed: Callable[[], None], listing: bool = False
+        self,
+        submit: Callable[[str, Callable[[], None]], None],
+        changed: Callable[[], None],
+        removed: Callable[[], None] = lambda: None,
+        listing: bool = False,
     ) -> None:
         self.uploads = Uploads()
         self.refused: list[str] = []
         self._skipped: dict[str, str] = {}
-        self._submit, self._changed, self._listing = submit, changed, listing
+        self._submit, self._changed, self._removed, self._listing = submit, changed, removed, listing
         self._waiting: list[HandedIn] = []
         self.zone = DropZone(
             self._hand_in,
-            label="Your own audio: choose files, or drop them here" if listing else "Own audio: choose or drop",
+            self.clear,
+            label="Own audio: drop, choose",
             accept=list(AUDIO_SUFFIXES),
             most_bytes=most_bytes(),
+            most_s=MOST_SECONDS,
         )
         self.listed = widgets.HTML()
         super().__init__([self.zone, self.listed])
         self.show()
 
     def clear(self) -> None:
-        """Remove all files."""
+        """Remove all files, from the visitor's other pages too."""
         self.uploads.clear()
         self.refused, self._skipped = [], {}
         self.show()
+        self._removed()
+
+    def visit(self, token: str, joined: Callable[[bool], None]) -> None:
+        """Share files with the other pages of a visitor, where a server keeps them.
+
+        `joined` is then called on the main thread, and told whether there are other files than before.
+        """
+        visit = Visit.of(token)
+        if visit is None:
+            return
+
+        def join() -> None:
+            before = dict(self.uploads.files)
+            self.refused += self.uploads.join(visit)
+            others = self.uploads.files != before
+            main.call(self.show)
+            main.call(lambda: joined(others))
+
+        self._submit("visit", join)
 
     def tell_skipped(self, skipped: Mapping[str, str]) -> None:
         """Write down the files of the folder that is shown which could not be used: path -> reason."""
@@ -66,6 +92,8 @@ class OwnFiles(widgets.VBox):
             )
         refused = "".join(note(f"Left out: {public(sentence)}.") for sentence in self.refused)
         self.listed.value = (taken or empty) + refused + self._skipped_lines()
+        self.listed.layout.display = None if self.listed.value else "none"
+        self.zone.kept = len(self.uploads.files)
 
     def _skipped_lines(self) -> str:
         first = [f"Skipped: {Path(file).name} ({reason})." for file, reason in self._skipped.items()][:MOST_SKIPPED]

@@ -20,6 +20,7 @@ from typing import Any, cast
 import ipywidgets as widgets
 
 from latentfx_nb.analysis.prepared import made_with
+from latentfx_nb.pages.asked import Asked
 from latentfx_nb.pages.clip_sets import ClipSets
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.controls import Ask, Control, Texts
@@ -28,6 +29,7 @@ from latentfx_nb.pages.figure_tools import FigureTools
 from latentfx_nb.pages.frame import framed
 from latentfx_nb.pages.hearing import Hearing
 from latentfx_nb.pages.markup import note
+from latentfx_nb.pages.once import Once
 from latentfx_nb.pages.picture import Picture
 from latentfx_nb.pages.pointing import Pointing
 from latentfx_nb.pages.progress import PageProgress
@@ -44,7 +46,7 @@ class Page(Described):
     def __init__(self, source: str | Path | ClipSet, *controls: Control) -> None:
         """Open the page on the clips of `source`; `controls` read as the fields of its choice."""
         main.find_loop()
-        self.stands, self._reading = False, 1  # until all stands, nothing is read or drawn
+        self.stands, self.once = False, Once(self._changed)  # until all stands, nothing is read or drawn
         self._on_its_way: Any = None  # what was prepared, but is not shown yet
         self.status = Status()
         self.hearing = Hearing(self.status)
@@ -53,21 +55,23 @@ class Page(Described):
         self.worker = Worker(self.status.fail, lambda: self.status.say("Stopped; what was finished is kept."))
         self.status.stopped = self.worker.cancel
         self.made, self.html = widgets.HTML(), Texts()
-        self.clip_sets = ClipSets(source, self.worker.submit, self.status, self.lists_files)
+        self.clip_sets = ClipSets(source, self.worker.submit, self.status, self.bridge, self.lists_files)
         self.clip_set, self.own_files = self.clip_sets.chooser, self.clip_sets.own_files
         self.controls = [self.clip_sets, *controls]
         self._asks = {control.name for control in controls if isinstance(control, Ask)}
         super().__init__()
         self.add_class("latentfx-panel")
         self.list_clips(self.clips)
-        self._open()
-        self.tools = FigureTools(self)
-        self.children = framed(self)
         self.clip_sets.on_load(self._clips_loaded)
         for control in self.controls:
             control.on_change(self._changed)
-        self.stands, self._reading = True, 0
+        self.address = Asked(self, self._asks)
+        self._open()
+        self.tools = FigureTools(self)
+        self.children = framed(self)
+        self.stands = True
         self.opened()
+        self.address.stand()
 
     def opened(self) -> None:
         """Let play be pressed for what the page opens with; nothing is rendered before."""
@@ -103,7 +107,7 @@ class Page(Described):
         """Set controls to fields of the choice; those that this page does not have are named and left alone."""
         choice, unknown = self.make_choice.of(fields)
         known = {name: getattr(choice, name) for name in fields if name not in unknown}
-        with _Once(self):
+        with self.once:
             for control in self.controls:
                 control.write(known)
         if unknown:
@@ -129,15 +133,13 @@ class Page(Described):
     def _open(self) -> None:
         """Prepare and draw what the page opens with; the bundled clips, and a word, if other clips will not do."""
         try:
-            self._asked = self.choice()
-            shown = self.prepare(self._asked, self.clips, None, self.progress())
+            shown = self.address.open(self._prepare_first)
         except (ValueError, OSError) as error:
             if self.clip_sets.chosen == "bundled":
                 raise
             self.clip_sets.fall_back()
             self.list_clips(self.clips)
-            self._asked = self.choice()
-            shown = self.prepare(self._asked, self.clips, None, self.progress())
+            shown = self._prepare_first(self.progress())
             self.status.fail(ValueError(f"{error}. These are the bundled clips instead."))
         self.shown, self._asked_clips = shown, self.clips
         self.picture.bring(self.figure_of(shown))
@@ -147,12 +149,16 @@ class Page(Described):
         self.settle(shown)
         self._asked = self.choice()
 
+    def _prepare_first(self, progress: Progress) -> Any:
+        self._asked = self.choice()
+        return self.prepare(self._asked, self.clips, None, progress)
+
     def _changed(self) -> None:
-        if not self._reading:
+        if self.stands and not self.once.held:
             self._read()
 
     def _clips_loaded(self) -> None:
-        with _Once(self):
+        with self.once:
             self.list_clips(self.clips)
 
     def _read(self) -> None:
@@ -167,6 +173,7 @@ class Page(Described):
         if not differing and not pressed:
             return
         before, self._asked, self._asked_clips = self._asked, settled, clips
+        self.address.tell(settled)
         heard = self.heard(settled, clips, self.shown)
         keeps = "clips" not in differing and self.keeps_decoded(before, settled)
         if not self.hearing.hear_if_other(heard, keeps) and not keeps:
@@ -187,6 +194,7 @@ class Page(Described):
     def ask(self) -> None:
         """Hear and prepare what is chosen, though nothing was changed: for a page that opens on something quicker."""
         self._asked, self._asked_clips = self.choice(), self.clips
+        self.address.tell(self._asked)
         heard = self.heard(self._asked, self.clips, self.shown)
         if heard is not None:
             self.hearing.hear(heard)
@@ -238,7 +246,7 @@ class Page(Described):
         return bring
 
     def _settle(self) -> None:
-        with _Once(self):
+        with self.once:
             self.settle(self.shown)
 
     def show_again(self) -> None:
@@ -269,7 +277,7 @@ class Page(Described):
         if self._is_asked():
             turning = {name: getattr(self._asked, name) for name in self.turns}
             shown = self.turned(self.shown, replace(self.shown.choice, **turning))
-            self._move(shown, self.moved(shown))
+            self._move(shown, {} if self.moves_itself() else self.moved(shown))
         self.worker.submit("turn", self._exact)
 
     def turn_drawn(self, **fields: Any) -> None:
@@ -334,17 +342,3 @@ class Page(Described):
         """Say with which versions what ships was made, if these are others."""
         said = " ".join(dict.fromkeys(filter(None, map(made_with, self.encoders_of(choice)))))
         return note(said) if said else ""
-
-
-class _Once:
-    """Within it controls may be set one after the other; the choice is read once, at the end."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-
-    def __enter__(self) -> None:
-        self._page._reading += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._page._reading -= 1
-        self._page._changed()

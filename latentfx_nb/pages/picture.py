@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
@@ -9,13 +12,21 @@ from latentfx_nb.figures import TEMPLATES
 from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.figure import ShownFigure
 
+Camera = Mapping[str, Any]
+"""plotly's camera: where the eye is, what is up, and what is in the middle."""
+
 
 class Picture(widgets.Box):
-    """A page's figure as large as its place; `figure` is what is shown."""
+    """A page's figure as large as its place; `figure` is what is shown.
+
+    `camera` is where the visitor's eye is; None: where the figure has it by itself.
+    """
 
     def __init__(self, words: str, spare: int, bridge: Bridge) -> None:
         self._words, self._spare, self._bridge = words, spare, bridge
         self.figure: ShownFigure | None = None
+        self.camera: Camera | None = None
+        self._drawn_camera: Camera | None = None
         super().__init__()
         self.add_class("lfx-picture")
         bridge.observe(lambda _: self._take_theme(), "dark")
@@ -23,8 +34,10 @@ class Picture(widgets.Box):
     def bring(self, figure: go.Figure) -> None:
         """Let the figure look like `figure`: by what differs, or by a new one (points in a plane instead of space)."""
         if self.figure is not None and self.figure.has_room(figure):
-            self.figure.bring(figure)
+            self.figure.bring(_seen_by(self._drawn_camera, figure))
             return
+        self._drawn_camera = self.camera
+        figure = _seen_by(self.camera, figure)
         before, self.figure = self.figure, ShownFigure(figure, self._words, self._spare)
         self._bridge.watch_over(self.figure)
         self._take_theme()
@@ -32,6 +45,23 @@ class Picture(widgets.Box):
         if before is not None:
             before.close()
 
+    def look(self, camera: Camera) -> None:
+        """Look at the figure, and at later ones, from a camera that the address names."""
+        self.camera = camera
+        if self.figure is not None and _is_solid(self.figure):
+            self.figure.update_layout(scene_camera=camera)
+
     def _take_theme(self) -> None:
         if self.figure is not None:
             self.figure.update_layout(template=TEMPLATES[self._bridge.dark])
+
+
+def _is_solid(figure: go.Figure) -> bool:
+    return any(trace.type == "scatter3d" for trace in figure.data)
+
+
+def _seen_by(camera: Camera | None, figure: go.Figure) -> go.Figure:
+    """Return the figure with a camera for its first scene, if it has one and the camera is given."""
+    if camera is not None and _is_solid(figure):
+        figure.update_layout(scene_camera=camera)
+    return figure

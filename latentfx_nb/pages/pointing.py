@@ -1,4 +1,4 @@
-"""What the pointer does on a page's figure: a click chooses a point and its sound, and a second one plays it."""
+"""What pointer and keys choose on a page: a click takes a point and its sound, a second plays it; keys step clips."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from latentfx_nb.pages.content.sounds import Heard
+from latentfx_nb.pages.controls import Field
+
+HEARD_ROWS = ("row", "confused")
+"""Fields whose chooser lists what can be heard."""
 
 if TYPE_CHECKING:
     from latentfx_nb.pages.page import Page
@@ -23,6 +27,7 @@ class Pointing(widgets.ToggleButton):
         if not page.clicks_sound:
             self.layout.display = "none"
         page.bridge.on_point(self._click, self._rest)
+        page.bridge.on_step(self._step)
         self.observe(lambda _: self._switch(), "value")
 
     def _click(self, name: str, points: Any) -> None:
@@ -37,6 +42,23 @@ class Pointing(widgets.ToggleButton):
             self._page.hearing.preview(heard)
         else:
             self._page.hearing.end_preview()
+
+    def _step(self, by: int) -> None:
+        """Choose the clip before or after the one that is heard: of those listed, round and round."""
+        page, chooser = self._page, self._chooser()
+        if chooser is not None and chooser.index is not None:
+            chooser.index = (chooser.index + by) % len(chooser.options)
+        elif hasattr(page.choice(), "ringed_row"):
+            page.choose(ringed_row=(page.choice().ringed_row + by) % len(page.clips))
+
+    def _chooser(self) -> Any:
+        """Return the page's chooser of what is heard; None if it has none."""
+        for control in self._page.controls:
+            if isinstance(control, Field) and control.name in HEARD_ROWS:
+                return control.widget
+            if isinstance(control, widgets.Dropdown):  # a chooser of more than a row is a control by itself
+                return control
+        return None
 
     def _heard_at(self, name: str, points: Any) -> Heard | None:
         """Return the sounds of a point of what is drawn; None if it has none."""

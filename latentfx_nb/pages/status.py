@@ -1,4 +1,4 @@
-"""The line under a page's controls: what is being done, how far it is, and what went wrong."""
+"""The line beside a page's player: what is being done, how far it is, and what went wrong."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ MOST_NAMED = 3
 """Clips that could not be read, in the status line."""
 
 
-class Status(widgets.HBox):
-    """A line under the controls: what is being done, how far it is, a button to stop it; or what went wrong.
+class Status(widgets.VBox):
+    """A line beside the player: what is being done, how far it is, a button to stop it; or what went wrong.
 
     Every method may be called on any thread.
     """
 
     def __init__(self) -> None:
         self._text = widgets.HTML()
-        self._bar = widgets.IntProgress(layout={"width": "220px", "display": "none"})
-        self._stop = widgets.Button(description="Cancel", layout={"width": "80px", "display": "none"})
+        self._bar = widgets.IntProgress(layout={"display": "none"})
+        self._stop = widgets.Button(description="Cancel", layout={"display": "none"})
         self._kept: dict[str, str] = {}
         self.stopped: Callable[[], None] = lambda: None
         self._stop.on_click(lambda _: self.stopped())
-        super().__init__([self._bar, self._stop, self._text], layout={"min_height": "32px", "align_items": "center"})
+        super().__init__([self._text, widgets.HBox([self._bar, self._stop])])
         self.add_class("latentfx-status")
 
     @property
@@ -55,7 +55,7 @@ class Status(widgets.HBox):
 
     def fail(self, error: Exception) -> None:
         """Show an error as a sentence with its remedy, never as a traceback; on a dashboard as `say` does."""
-        red = "color: var(--jp-error-color1, #b3261e)"
+        red = "color: var(--lfx-bad, #b3261e)"
         said = html.escape(public(sentence(error)))
         self._write(f'<span style="{red}"><b>That did not work:</b> {said}</span>')
 

@@ -44,6 +44,13 @@ class Main:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.run_queued)
 
+    def later(self, function: Callable[[], None], seconds: float = 0.25) -> None:
+        """Call `function` on the main thread, this one, after a while; at once in a script, which has no event loop."""
+        if self._loop is None or self._loop.is_closed():
+            function()
+        else:
+            self._loop.call_later(seconds, function)
+
     def run_queued(self) -> bool:
         """Make the calls that wait, on the main thread; return whether there were any."""
         if threading.current_thread() is not threading.main_thread() or not self._queue:

@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from latentfx_nb.effects import TABLE_1
 from latentfx_nb.pages import all_pages
 from latentfx_nb.pages.content import your_own_audio as content
 from latentfx_nb.pages.content.progress import Progress
@@ -32,6 +33,7 @@ class YourOwnAudio(Page):
     words = "Your clips through ten effects among the bundled clips, as points in three dimensions"
     lists_files = True
     waits = frozenset({"folder"})
+    private = frozenset({"folder"})
     turns = frozenset({"row", "effect"})
     make_choice = content.OwnChoice
     content = content
@@ -43,7 +45,7 @@ class YourOwnAudio(Page):
         self.encode_button = Ask("encode", "Encode", button_style="primary", tooltip=words)
         self.space = dropdown("Draw in", content.SPACES, width="270px")
         self.page = dropdown("Open them in", pages_for_clips(), width="320px")
-        self.links, self.place, self._point = widgets.HTML(), widgets.VBox(), Clicked(row=0, effect="CLN")
+        self.links, self.place, self._point = widgets.HTML(), widgets.VBox(), _ringed()
         fields = {"encoder": self.encoder, "folder": self.folder, "space": self.space}
         self.dimensions = planes(dimensions)
         controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
@@ -136,6 +138,11 @@ class YourOwnAudio(Page):
 
         main.call(show)
         self.status.say("")
+
+
+def _ringed() -> Clicked:
+    """Return the field of the point that is ringed, one of those that every clip has."""
+    return Clicked({"row": lambda row: row >= 0, "effect": lambda effect: effect in TABLE_1}, row=0, effect="CLN")
 
 
 def pages_for_clips() -> list[tuple[str, str]]:

@@ -7,9 +7,9 @@ tests/test_bridge.py looks up each name of `PRIVATE` in the installed library, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from jupyter_client.provisioning import LocalProvisioner
 
@@ -20,6 +20,11 @@ PRIVATE = (
     Private("voila", "0.5.13", "voila.app:Voila.voila_configuration", "holds what the template is told"),
     Private("voila", "0.5.13", "voila.app:Voila.static_paths", "the folders that are served, and plotly's"),
     Private("voila", "0.5.13", "voila.app:Voila.template_paths", "where Voila's own template is read"),
+    Private("voila", "0.5.13", "voila.app:Voila.init_handlers", "what answers which address"),
+    Private("voila", "0.5.13", "voila.tornado.handler:TornadoVoilaHandler", "answers a page's"),
+    Private("voila", "0.5.13", "voila.handler:VoilaHandler.get_generator", "gives a page in parts"),
+    Private("voila", "0.5.13", "voila.handler:VoilaHandler.should_use_rendered_notebook", "chooses a ready kernel"),
+    Private("voila", "0.5.13", "voila.utils:create_include_assets_functions", "links files of Voila's"),
     Private("jupyter_client", "8.10.0", "jupyter_client.provisioning:LocalProvisioner.process", "the kernel's process"),
     Private("jupyter_client", "8.10.0", "jupyter_client.provisioning:LocalProvisioner.pid", "its id"),
     Private("jupyter_client", "8.10.0", "jupyter_client.provisioning:LocalProvisioner.pgid", "its group, for signals"),
@@ -44,6 +49,13 @@ REPLACED = {
 """What Voila's templates `lab` and `base` have that ours takes the place of, or calls."""
 
 
+class Begun(Protocol):
+    """What every page begins with."""
+
+    def of(self, name: str) -> str:
+        """Return the start of the page `name`, as HTML."""
+
+
 class HouseTemplate:
     """What `Voila` becomes with a template and served files of ours: `class Dashboard(HouseTemplate, Voila)`."""
 
@@ -51,14 +63,15 @@ class HouseTemplate:
     served: Sequence[Path]
     """Folders that are served beside Voila's own, at voila/static/."""
 
-    @property
-    def told(self) -> Mapping[str, Any]:
-        """What the template finds in `resources`."""
-        raise NotImplementedError
-
     voila_configuration: Any
+    base_url: str
+    root_dir: str
     static_paths: list[str]
     template_paths: list[str]
+
+    def frame(self, links: Mapping[str, Callable[..., str]]) -> Begun:
+        """Return what every page begins with; `links` are Voila's functions include_css, include_js, include_url."""
+        raise NotImplementedError
 
     def setup_template_dirs(self) -> None:
         """Find the template; raises RuntimeError if Voila's own is no longer what ours builds on."""
@@ -66,7 +79,57 @@ class HouseTemplate:
         cast(Any, super()).setup_template_dirs()
         check_template(self.template_paths)
         self.static_paths.extend(map(str, self.served))
-        self.voila_configuration.config.VoilaConfiguration.resources = dict(self.told)
+
+    def init_handlers(self) -> list[Any]:
+        """Return Voila's handlers, of which those of pages send the frame first."""
+        from voila.tornado.handler import TornadoVoilaHandler
+        from voila.utils import create_include_assets_functions
+
+        frame = self.frame(create_include_assets_functions(self.template_name, self.base_url))
+        begun = {"frame": frame, "folder": Path(self.root_dir)}
+        ours = type("PageHandler", (FrameFirst, TornadoVoilaHandler), begun)
+        handlers = cast(Any, super()).init_handlers()
+        return [(one[0], ours, *one[2:]) if one[1] is TornadoVoilaHandler else one for one in handlers]
+
+
+FAILED = "<script>latentfxFirst.fail()</script>"
+"""What a page that cannot be opened ends with: its frame is on its way already, so no other answer can be given."""
+
+
+class FrameFirst:
+    """What a handler of Voila's pages becomes: it sends the frame before it asks for a kernel."""
+
+    frame: Begun
+    folder: Path
+    notebook_path: str
+    log: Any
+
+    async def get_generator(self, path: str | None = None) -> AsyncIterator[str]:
+        """Yield the parts of a page."""
+        notebook = self.folder / (self.notebook_path or path or "")
+        parts = cast(Any, super()).get_generator(path)
+        if notebook.suffix != ".ipynb" or not notebook.is_file() or ".." in notebook.parts:
+            async for part in parts:
+                yield part
+            return
+        cast(Any, self).set_header("Content-Type", "text/html; charset=UTF-8")
+        cast(Any, self).set_header("Cache-Control", "no-cache, no-store, must-revalidate")
+        yield self.frame.of(notebook.stem)
+        try:
+            async for part in parts:
+                yield part
+        except Exception:
+            self.log.exception("The page %s cannot be opened", path)
+            yield FAILED
+
+    def should_use_rendered_notebook(
+        self, notebook_data: Any, pool_size: int, template_name: Any, theme: Any, request_args: Any
+    ) -> bool:
+        """Say whether a kernel that is ready will do: in either theme, as the page puts that on by itself."""
+        ready: bool = cast(Any, super()).should_use_rendered_notebook(
+            notebook_data, pool_size, template_name, None, request_args
+        )
+        return ready
 
 
 def check_template(template_paths: Sequence[str]) -> None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import plotly
+from tornado.ioloop import PeriodicCallback
 from voila.app import Voila
 
 from latentfx_nb.serving import kernels
 from latentfx_nb.serving.bridge import HouseTemplate
-from latentfx_nb.serving.notebooks import told_of
+from latentfx_nb.serving.frame import Frame
+from latentfx_nb.sound import visits
 from latentfx_nb.temporary import process_folder
 
 TEMPLATES = str(Path(__file__).parent / "jupyter")
@@ -26,30 +28,37 @@ TEMPLATES = str(Path(__file__).parent / "jupyter")
 BUNDLE = Path(plotly.__file__).parent / "package_data" / "widgetbundle.js"
 """The JavaScript of plotly's FigureWidget."""
 
-FRAME_CSS = Path(__file__).parents[1] / "widgets" / "frame.css"
-"""What the frame of every page looks like, before and after its kernel has answered."""
-
 PLOTLY_JS = f"voila/static/{BUNDLE.name}?v={plotly.__version__}"
 """Where it is served. As the address has the version in it, browsers keep the file."""
 
 
+SWEEP_MS = 60_000
+"""How often the files of visitors who have left are looked for."""
+
+
 class Dashboard(HouseTemplate, Voila):
-    """Voila that also serves plotly's JavaScript, and tells its template and its kernels where."""
+    """Voila that also serves plotly's JavaScript, tells its kernels where, and sends a page's frame first."""
 
     template_name = "latentfx"
     served = (BUNDLE.parent,)
 
-    @property
-    def told(self) -> dict[str, Any]:
-        """What the template is told: the pages of the folder, read now, and what they have in common."""
-        folder = None if self.notebook_path else Path(self.root_dir)
-        css = FRAME_CSS.read_text(encoding="utf-8")
-        return {"plotly_js": PLOTLY_JS, "frame_css": css, **told_of(folder, self.base_url)}
+    def frame(self, links: Mapping[str, Callable[..., str]]) -> Frame:
+        """Return what every page begins with."""
+        folder = Path(self.notebook_path).parent if self.notebook_path else Path(self.root_dir)
+        return Frame(folder, self.base_url, PLOTLY_JS, links)
 
     def start(self) -> None:
         """Serve until stopped."""
         os.environ["LATENTFX_PLOTLY_JS"] = self.base_url + PLOTLY_JS
+        PeriodicCallback(visits.sweep, SWEEP_MS).start()
         super().start()
+
+
+def keep_visits() -> None:
+    """Make the folder for visitors' files, which goes with this process, and name it to the kernels."""
+    folder = process_folder() / "visits"
+    folder.mkdir(mode=0o700)
+    os.environ["LATENTFX_VISITS"] = str(folder)
 
 
 def main() -> None:
@@ -57,6 +66,7 @@ def main() -> None:
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [TEMPLATES, os.environ.get("JUPYTER_PATH")]))
     # All that this process and those it starts put into the temporary folder goes with it.
     os.environ["TMPDIR"] = tempfile.tempdir = str(process_folder())
+    keep_visits()
     kernels.prepare()
     sys.argv.append(f"--KernelProvisionerFactory.default_provisioner_name={kernels.PROVISIONER}")
     Dashboard.launch_instance()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 SUITE = "LatentFX"
 """What all pages together are called."""
@@ -46,11 +45,3 @@ def title_of(notebook: Path) -> str:
 def listed(folder: Path) -> list[Listed]:
     """Return the notebooks of a folder in the order of their names."""
     return [Listed(path.stem, title_of(path)) for path in sorted(folder.glob("*.ipynb"))]
-
-
-def told_of(folder: Path | None, base_url: str) -> dict[str, Any]:
-    """Return what the template is told of the pages: those of `folder`, none where a single notebook is served."""
-    pages = listed(folder) if folder else []
-    home = f"{HOME}.ipynb" if HOME in {page.name for page in pages} else base_url
-    known = {"pages": [asdict(page) for page in pages], "home": home, "home_page": HOME}
-    return {**known, "suite": SUITE, "icon": ICON}

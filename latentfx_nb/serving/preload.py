@@ -12,6 +12,7 @@ _looked_for = sys.modules.setdefault(_GRAMMARS, None)  # type: ignore[arg-type] 
 
 import ipykernel.ipkernel  # noqa: F401  whose comms ipywidgets then takes
 import sklearn.model_selection  # noqa: F401  as probes do when the first is trained
+import torch
 from plotly.io import renderers
 
 if _looked_for is None:
@@ -21,7 +22,7 @@ from latentfx_nb import pages
 from latentfx_nb.analysis.pca import fit_pca
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.effects import render
-from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders
+from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders, load_encoder
 from latentfx_nb.serving.bridge import take_widgets
 from latentfx_nb.sound.clips import load_clips
 
@@ -29,10 +30,17 @@ from latentfx_nb.sound.clips import load_clips
 take_widgets()
 renderers.default = "plotly_mimetype"
 
+# Threads that torch has started here would be missing in every fork, which would wait for them for ever.
+_threads = torch.get_num_threads()
+torch.set_num_threads(1)
+
 pages.all_pages()
 clips = load_clips("bundled")
 for encoder in DEFAULT_ENCODERS:
     fit_pca(effect_means(clips, encoder))
 list_encoders()
+if not (torch.version.cuda or torch.version.hip or torch.version.xpu):  # a graphics card would not survive the fork
+    load_encoder(DEFAULT_ENCODERS[0])
 render(clips[0], "HPF")
+torch.set_num_threads(_threads)
 gc.freeze()  # the collector would write to every object, and so end the sharing of its memory

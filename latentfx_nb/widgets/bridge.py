@@ -19,13 +19,16 @@ import numpy as np
 import plotly.graph_objects as go
 import traitlets
 from jaxtyping import Float
+from plotly.serializers import custom_serializers
 
 from latentfx_nb.figures import CONFIG
+from latentfx_nb.widgets.dial import Dial
 from latentfx_nb.widgets.modules import FOLDER, module_text
 from latentfx_nb.widgets.private import Private
 
 PRIVATE = (
     Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._esm", "plotly's own JavaScript, 5 MB"),
+    Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._send_restyle_msg", "sends what it takes for known"),
     Private("plotly", "7.1.0", "plotly.basewidget:BaseFigureWidget._config", "the options that plotly.js draws with"),
     Private("voila", "0.5.13", "voila.utils:ENV_VARIABLE.VOILA_PREHEAT", "tells `host` that a kernel is Voila's"),
 )
@@ -39,11 +42,36 @@ Rested = Callable[[str | None, Any], None]
 """Is told the same of a point that the pointer rests on; None once it has left."""
 
 
+def _in_rows(value: Any) -> Any:
+    """Return a figure's state with each image as a list of its rows, which plotly.py sends as they lie in memory.
+
+    It writes an image itself number by number, as text: 11 MB for a page's six instead of 3 MB.
+    """
+    if isinstance(value, dict):
+        return {name: _in_rows(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_rows(one) for one in value]
+    if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind == "f":
+        return list(np.ascontiguousarray(value))
+    return value
+
+
+SERIALIZERS: dict[str, Any] = {
+    **custom_serializers,
+    "to_json": lambda value, widget: custom_serializers["to_json"](_in_rows(value), widget),
+}
+"""How figures are sent."""
+
+
 class FigureWidget(go.FigureWidget):
     """A figure widget with the house's options, whose JavaScript comes from the server where that offers it.
 
     `words` tell screen readers what the figure shows.
     """
+
+    _widget_data = traitlets.List().tag(sync=True, **SERIALIZERS)
+    _py2js_restyle = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
+    _py2js_update = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
 
     def __init__(self, figure: go.Figure, words: str = "") -> None:
         figure.layout.meta = {
@@ -51,6 +79,13 @@ class FigureWidget(go.FigureWidget):
         }  # set before the figure is wrapped, so that it is in the widget's first state
         super().__init__(figure)
         self._config: dict[str, Any] = {**self._config, **CONFIG}
+
+    def send_again(self, number: int, properties: Mapping[str, Any]) -> None:
+        """Send properties of the trace of that number, though nothing of them has changed on this side."""
+        self._send_restyle_msg({name: [value] for name, value in properties.items()}, [number])
+
+    def forget(self, trace: str) -> None:
+        """Do without a record of where the page has that trace: the page moves it by itself. `ShownFigure` does."""
 
     @property
     def _esm(self) -> str:
@@ -63,7 +98,8 @@ class FigureWidget(go.FigureWidget):
 class Bridge(anywidget.AnyWidget):
     """The part of a page that is neither sound nor figure. A page has one, shown anywhere on it as an empty line.
 
-    `ready` turns true when a page has loaded it; `dark` says whether the page's theme is dark. It also names the
+    `ready` turns true when a page has loaded it; `dark` says whether the page's theme is dark. `address` is what a
+    dashboard's page keeps in its own address: name -> text, None for what does not stand there. It also names the
     page's figures for screen readers, with the words of their `FigureWidget`, and lets them fill the page's width.
     """
 
@@ -72,9 +108,12 @@ class Bridge(anywidget.AnyWidget):
 
     ready = traitlets.Bool().tag(sync=True)
     dark = traitlets.Bool().tag(sync=True)
+    address = traitlets.Dict().tag(sync=True)
     previews = traitlets.Bool().tag(sync=True)
     _watched = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _track = traitlets.Dict().tag(sync=True)
+    _along = traitlets.Dict().tag(sync=True)
+    _standing = traitlets.Dict().tag(sync=True)
 
     def __init__(self) -> None:
         # The page needs the bridge's own address in its first state, because later messages may be lost.
@@ -82,8 +121,12 @@ class Bridge(anywidget.AnyWidget):
         layout = {"height": "0", "margin": "0"}
         super().__init__(model_id=address, _watched=[address], layout=layout)
         self._clicked: Pointed | None = None
+        self._told_ready: list[Callable[[Mapping[str, Any]], None]] = []
+        self._told_camera: Callable[[str], None] = lambda camera: None
+        self._visited: Callable[[str], None] | None = None
         self._rested: Rested | None = None
         self._told: dict[str, Callable[[Mapping[str, Any]], None]] = {}
+        self._stepped: Callable[[int], None] | None = None
         self.on_msg(self._answer)
 
     def watch_over(self, *widgets: ipywidgets.Widget) -> None:
@@ -117,6 +160,25 @@ class Bridge(anywidget.AnyWidget):
         """
         self._told[kind] = told
 
+    def on_step(self, stepped: Callable[[int], None]) -> None:
+        """Call `stepped` with 1 or -1 when the keys for the next or the previous clip are pressed."""
+        self._stepped = stepped
+
+    def on_ready(self, told: Callable[[Mapping[str, Any]], None]) -> None:
+        """Call `told` when a page has loaded the bridge, with what it tells of itself: a visitor may make it up.
+
+        That is `query` (of its address), `webgl` and `narrow` (how it draws) and `dashboard` (whose address that is).
+        """
+        self._told_ready.append(told)
+
+    def on_camera(self, told: Callable[[str], None]) -> None:
+        """Call `told` when a figure's first scene was turned, with the camera as it stands in an address."""
+        self._told_camera = told
+
+    def on_visit(self, visited: Callable[[str], None]) -> None:
+        """Call `visited` with the token of the visitor, once the page says it and when it is looked at again."""
+        self._visited = visited
+
     def follow(
         self,
         figure: go.FigureWidget,
@@ -142,16 +204,59 @@ class Bridge(anywidget.AnyWidget):
             "shape": list(points.shape), "points": points.tobytes(), "first_s": float(times_s[0]), "step_s": step_s,
         }  # fmt: skip
 
+    def follow_knob(
+        self,
+        dial: Dial,
+        figure: FigureWidget,
+        trace: str,
+        points: Float[np.ndarray, "marker value axis"],
+        values: Float[np.ndarray, " value"],
+        log: bool,
+    ) -> None:
+        """Move the markers of a trace of a figure as `dial` turns: between the prepared `points` at rising `values`.
+
+        Between two values lies an equal share of their ratio if `log`, else of their difference. The page moves them
+        without asking the kernel, so the figure's own record of that trace is given up (`forget`). Once the dial is
+        another knob, nothing is moved until the next call. Raises ValueError if values and points do not go together.
+        """
+        points = np.ascontiguousarray(points, "<f4")
+        if points.ndim != 3 or points.shape[1] != len(values) or not len(values):
+            raise ValueError(f"points [marker value axis] of shape {points.shape} need a value for each of their steps")
+        figure.forget(trace)
+        self._along = {
+            "dial": dial.model_id, "knob": dial.knob, "figure": figure.model_id, "trace": _number(figure, trace),
+            "shape": list(points.shape), "points": points.tobytes(), "values": np.asarray(values).tolist(), "log": log,
+        }  # fmt: skip
+
+    def follows(self, dial: Dial) -> bool:
+        """Say whether a page that stands moves markers along the knob that the dial is now."""
+        return self.ready and self._along.get("dial") == dial.model_id and self._along["knob"] == dial.knob
+
+    def stand(self, value: float, exact: bool) -> None:
+        """Tell the page what is drawn: the setting `value`, on its prepared path or exactly computed.
+
+        It says so where an element of the class "lfx-exactness" stands.
+        """
+        self._standing = {"value": value, "exact": exact, "number": self._standing.get("number", 0) + 1}
+
     def _answer(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         # Only what Python writes is sent again: a late answer must not undo what the page has written meanwhile.
         if content.get("kind") == "ready":
             self.ready = True
-            self.send_state(["ready", "_watched", "_track", "previews"])
+            self.send_state(["ready", "address", "_watched", "_track", "_along", "_standing", "previews"])
+            for told in self._told_ready:
+                told(content)
         elif content.get("kind") == "point" and self._clicked is not None:
             self._clicked(str(content["trace"]), _place(content))
+        elif content.get("kind") == "step" and content.get("by") in (1, -1) and self._stepped is not None:
+            self._stepped(content["by"])
         elif content.get("kind") == "hover" and self._rested is not None:
             trace = content.get("trace")
             self._rested(None if trace is None else str(trace), _place(content))
+        elif content.get("kind") == "camera":
+            self._told_camera(str(content.get("camera")))
+        elif content.get("kind") == "visit" and self._visited is not None:
+            self._visited(str(content.get("token")))
         elif content.get("kind") in self._told:
             self._told[content["kind"]](content)
 

@@ -1,5 +1,7 @@
 // The bridge of a page: it keeps widgets listening, saves, names and fits figures, tells Python of the theme,
 // and moves markers with the sound.
+import { followKnob } from "./along.js";
+import { aboutBrowser, keepAddress } from "./address.js";
 import { fills, keepListening, nameFigure, onFigures, plotOf, plots, savePicture } from "./bridge.js";
 import { figureOf, isDark, onTheme, restyleTraces } from "./bridge.js";
 import { openCoach } from "./coach.js";
@@ -9,6 +11,9 @@ import { followSound } from "./markers.js";
 import { tellPoints } from "./picking.js";
 import { saveFile } from "./saving.js";
 import { tameWheel } from "./wheel.js";
+import { onKeys } from "./shortcuts.js";
+import { nameParts } from "./speaking.js";
+import { tellVisit } from "./visit.js";
 
 function watch(model) {
   const listen = () => model.get("_watched").forEach((id) => keepListening(model.widget_manager, id));
@@ -53,9 +58,11 @@ function restyler(model) {
 function initialize({ model }) {
   watch(model);
   model.on("msg:custom", (message, buffers) => answer(model, message, buffers));
-  const endings = [followSound(model), onFigures(nameFigure), onTheme(() => tellTheme(model))];
+  const theme = onTheme(() => tellTheme(model));
+  const endings = [followSound(model), onFigures(nameFigure), theme, keepAddress(model)];
   tellTheme(model);
-  model.send({ kind: "ready" }); // Python answers with its state, in case an earlier message was lost
+  model.send(aboutBrowser()); // Python answers with its state, in case an earlier message was lost
+  endings.push(tellVisit(model));
   return () => endings.forEach((end) => end());
 }
 
@@ -66,8 +73,13 @@ function render({ model, el }) {
   const panel = () => el.closest(".latentfx-panel");
   const wanted = ({ kind }) => kind !== "hover" || model.get("previews");
   const points = tellPoints(panel, (point) => wanted(point) && model.send(point));
+  const along = followKnob(model, (words) => {
+    for (const place of panel()?.querySelectorAll(".lfx-exactness") ?? []) place.textContent = words;
+  });
+  const keys = onKeys(panel, (message) => model.send(message));
   const figures = [fitFigures(), drawLegends(panel, restyler(model)), tameWheel(panel)];
-  const endings = [points, openDrawer(panel), openCoach(panel), ...figures];
+  const parts = [openDrawer(panel), openCoach(panel), nameParts(panel)];
+  const endings = [points, along, keys, ...figures, ...parts];
   return () => endings.forEach((end) => end());
 }
 

@@ -1,9 +1,12 @@
-// What a player shows: its title, play, the sides, the position, loop and volume.
+// What a player shows: its title, play, the waveform with the place that sounds, the sides, loop and volume.
 import { SIDES } from "./sounds.js";
+import { WAVEFORM, drawWaveform } from "./waveform.js";
 
 const HINTS = {
-  decoded: "What the model's decoder makes of the latents",
-  algebra: "What it makes of latents that were moved",
+  dry: "The clip without the effect (1)",
+  wet: "The clip through the effect (2)",
+  decoded: "What the model's decoder makes of the latents (3)",
+  algebra: "What it makes of latents that were moved (4)",
 };
 const ALWAYS_SHOWN = ["dry", "wet"];
 
@@ -13,20 +16,25 @@ const PAUSE = icon("M4 3h3v10H4zM9 3h3v10H9z");
 const LOOP = icon("M4 4h7V2l3.5 3L11 8V6H5v3H3V5zM12 12H5v2l-3.5-3L5 8v2h6V7h2v4z");
 const VOLUME = icon("M2 6h3l4-3.5v11L5 10H2zM11 5.5a3.5 3.5 0 0 1 0 5z");
 
-const hint = (side) => HINTS[side] ?? "";
-const sideButton = (side) => `<button type="button" data-side="${side}" title="${hint(side)}"></button>`;
+const sideButton = (side) => `<button type="button" data-side="${side}" title="${HINTS[side]}"></button>`;
 const MARKUP = `
-  <div class="lfx-title"></div>
-  <div class="lfx-row">
-    <button type="button" class="lfx-play"></button>
-    <span class="lfx-sides" role="group" aria-label="Which sound is heard">
-      ${SIDES.map(sideButton).join("")}</span>
-    <input type="range" class="lfx-bar" min="0" step="0.01" aria-label="Position in seconds">
-    <span class="lfx-clock"></span>
-    <button type="button" class="lfx-loop" aria-label="Loop" title="Loop">${LOOP}</button>
-    <label class="lfx-volume" title="Volume">${VOLUME}
-      <input type="range" max="1" step="0.01" aria-label="Volume">
-    </label>
+  <div class="lfx-deck">
+    <button type="button" class="lfx-play" title="Play or pause (Space)"></button>
+    <div class="lfx-title"></div>
+    <div class="lfx-clock"></div>
+    <div class="lfx-wave">
+      ${WAVEFORM}
+      <div class="lfx-playhead"></div>
+      <input type="range" class="lfx-seek" min="0" step="0.01" aria-label="Position in seconds">
+    </div>
+    <div class="lfx-sides" role="group" aria-label="Which sound is heard">
+      ${SIDES.map(sideButton).join("")}</div>
+    <div class="lfx-row">
+      <button type="button" class="lfx-loop" aria-label="Loop" title="Loop (L)">${LOOP}</button>
+      <label class="lfx-volume" title="Volume">${VOLUME}
+        <input type="range" max="1" step="0.01" aria-label="Volume">
+      </label>
+    </div>
   </div>`;
 
 /** Return the root element of the controls and its parts, by name. */
@@ -36,9 +44,9 @@ function build() {
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's single-key commands stay out of the controls
   root.innerHTML = MARKUP;
   const find = (name) => root.querySelector(`.lfx-${name}`);
-  const parts = { title: find("title"), play: find("play"), bar: find("bar"), clock: find("clock") };
-  Object.assign(parts, { loop: find("loop"), volume: find("volume input") });
-  return { root, ...parts, sides: [...root.querySelectorAll("[data-side]")] };
+  const names = ["title", "play", "seek", "clock", "loop", "waveform", "playhead"];
+  const parts = Object.fromEntries(names.map((name) => [name, find(name)]));
+  return { root, ...parts, volume: find("volume input"), sides: [...root.querySelectorAll("[data-side]")] };
 }
 
 function connect(parts, model, engine) {
@@ -54,16 +62,16 @@ function connect(parts, model, engine) {
       engine.want();
     };
   }
-  parts.bar.oninput = () => engine.seek(Number(parts.bar.value));
-  parts.bar.onchange = () => engine.want();
+  parts.seek.oninput = () => engine.seek(Number(parts.seek.value));
+  parts.seek.onchange = () => engine.want();
   parts.volume.oninput = () => set("volume", Number(parts.volume.value));
 }
 
-function paintButtons({ root, play, bar, loop, sides }, model, engine) {
+function paintButtons({ root, play, seek, loop, sides }, model, engine) {
   const playing = model.get("playing");
   if (root.dataset.playing !== `${playing}`) play.innerHTML = playing ? PAUSE : PLAY;
   play.ariaLabel = playing ? "Pause" : "Play";
-  play.disabled = bar.disabled = !engine.length();
+  play.disabled = seek.disabled = !engine.length();
   loop.ariaPressed = model.get("loop");
   for (const button of sides) {
     const { side } = button.dataset;
@@ -73,13 +81,25 @@ function paintButtons({ root, play, bar, loop, sides }, model, engine) {
   }
 }
 
-function paintPosition({ title, bar, clock, volume }, model, engine) {
+function paintPosition({ title, seek, clock, volume, playhead }, model, engine) {
   const at_s = engine.position();
   const length_s = engine.length();
-  [bar.max, bar.value, volume.value] = [length_s, at_s, model.get("volume")];
+  [seek.max, seek.value, volume.value] = [length_s, at_s, model.get("volume")];
+  seek.ariaValueText = `${at_s.toFixed(1)} of ${length_s.toFixed(1)} seconds`;
   clock.textContent = `${at_s.toFixed(1)} / ${length_s.toFixed(1)} s`;
+  playhead.style.left = `${length_s ? (100 * at_s) / length_s : 0}%`;
   const nothing = length_s || engine.pending ? "" : "No sound loaded yet";
   title.textContent = engine.problem || model.get("title") || nothing;
+  title.title = title.textContent;
+}
+
+/** Draw the side that is heard in front of the one to compare it with, if they are others than before. */
+function paintWaveform({ waveform, drawn }, model, { sounds }) {
+  const listening = model.get("listening");
+  const pair = [sounds[listening]?.buffer, sounds[listening === "dry" ? "wet" : "dry"]?.buffer];
+  if (drawn.length && pair.every((buffer, i) => buffer === drawn[i])) return;
+  drawn.splice(0, 2, ...pair);
+  drawWaveform(waveform, ...pair);
 }
 
 /** Say how the player stands in attributes of its element, for style sheets and tests. */
@@ -90,19 +110,39 @@ function paintState({ root }, model, engine) {
   root.dataset.listening = model.get("listening");
   root.dataset.duration = engine.duration().toFixed(3);
   root.dataset.time = engine.position().toFixed(3);
+  root.dataset.loading = model.get("playing") && !engine.playing();
+}
+
+/** Let the playhead run from one painting of the screen to the next while the sound plays. */
+function running(parts, model, engine) {
+  let asked = false;
+  const step = () => {
+    asked = false;
+    if (!engine.playing() || !parts.root.isConnected) return;
+    paintPosition(parts, model, engine);
+    go();
+  };
+  const go = () => {
+    if (!asked && engine.playing()) requestAnimationFrame(step);
+    asked ||= engine.playing();
+  };
+  return go;
 }
 
 /** Show the controls of `engine` in `el`; return how to take them away. */
 export function drawControls(model, el, engine) {
-  const parts = build();
+  const parts = { ...build(), drawn: [] };
   connect(parts, model, engine);
+  const run = running(parts, model, engine);
   const paint = () => {
     paintButtons(parts, model, engine);
     paintPosition(parts, model, engine);
+    paintWaveform(parts, model, engine);
     paintState(parts, model, engine);
+    run();
   };
   engine.events.addEventListener("change", paint);
-  paint();
   el.append(parts.root);
+  paint();
   return () => engine.events.removeEventListener("change", paint);
 }

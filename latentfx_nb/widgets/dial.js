@@ -78,7 +78,8 @@ function typing(parts, knob, redraw) {
     if (event.key === "Enter" ? take() : event.key === "Escape") edit();
   };
   input.onblur = () => {
-    if (input.ariaInvalid !== "true") take();
+    if (input.ariaInvalid === "true") refuse(parts, "");
+    else take();
     redraw();
   };
 }

@@ -14,10 +14,11 @@ from latentfx_nb.widgets.modules import FOLDER, module_text
 class Dial(anywidget.AnyWidget):
     """A rotary knob for one setting, between `low` and `high`, in equal ratios if `log`.
 
-    `words` and `unit` name the setting; `start` is the value of a double click; `ticks` are further marks, each a value
-    and what it is; `size` is "large" or "small". `value` has the six significant digits that one would type. A value
-    out of range raises `traitlets.TraitError`, from Python or from a page; a page itself refuses what is typed so.
-    `ready` turns true when a page shows the dial; `by_hand` is true while a value from the page is being told.
+    `words` and `unit` name the setting, `knob` is what programs call it; `start` is the value of a double click;
+    `ticks` are further marks, each a value and what it is; `size` is "large" or "small". `value` has the six
+    significant digits that one would type. A value out of range raises `traitlets.TraitError`, from Python or from a
+    page; a page itself refuses what is typed so. `ready` turns true when a page shows the dial; `by_hand` is true while
+    a value from the page is being told.
     """
 
     _esm = module_text("dial")
@@ -30,7 +31,8 @@ class Dial(anywidget.AnyWidget):
     log = traitlets.Bool().tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)
     words = traitlets.Unicode().tag(sync=True)
-    ticks: Any = traitlets.List().tag(sync=True)
+    knob = traitlets.Unicode().tag(sync=True)
+    ticks = traitlets.List(traitlets.Tuple()).tag(sync=True)
     size = traitlets.Enum(["large", "small"], "large").tag(sync=True)
     disabled = traitlets.Bool().tag(sync=True)
     ready = traitlets.Bool().tag(sync=True)
@@ -42,8 +44,8 @@ class Dial(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     def become(self, **traits: Any) -> None:
-        """Turn into another knob: all of `value`, `low`, `high` and what else differs change at once."""
-        with self.hold_trait_notifications():
+        """Turn into another knob: all that differs changes at once, in one message."""
+        with self.hold_sync(), self.hold_trait_notifications():
             for name, value in traits.items():
                 self.set_trait(name, value)
 
@@ -73,4 +75,6 @@ class Dial(anywidget.AnyWidget):
         if message.get("kind") == "ready":
             self.ready = True
             written = ["value"] if self._written else []
-            self.send_state([*written, "low", "high", "start", "log", "unit", "words", "ticks", "disabled", "ready"])
+            self.send_state(
+                [*written, "low", "high", "start", "log", "unit", "words", "knob", "ticks", "disabled", "ready"]
+            )

@@ -1,14 +1,20 @@
 // Files go to the kernel one after the other; of those that are too large or cannot be read, only the names.
+import { recordButton } from "./record_button.js";
 
-/** Return the box and its parts: the words and the file chooser that lies over them. */
+const SHAPE = `<label class="latentfx-drop"><span></span><input type="file" multiple></label>
+  <span class="latentfx-kept"><span></span><button type="button">×</button></span>
+  <span class="latentfx-said" role="status"></span>`;
+
+/** Return the row and its parts: the box, its words, the chooser over them, what is kept, what is said. */
 function build(model) {
-  const zone = document.createElement("label");
-  zone.className = "latentfx-drop";
-  zone.innerHTML = '<span></span><input type="file" multiple>';
-  zone.dataset.lmSuppressShortcuts = "true"; // JupyterLab's single-key commands stay out
+  const row = document.createElement("div");
+  row.className = "latentfx-own";
+  row.innerHTML = SHAPE;
+  row.dataset.lmSuppressShortcuts = "true"; // JupyterLab's single-key commands stay out
+  const [zone, kept, said] = row.children;
   const [words, input] = zone.children;
   input.accept = model.get("accept").join(",");
-  return { zone, words, input };
+  return { row, zone, words, input, kept, said };
 }
 
 /**
@@ -52,27 +58,47 @@ function takeDrops(el, zone, hand) {
   };
 }
 
+/** Say how many files there are, beside the button that removes them; return how to stop that. */
+function showKept(model, kept) {
+  const [words, remove] = kept.children;
+  const show = () => {
+    const number = model.get("kept");
+    kept.hidden = !number;
+    words.textContent = number === 1 ? "1 file" : `${number} files`;
+  };
+  remove.title = remove.ariaLabel = "Remove your files, from all pages at once";
+  remove.onclick = () => model.send({ kind: "remove" });
+  model.on("change:kept", show);
+  show();
+}
+
 function render({ model, el }) {
-  const { zone, words, input } = build(model);
+  const { row, zone, words, input, kept, said } = build(model);
   const say = (text) => {
     words.textContent = text;
   };
   const idle = () => {
-    say(model.get("label"));
     input.ariaLabel = model.get("label");
+    say(model.get("kept") ? "Own audio: add" : model.get("label")); // the rail is narrow
   };
   const hand = async (files) => {
+    said.textContent = "";
     await send(model, files, say);
     idle();
   };
-  input.onchange = async () => {
-    await hand([...input.files]);
-    input.value = "";
-  };
-  model.on("change:label", idle);
+  input.onchange = () => hand([...input.files]).then(() => (input.value = ""));
+  model.on("change:label change:kept", idle);
   idle();
-  el.append(zone);
-  return takeDrops(el, zone, hand);
+  showKept(model, kept);
+  const tell = (text) => (said.textContent = text);
+  const record = recordButton(model.get("most_s"), (file) => hand([file]), tell);
+  if (record) zone.after(record.button);
+  el.append(row);
+  const stop = takeDrops(el, zone, hand);
+  return () => {
+    stop();
+    record?.end();
+  };
 }
 
 export default { render };

@@ -28,6 +28,7 @@ class ShownFigure(FigureWidget):
     def __init__(self, figure: go.Figure, words: str, spare: int = 0) -> None:
         self._shown_traces = [trace.to_plotly_json() for trace in figure.data]
         self._shown_layout = _compared_layout(figure)
+        self._elsewhere: set[str] = set()
         roomy = go.Figure(figure) if spare else figure  # a copy takes a tenth of a second
         for kind in dict.fromkeys(map(_kind, self._shown_traces)):
             empty = _empty(kind)
@@ -58,6 +59,10 @@ class ShownFigure(FigureWidget):
         room = Counter(map(_kind, self._shown_traces))
         return all(room[kind] >= number for kind, number in Counter(map(_kind, figure.data)).items())
 
+    def forget(self, trace: str) -> None:
+        """From now on, send the places of that trace's points each time: the page has moved them by itself."""
+        self._elsewhere.add(trace)
+
     def bring(self, figure: go.Figure) -> None:
         """Send what differs between what is shown and `figure`.
 
@@ -67,12 +72,20 @@ class ShownFigure(FigureWidget):
         Raises ValueError if there are more traces than room for them (`spare`).
         """
         wanted = self._placed([trace.to_plotly_json() for trace in figure.data])
-        layout = _compared_layout(figure)
+        layout = self._keeping_cameras(_compared_layout(figure))
         with self.batch_update():
             for number, trace in enumerate(wanted):
-                self._set(self.data[number], differences(self._shown_traces[number], trace))
+                self._bring_trace(number, trace)
             self._set(self.layout, differences(self._shown_layout, layout))
         self._shown_traces, self._shown_layout = wanted, layout
+
+    def _keeping_cameras(self, layout: Json) -> Json:
+        """Return a layout whose scenes are seen as they are, where the visitor has turned them."""
+        for name, scene in layout.items():
+            sent = self._shown_layout.get(name, {}).get("camera") if name.startswith("scene") else None
+            if sent is not None and self.layout[name].camera.to_plotly_json() != sent:
+                scene["camera"] = sent
+        return layout
 
     def move(self, traces: Mapping[str, Json]) -> None:
         """Change properties of some traces, by their names: what a turning knob moves, without the whole figure.
@@ -84,7 +97,7 @@ class ShownFigure(FigureWidget):
                 number = self._number_for(name, properties)
                 before = self._shown_traces[number]
                 after = {**before, **go.Figure([{"type": before["type"], **properties}]).data[0].to_plotly_json()}
-                self._set(self.data[number], differences(before, after))
+                self._bring_trace(number, after)
                 self._shown_traces[number] = after
 
     def fade(self, names: Sequence[str]) -> None:
@@ -118,6 +131,13 @@ class ShownFigure(FigureWidget):
         if left:
             raise ValueError(f"the page has no room for the traces {left}: raise its `spare`")
         return placed
+
+    def _bring_trace(self, number: int, trace: Json) -> None:
+        differing = differences(self._shown_traces[number], trace)
+        self._set(self.data[number], differing)
+        known = {axis: trace[axis] for axis in "xyz" if axis in trace and axis not in differing}
+        if known and trace.get("meta") in self._elsewhere:
+            self.send_again(number, known)
 
     @staticmethod
     def _set(part: Any, values: Mapping[str, Any]) -> None:

@@ -91,8 +91,8 @@ function watch(plot, tell) {
 }
 
 /**
- * Call `tell` with each point that is clicked in a figure below `root()`, or that the pointer rests on ("hover",
- * without a trace once it has left); return how to stop that.
+ * Call `tell` with each point of a figure below `root()` that is clicked, or that the pointer rests on:
+ * "hover", without a trace once it has left. Return how to stop that.
  */
 export function tellPoints(root, tell) {
   return onFigures((plot) => root().contains(plot) && watch(plot, tell));

@@ -316,7 +316,7 @@ def test_the_position_and_a_side_ask_for_the_sound_too(opened, pressed):
     page = opened("03_effect_clusters")
     if pressed == "bar":
         page.get_by_role("slider", name="Position in seconds").fill("2.5")
-        page.locator(".lfx-bar").dispatch_event("change")
+        page.locator(".lfx-seek").dispatch_event("change")
     else:
         page.get_by_role("button", name="Dry").click()
     page.wait_for_function("document.querySelector('.latentfx-player').dataset.wet", timeout=WAIT_MS)
@@ -467,7 +467,7 @@ def test_markers_run_along_trajectories_with_the_sound(opened, scene):
     page.wait_for_function("+document.querySelector('.latentfx-player').dataset.time > 0.5", timeout=WAIT_MS)
     page.locator(".lfx-play").click()
     # Paused, and then dragged by its bar: each marker stands on its trajectory, at the time that the player shows.
-    page.locator(".lfx-bar").evaluate("(bar) => { bar.value = 2.5; bar.dispatchEvent(new Event('input')); }")
+    page.locator(".lfx-seek").evaluate("(bar) => { bar.value = 2.5; bar.dispatchEvent(new Event('input')); }")
     page.wait_for_function("document.querySelector('.latentfx-player').dataset.time === '2.500'", timeout=WAIT_MS)
     on_path = f"""() => {{
       const {{ data }} = document.querySelector(".js-plotly-plot"), [x] = ({MARKERS})();

@@ -112,7 +112,7 @@ test("a knob that is turned while it plays never stops the clock, jumps back or 
   assert.equal(engine.sounds.wet.code, adler32(sound(3, 40)));
 });
 
-test("every set of sounds that is decoded is acknowledged, and of those that overtake each other the last", async () => {
+test("sounds that are decoded are acknowledged, of those that overtake each other the last", async () => {
   await open();
   const codes = (wet) => ({ dry: sound(3), wet, decoded: nothing, algebra: nothing });
   const taken = (wet) => ({

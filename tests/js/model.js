@@ -28,6 +28,12 @@ export class Model {
     for (const name of names.split(" ")) (this.callbacks[name] ??= []).push(callback);
   }
 
+  off(names, callback) {
+    for (const name of names.split(" ")) {
+      this.callbacks[name] = (this.callbacks[name] ?? []).filter((one) => one !== callback);
+    }
+  }
+
   fire(name, ...details) {
     for (const callback of this.callbacks[name] ?? []) callback(...details);
   }

@@ -97,7 +97,9 @@ class Denoiser(nn.Module):
         self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.body = blocks(width, layout.decoder_blocks)
         self.leave = nn.Conv1d(width, layout.coefficients, 1)
-        self.register_buffer("rates", torch.exp(torch.linspace(0.0, 5.0, width // 2)), persistent=False)
+        # On the CPU even where the network is built on "meta": torch imports its compiler, 1.2 s, to make one there.
+        rates = torch.exp(torch.linspace(0.0, 5.0, width // 2, device="cpu"))
+        self.register_buffer("rates", rates, persistent=False)
 
     def forward(self, noisy: torch.Tensor, time: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         """Return the velocity `[batch coefficient frame]` at `time [batch]`."""

@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.clusters import ClusterPoints
+from latentfx_nb.analysis.placed import placed_means, placed_points
 from latentfx_nb.analysis.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders
+from latentfx_nb.figures.among import cloud_behind, mark_reference
 from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.own import placed_words, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
 from latentfx_nb.pages.curves import curves_picture
@@ -41,6 +44,8 @@ NO_TIME = (
     "{encoder} gives one vector a clip: there is no time to average or to flatten, so flattened and averaged latents "
     "give the same pictures."
 )
+
+NOT_PLACED = "Your own clips are not in this view yet: press Compute UMAP"
 
 NO_WINDOWS = "Averaging windows: press Test the claims."
 
@@ -71,11 +76,15 @@ class ClustersChoice(Choice):
 
 @dataclass(frozen=True)
 class ClustersShown(Shown):
-    """Points of a clip set in up to four views."""
+    """Points of a clip set in up to four views; a visitor's own among those of their reference.
+
+    Purities and claims are always the reference's: a few clips have no neighbourhoods of their own.
+    """
 
     choice: ClustersChoice
     points: ClusterPoints
     drawn: ClipSet  # the clips of the points, row for row: some of `clips` may not have been encoded
+    around: ClusterPoints  # the reference's; the same as `points` if the clips are their own reference
 
     @property
     def means(self) -> xr.DataArray:
@@ -141,15 +150,10 @@ def heard(choice: ClustersChoice, clips: ClipSet, shown: ClustersShown | None) -
 
 def prepare(choice: ClustersChoice, clips: ClipSet, last: ClustersShown | None, progress: Progress) -> ClustersShown:
     """Return the points; UMAP that does not ship, and the claims, only if they are asked for."""
-    same = last is not None and last.clips is clips and last.choice.encoder == choice.encoder
-    points = last.points if last is not None and same else None
-    if points is None or choice.compute_umap or points.views["pca_mean"].sizes["component"] != choice.dimensions:
-        points = _points(choice, clips, points, progress)
-    if choice.test_claims:
-        windows = window_purity(clips, choice.encoder, progress.bar)
-        points = replace(points, windows=windows, claims=cluster_claims(clips, choice.encoder, progress.bar))
+    around = _around(choice, clips.reference, last, progress)
+    points = around if clips.among is None else _placed(choice, clips, around, last, progress)
     progress.say("")
-    return ClustersShown(choice, clips, points, encoded_clips(clips, points.views["pca_mean"]))
+    return ClustersShown(choice, clips, points, encoded_clips(clips, points.views["pca_mean"]), around)
 
 
 def figure_of(shown: ClustersShown) -> go.Figure:
@@ -159,8 +163,26 @@ def figure_of(shown: ClustersShown) -> go.Figure:
     blank = shown.means.isel(clip=slice(0)).assign_coords(component=names)
     views = {_title(points, view): points.views.get(view, blank).sel(effect=shown.effects) for view in VIEWS}
     rings = [shown.ringed(view) for view in VIEWS]
-    faded = None if shown.faded is None else shown.faded[shown.samples]
-    return figures.large_and_small(views, list(VIEWS).index(shown.choice.main_view), shown.choice.color, rings, faded)
+    main, faded = list(VIEWS).index(shown.choice.main_view), shown.faded
+    faded = None if faded is None else faded[shown.samples]
+    own = shown.clips.among is not None
+    clouds = [_cloud(shown, view) for view in VIEWS] if own else []
+    figure = figures.large_and_small(views, main, shown.choice.color, rings, faded, clouds)
+    return _with_clouds(figure, shown, clouds) if own else figure
+
+
+def _cloud(shown: ClustersShown, view: str) -> xr.DataArray | None:
+    """Return the reference's points of a view `(clip, effect, component)`, those of the effects that are drawn."""
+    return shown.around.views[view].sel(effect=shown.effects) if view in shown.around.views else None
+
+
+def _with_clouds(figure: go.Figure, shown: ClustersShown, clouds: Sequence[xr.DataArray | None]) -> go.Figure:
+    """Put the reference's points behind a visitor's own, and say in which views these are still missing."""
+    for number, (view, cloud) in enumerate(zip(VIEWS, clouds, strict=True), start=1):
+        if cloud is not None:
+            missing = "" if view in shown.points.views else NOT_PLACED
+            cloud_behind(figure, f"view {number}", cloud, reference_words(shown.clips), missing)
+    return mark_reference(figure, reference_words(shown.clips))
 
 
 def turned(shown: ClustersShown, choice: ClustersChoice) -> ClustersShown:
@@ -176,8 +198,10 @@ def moved(shown: ClustersShown) -> Mapping[str, dict]:
 
 def clicked(shown: ClustersShown, name: str, points: Any) -> Mapping[str, Any]:
     """A point of the large view is a clip and an effect: ring it, and load its sound."""
+    if view_of(name) != shown.choice.main_view:
+        return {}
     sample = shown.sample(name, points.point_inds[0])
-    if sample is None or view_of(name) != shown.choice.main_view:
+    if sample is None:
         return {}
     clip, effect = divmod(sample, shown.means.sizes["effect"])
     return {"ringed_row": int(shown.rows[clip]), "ringed_effect": str(shown.means["effect"].values[effect])}
@@ -212,19 +236,40 @@ def sounds(shown: ClustersShown) -> Mapping[str, Sequence[Any]]:
 def texts(shown: ClustersShown) -> Mapping[str, str]:
     """Return how pure the neighbourhoods are, and the paper's claims."""
     curves = curves_picture(shown.windows) if len(shown.windows) else note(NO_WINDOWS)
-    numbers = _numbers(shown) + curves
-    return {"numbers": numbers, "claims": _claims_text(shown.points.claims), "count": _count(shown)}
+    claims = _claims_text(shown.points.claims) + tested_on(shown.clips)
+    return {"numbers": _numbers(shown) + curves, "claims": claims, "count": _count(shown)}
 
 
 def code_of(shown: ClustersShown) -> str:
     """Return the lines that draw this in a notebook."""
     choice = shown.choice
     some = f".sel(effect=[{choice.effect!r}])" if choice.effect else ""
+    if shown.clips.among is not None:
+        return (
+            f"pca = lfx.fit_pca(lfx.prepared.effect_means(reference, {choice.encoder!r}), n={choice.dimensions})\n"
+            f"points = pca.transform(lfx.prepared.effect_means(clips, {choice.encoder!r}))\n"
+            f"lfx.plots.clusters(points{some}, color={choice.color!r})"
+        )
     return (
         f"points = lfx.prepared.cluster_points(clips, {choice.encoder!r}, n={choice.dimensions})\n"
         f"views = {{lfx.prepared.VIEWS[view]: x{some} for view, x in points.views.items()}}\n"
         f"lfx.plots.effect_clusters(views, color={choice.color!r}, windows=points.windows)"
     )
+
+
+def _around(
+    choice: ClustersChoice, reference: ClipSet, last: ClustersShown | None, progress: Progress
+) -> ClusterPoints:
+    """Return the points of the reference."""
+    points, fitted = None, {"encoder", "dimensions"}
+    if last is not None and last.clips.reference is reference and not last.choice.differing(choice) & fitted:
+        points = last.around
+    if points is None or choice.compute_umap:
+        points = _points(choice, reference, points, progress)
+    if choice.test_claims:
+        windows = window_purity(reference, choice.encoder, progress.bar)
+        points = replace(points, windows=windows, claims=cluster_claims(reference, choice.encoder, progress.bar))
+    return points
 
 
 def _points(choice: ClustersChoice, clips: ClipSet, last: ClusterPoints | None, progress: Progress) -> ClusterPoints:
@@ -235,6 +280,18 @@ def _points(choice: ClustersChoice, clips: ClipSet, last: ClusterPoints | None, 
     if points.claims is None and last is not None:
         return replace(points, claims=last.claims, windows=last.windows)
     return points
+
+
+def _placed(
+    choice: ClustersChoice, clips: ClipSet, around: ClusterPoints, last: ClustersShown | None, progress: Progress
+) -> ClusterPoints:
+    """Return a visitor's clips in the views of the reference: in all of them if that is asked for, else in the PCA."""
+    if choice.compute_umap:
+        return replace(around, views=placed_points(clips, choice.encoder, around, choice.dimensions, progress.bar))
+    if last is not None and last.clips is clips and last.around.views is around.views:
+        return replace(around, views=last.points.views)
+    progress.fade()
+    return replace(around, views={"pca_mean": placed_means(clips, choice.encoder, choice.dimensions, progress.bar)})
 
 
 def _ringed_row(choice: ClustersChoice, shown: ClustersShown) -> int:
@@ -262,15 +319,16 @@ def _title(points: ClusterPoints, view: str) -> str:
 
 
 def _numbers(shown: ClustersShown) -> str:
-    encoder, clips = shown.choice.encoder, shown.means.sizes["clip"]
-    renders, recordings = clips * shown.means.sizes["effect"], shown.drawn.table["recording"].nunique()
+    encoder, means = shown.choice.encoder, shown.around.views["pca_mean"]
+    clips, recordings = means.sizes["clip"], encoded_clips(shown.clips.reference, means).table["recording"].nunique()
+    renders = clips * means.sizes["effect"]
     purity = shown.points.purity.index
     rows = [(label, *(_share(shown, label, kind) for kind in KINDS)) for label in purity]
     about = list_encoders().loc[encoder]
     made = pca_words(f"{renders} renders", about["dim"]).removesuffix(".") + "; flattened: as many of every frame. "
     text = table(("neighbours of the same ...", *KINDS.values()), rows)
     text += note(HOW_PURE.format(renders=renders, clips=clips, recordings=recordings))
-    text += note(made + umap_words(umap_neighbours(shown.means)))
+    text += tested_on(shown.clips) + note(made + umap_words(umap_neighbours(means)) + placed_words(shown.clips))
     return text + (note(NO_TIME.format(encoder=encoder)) if np.isnan(about["frame_rate_hz"]) else "")
 
 

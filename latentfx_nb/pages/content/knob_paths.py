@@ -78,6 +78,12 @@ class KnobShown(Shown):
     points: tuple[xr.DataArray, ...]  # the same in the basis (clip, value, component)
     here: xr.DataArray  # (clip, component)
     claims: pd.DataFrame | None = None
+    is_exact: bool = False  # the heard clip's point in `here` is that of the very setting
+
+    @property
+    def heard(self) -> str:
+        """The clip that is listened to."""
+        return str(self.clips.table["clip"].iat[self.choice.row])
 
     @property
     def rows(self) -> list[int]:
@@ -108,20 +114,21 @@ def prepare(choice: KnobChoice, clips: ClipSet, last: KnobShown | None, progress
 
     def shown(sweeps: Sequence[xr.DataArray]) -> KnobShown:
         points = tuple(basis.transform(sweep) for sweep in sweeps)
-        return KnobShown(choice, clips, basis, tuple(sweeps), points, _nearest(points[0], choice), claims)
+        return KnobShown(choice, clips, basis, tuple(sweeps), points, _between(points[0], choice), claims)
 
     return shown(_swept(choice, clips, rows, progress, lambda sweeps: progress.show(shown(sweeps))))
 
 
 def figure_of(shown: KnobShown) -> go.Figure:
     """Return the figure."""
-    figure = figures.knob_path(shown.points[0], shown.basis.points, shown.here, shown.points[1:])
+    points = shown.points
+    figure = figures.knob_path(points[0], shown.basis.points, shown.here, points[1:], shown.heard)
     return placed(figure, shown.clips)
 
 
 def turned(shown: KnobShown, choice: KnobChoice) -> KnobShown:
-    """Return the diamonds on the prepared values next to the knob's."""
-    return replace(shown, choice=choice, here=_nearest(shown.points[0], choice))
+    """Return the diamonds on the prepared paths, between the values next to the knob's."""
+    return replace(shown, choice=choice, here=_between(shown.points[0], choice), is_exact=False)
 
 
 def exact(shown: KnobShown, progress: Progress) -> KnobShown:
@@ -134,21 +141,26 @@ def exact(shown: KnobShown, progress: Progress) -> KnobShown:
     progress.check()
     here = shown.here.copy()
     here[shown.rows.index(choice.row)] = shown.basis.transform(mean[None])[0]
-    return replace(shown, here=here)
+    return replace(shown, here=here, is_exact=True)
 
 
 def moved(shown: KnobShown) -> Mapping[str, dict]:
-    """Return the diamonds."""
-    return {"knob": figures.knob_trace(shown.points[0], shown.here)}
+    """Return the diamonds, and the path of the clip that is heard."""
+    points = shown.points[0]
+    return {
+        "knob": figures.knob_trace(points, shown.here, shown.heard),
+        "heard path": figures.heard_trace(points, shown.heard),
+    }
 
 
 def clicked(shown: KnobShown, name: str, points: Any) -> Mapping[str, Any]:
     """A point of a path is a clip and a value: choose both. The sound is loaded, not started."""
-    if name != "paths":
+    if name not in ("paths", "heard path"):
         return {}
     values = shown.sweeps[0]["value"].values
     path, step = divmod(points.point_inds[0], len(values) + 1)  # a gap follows each path
-    return {"row": shown.rows[path], "value": float(values[min(step, len(values) - 1)])}
+    row = shown.rows[path] if name == "paths" else shown.choice.row
+    return {"row": row, "value": float(values[min(step, len(values) - 1)])}
 
 
 def sounds(shown: KnobShown) -> Mapping[str, Sequence[Any]]:
@@ -159,7 +171,10 @@ def sounds(shown: KnobShown) -> Mapping[str, Sequence[Any]]:
         sound = partial(render, shown.clips[number], values.attrs["effect"], knob=values.attrs["knob"])
         every += [partial(sound, value=value) for value in values.values.tolist()]
         every.append(every[-1])
-    return {"paths": every}
+    if shown.choice.row not in shown.rows:
+        return {"paths": every}
+    first = shown.rows.index(shown.choice.row) * (len(values) + 1)
+    return {"paths": every, "heard path": every[first : first + len(values) + 1]}
 
 
 def code_of(shown: KnobShown) -> str:
@@ -179,7 +194,8 @@ def code_of(shown: KnobShown) -> str:
 def texts(shown: KnobShown) -> Mapping[str, str]:
     """Return the numbers of each path, how the paths of each knob behave, and the paper's claims."""
     claims = _claims_text(shown.claims) + tested_on(shown.clips)
-    return {"numbers": _numbers(shown), "tables": _behaviour(shown), "claims": claims}
+    texts = {"numbers": _numbers(shown), "tables": _behaviour(shown), "claims": claims}
+    return {**texts, "scale": _scale(shown)}
 
 
 def _swept(
@@ -217,12 +233,27 @@ def _claims(choice: KnobChoice, clips: ClipSet, progress: Progress) -> pd.DataFr
         return None
 
 
-def _nearest(points: xr.DataArray, choice: KnobChoice) -> xr.DataArray:
-    """Return the points `(clip, component)` of the prepared value next to the knob's."""
-    settings = points["value"].values
-    log = EFFECTS[choice.effect].knob(choice.knob).log
-    off = np.log(settings / choice.value) if log else settings - choice.value
-    return points.isel(value=int(np.argmin(np.abs(off))))
+def _between(points: xr.DataArray, choice: KnobChoice) -> xr.DataArray:
+    """Return the points `(clip, component)` between the prepared values next to the knob's, as the page does itself."""
+    scale = np.log if is_log(choice) else np.asarray
+    settings, value = scale(points["value"].values), scale(choice.value)
+    above = int(np.clip(np.searchsorted(settings, value), 1, len(settings) - 1))
+    low, high = settings[above - 1], settings[above]
+    part = float(np.clip((value - low) / (high - low), 0, 1))
+    one, other = points.isel(value=above - 1), points.isel(value=above)
+    return one.copy(data=one.values + part * (other.values - one.values))
+
+
+def is_log(choice: KnobChoice) -> bool:
+    """Say whether equal turns of the knob are equal ratios."""
+    return EFFECTS[choice.effect].knob(choice.knob).log
+
+
+def _scale(shown: KnobShown) -> str:
+    """Return the colours of the paths with the ends of the knob beside them."""
+    low, colors, high = figures.path_scale(shown.points[0])
+    bar = f'<i style="background:linear-gradient(to right,{",".join(colors)})"></i>'
+    return f'<span class="lfx-scale">{shown.choice.effect} {low} {bar} {high}</span>'
 
 
 def _numbers(shown: KnobShown) -> str:

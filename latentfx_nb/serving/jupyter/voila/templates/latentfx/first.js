@@ -54,14 +54,9 @@ const latentfxFirst = (() => {
     carry();
   }
 
-  /** Let the bar's links ask for the theme that this page's address asks for. */
+  /** Let the bar's links ask for all that this page's address asks for; later the widgets' address.js does. */
   function carry() {
-    const asked = new URLSearchParams(location.search).get("theme");
-    for (const link of document.querySelectorAll(".lfx-bar a[data-page]")) {
-      const address = new URL(link.href);
-      if (asked) address.searchParams.set("theme", asked);
-      link.href = address;
-    }
+    for (const link of document.querySelectorAll(".lfx-bar a[data-page]")) link.search = location.search;
   }
 
   function say(words) {
@@ -138,10 +133,15 @@ const latentfxFirst = (() => {
     say("Drawing …");
   }
 
+  /** Say that the page will not come. */
+  function fail() {
+    say("This page could not be opened. The server's log says why.");
+  }
+
   theme();
   quietVersions();
   window.voila_heartbeat = () => {};
   window.voila_process = () => say("Loading the page …");
   window.voila_finish = showCells;
-  return { theme, start };
+  return { theme, start, fail };
 })();
