@@ -106,6 +106,7 @@ FIGURES = {
     "latent_algebra": algebra,
     "latent_algebra, flat": lambda: algebra(2),
     "encoder_comparison": lambda: figures.encoder_comparison(compared("a", "b"), TITLES),
+    "encoder_ranking": lambda: figures.encoder_ranking(compared("a", "b"), next(iter(TITLES)), "A measure"),
     "clusters": lambda: figures.clusters(points(), title="One"),
     "clusters, flat": lambda: figures.clusters(points(2), "instrument", "One"),
     "effect_clusters": lambda: figures.effect_clusters(four_views()),
@@ -744,6 +745,20 @@ def test_encoders_are_compared_in_the_order_given():
     np.testing.assert_allclose(figure.data[1].x, [2, 3])
     assert list(figure.layout.yaxis.ticktext) == ["b", "a"]
     assert [note.text for note in figure.layout.annotations] == list(TITLES.values())
+
+
+def test_encoders_are_ranked_from_left_to_right_with_intervals():
+    name = next(iter(TITLES))
+    figure = figures.encoder_ranking(compared("b", "a", "c"), name, "A measure")
+    (trace,) = figure.data
+    assert trace.meta == "ranking"
+    assert list(figure.layout.xaxis.ticktext) == list(trace.text) == ["b", "a", "c"]
+    frames = compared("b", "a", "c")
+    np.testing.assert_allclose(trace.y, [frames[one].loc[name, "value"] for one in "bac"])
+    np.testing.assert_allclose(
+        trace.error_y.array, [frames[one].loc[name, "high"] - frames[one].loc[name, "value"] for one in "bac"]
+    )
+    assert figure.layout.yaxis.title.text == "A measure"
 
 
 def test_labels_of_axes_make_room_for_themselves():

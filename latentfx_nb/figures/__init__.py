@@ -10,7 +10,7 @@ from latentfx_nb.figures.algebra import (
     latent_algebra,
 )
 from latentfx_nb.figures.clusters import WINDOW_COLORS, WINDOWS_TITLE, clusters, effect_clusters, large_and_small
-from latentfx_nb.figures.comparison import COMPARED_COLUMNS, encoder_comparison
+from latentfx_nb.figures.comparison import COMPARED_COLUMNS, encoder_comparison, encoder_ranking
 from latentfx_nb.figures.images import image_data, image_ranges, latent_images
 from latentfx_nb.figures.masking import LINES, dimension_masking
 from latentfx_nb.figures.own_points import own_points
@@ -66,6 +66,7 @@ __all__ = [
     "own_points",
     "COMPARED_COLUMNS",
     "encoder_comparison",
+    "encoder_ranking",
     "latent_images",
     "image_ranges",
     "image_data",

@@ -10,10 +10,10 @@ import { drawLegends } from "./legend.js";
 import { followSound } from "./markers.js";
 import { tellPoints } from "./picking.js";
 import { saveFile } from "./saving.js";
-import { tameWheel } from "./wheel.js";
 import { onKeys } from "./shortcuts.js";
 import { nameParts } from "./speaking.js";
 import { tellVisit } from "./visit.js";
+import { tameWheel } from "./wheel.js";
 
 function watch(model) {
   const listen = () => model.get("_watched").forEach((id) => keepListening(model.widget_manager, id));
@@ -78,8 +78,7 @@ function render({ model, el }) {
   });
   const keys = onKeys(panel, (message) => model.send(message));
   const figures = [fitFigures(), drawLegends(panel, restyler(model)), tameWheel(panel)];
-  const parts = [openDrawer(panel), openCoach(panel), nameParts(panel)];
-  const endings = [points, along, keys, ...figures, ...parts];
+  const endings = [points, along, keys, openDrawer(panel), openCoach(panel), nameParts(panel), ...figures];
   return () => endings.forEach((end) => end());
 }
 
