@@ -165,6 +165,7 @@ class Bridge(anywidget.AnyWidget):
     def on_camera(self, told: Callable[[str], None]) -> None:
         """Call `told` when a figure's first scene was turned, with the camera as it stands in an address."""
         self._told_camera = told
+
     def on_visit(self, visited: Callable[[str], None]) -> None:
         """Call `visited` with the token of the visitor, once the page says it and when it is looked at again."""
         self._visited = visited
