@@ -20,8 +20,9 @@
 # goes the same way for every clip, and if what an effect does to one clip can be added to another. The paper asked this
 # of two autoencoders and VGGish; here are the numbers of all the other pages for every encoder that is ready.
 #
-# **Try:** sort by straightness, then by what the probe names. Is the space that separates effects best also the one in
-# which knobs run straight? And what does `logmel`, which is no neural model at all, do better than both?
+# **Try:** press the head *straight*, then *probe -T*; a second press turns the order round. Is the space that separates
+# effects best also the one in which knobs run straight? And what does `logmel`, which is no neural model at all, do
+# better than both?
 
 # %% tags=["static"]
 # On Colab only: install the package (torch is there already) and let its widgets in.
@@ -38,8 +39,7 @@ import latentfx_nb as lfx
 
 clips = lfx.load_clips("bundled")
 measures = lfx.prepared.compare_encoders(clips, ["diffae-mini", "stacked-mini-2", "logmel"])
-titles = {name: measure.title for name, measure in lfx.comparison.MEASURES.items()}
-lfx.plots.encoder_comparison(measures, titles)
+lfx.plots.encoder_ranking(measures, "straightness", lfx.comparison.MEASURES["straightness"].title)
 
 # %% tags=["static"]
 lfx.comparison.mean_ranks(measures)

@@ -15,7 +15,7 @@ from tools.node import commands, environment
 
 ROOT = Path(__file__).parents[1]
 TESTS = sorted((ROOT / "tests" / "js").glob("*.test.js"))
-WIDGETS = ("player", "bridge_widget", "dropzone", "dial", "picker")
+WIDGETS = ("player", "bridge_widget", "table", "dropzone", "dial", "picker")
 
 
 def node(*arguments, cwd=ROOT):

@@ -18,6 +18,7 @@ import xarray as xr
 from latentfx_nb import figures
 from latentfx_nb.analysis.algebra import METHODS
 from latentfx_nb.effects import EFFECTS
+from latentfx_nb.figures.scenes import PICTURE, SHORTEST_SIDE
 from latentfx_nb.widgets import bridge
 from latentfx_nb.widgets.figure import ShownFigure
 
@@ -105,6 +106,7 @@ FIGURES = {
     "latent_algebra": algebra,
     "latent_algebra, flat": lambda: algebra(2),
     "encoder_comparison": lambda: figures.encoder_comparison(compared("a", "b"), TITLES),
+    "encoder_ranking": lambda: figures.encoder_ranking(compared("a", "b"), next(iter(TITLES)), "A measure"),
     "clusters": lambda: figures.clusters(points(), title="One"),
     "clusters, flat": lambda: figures.clusters(points(2), "instrument", "One"),
     "effect_clusters": lambda: figures.effect_clusters(four_views()),
@@ -136,14 +138,63 @@ def test_every_figure_is_complete_and_has_the_house_look(figure):
         assert trace.name == "data set" or len(filled) > 0
 
 
-def test_scenes_are_cubes_that_keep_their_camera():
+def scenes_of(figure):
+    return [figure.layout[name] for name in figure.layout if re.fullmatch(r"scene\d*", name)]
+
+
+def test_scenes_are_boxes_that_keep_their_camera():
     for figure in (figures.effect_clusters(four_views()), figures.knob_path(paths(), points())):
-        scenes = [figure.layout[name] for name in figure.layout if re.fullmatch(r"scene\d*", name)]
+        scenes = scenes_of(figure)
         used = {trace.scene or "scene" for trace in figure.data}
         assert len(scenes) == len(used)
         for scene in scenes:
-            assert (scene.aspectmode, scene.uirevision) == ("cube", "keep")
+            assert (scene.aspectmode, scene.uirevision) == ("manual", "keep")
+            sides = [scene.aspectratio[axis] for axis in "xyz"]
+            assert max(sides) == 1 and min(sides) >= SHORTEST_SIDE
             assert all(scene[f"{axis}axis"].title.text for axis in "xyz")
+
+
+def seen(x, scene, picture):
+    """Return where points `[point axis]` are in a scene's picture, -1 to 1 to the right and up."""
+    camera = {name: np.array([scene.camera[name][axis] for axis in "xyz"]) for name in ("eye", "center", "up")}
+    ends = np.array([scene[f"{axis}axis"].range for axis in "xyz"])
+    box = ((x - ends[:, 0]) / np.ptp(ends, axis=1) - 0.5) * [scene.aspectratio[axis] for axis in "xyz"]
+    back = camera["eye"] - camera["center"]
+    back /= np.linalg.norm(back)
+    right = np.cross(camera["up"], back)
+    right /= np.linalg.norm(right)
+    off = box - camera["eye"]
+    places = off @ np.stack([right, np.cross(back, right)]).T / -(off @ back)[:, None] / np.tan(np.radians(22.5))
+    return places / [picture, 1]
+
+
+@pytest.mark.parametrize("stretch", [(1, 1, 1), (20, 1, 1), (1, 9, 1), (1, 1, 9), (5, 3, 0)])
+def test_the_camera_is_chosen_so_that_points_fill_the_picture(stretch):
+    cloud = points() * np.array(stretch)
+    (scene,) = scenes_of(figures.clusters(cloud))
+    places = seen(cloud.values.reshape(-1, 3), scene, PICTURE)
+    assert np.abs(places).max() <= 1
+    assert np.ptp(places[:, 0]) / 2 > 0.5  # of the picture's width
+    first, second = (np.corrcoef(cloud.values[..., i].ravel(), places[:, i])[0, 1] for i in (0, 1))
+    assert min(first, second) > 0.8 or 0 in stretch  # PC1 to the right, PC2 up: as in a plane
+
+
+def test_the_camera_stays_while_other_paths_are_drawn_among_the_points():
+    cloud = points() * 10
+    before, after = (scenes_of(figures.knob_path(paths(seed=seed), cloud))[0] for seed in (0, 1))
+    assert before.camera == after.camera
+    (wide,) = scenes_of(figures.knob_path(paths() * 100, cloud))
+    for axis, values in zip("xyz", (paths() * 100).values.reshape(-1, 3).T, strict=True):
+        low, high = wide[f"{axis}axis"].range
+        assert low < values.min() < values.max() < high
+
+
+def test_axes_say_their_share_of_the_variance_where_pca_says_it():
+    shares = points().assign_coords(component=("component", ["PC1", "PC2", "PC3"], {"explained": [0.376, 0.2, 0.1]}))
+    (scene,) = scenes_of(figures.knob_path(paths(), shares))
+    assert [scene[f"{axis}axis"].title.text for axis in "xyz"] == ["PC1 · 38 %", "PC2 · 20 %", "PC3 · 10 %"]
+    flat = figures.knob_path(paths(2), shares.isel(component=slice(2)))
+    assert (flat.layout.xaxis.title.text, flat.layout.yaxis.title.text) == ("PC1 · 38 %", "PC2 · 20 %")
 
 
 def test_nothing_is_sent_to_a_cloud():
@@ -257,7 +308,7 @@ def test_ten_effects_have_ten_colours_that_stay_apart(sight):
     assert list(figures.EFFECT_COLORS) == list(EFFECTS)
     seen = cielab(linear(figures.EFFECT_COLORS.values()) @ np.array(SIGHT[sight]).T)
     apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[~np.eye(10, dtype=bool)]
-    assert apart.min() > 19
+    assert apart.min() > (30 if sight == "normal" else 19)
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -627,7 +678,7 @@ def test_further_knobs_are_drawn_in_their_effects_colour():
     other["value"].attrs = {"units": "dB", "effect": "DIS", "knob": "drive_db"}
     figure = figures.knob_path(paths(), points(), others=[other])
     assert len(drawn(figure.data[3])) == len(drawn(figure.data[1]))
-    assert figure.data[3].marker.colorscale[1][1] == "rgb(255,79,88)"
+    assert figure.data[3].marker.colorscale[1][1] == "rgb(217,10,42)"
     assert [trace.meta for trace in figure.data[2:4]] == ["knob", "further paths 1"]
     assert [trace.name for trace in figure.data[4:]] == ["High-pass filter: cutoff frequency", "Distortion: drive"]
     assert [trace.showlegend for trace in figure.data[4:]] == [True, True]
@@ -667,6 +718,20 @@ def test_encoders_are_compared_in_the_order_given():
     np.testing.assert_allclose(figure.data[1].x, [2, 3])
     assert list(figure.layout.yaxis.ticktext) == ["b", "a"]
     assert [note.text for note in figure.layout.annotations] == list(TITLES.values())
+
+
+def test_encoders_are_ranked_from_left_to_right_with_intervals():
+    name = next(iter(TITLES))
+    figure = figures.encoder_ranking(compared("b", "a", "c"), name, "A measure")
+    (trace,) = figure.data
+    assert trace.meta == "ranking"
+    assert list(figure.layout.xaxis.ticktext) == list(trace.text) == ["b", "a", "c"]
+    frames = compared("b", "a", "c")
+    np.testing.assert_allclose(trace.y, [frames[one].loc[name, "value"] for one in "bac"])
+    np.testing.assert_allclose(
+        trace.error_y.array, [frames[one].loc[name, "high"] - frames[one].loc[name, "value"] for one in "bac"]
+    )
+    assert figure.layout.yaxis.title.text == "A measure"
 
 
 def test_labels_of_axes_make_room_for_themselves():

@@ -130,9 +130,10 @@ def test_an_encoder_is_found_before_any_list_was_read(toys, read):
 
 def test_all_of_them_stand_on_the_pages(toys, bundled):
     panel = ready(CompareEncoders())
-    assert ("toy: reach", "toy_reach") in panel.sort.options
-    assert ">reach</th>" in panel.html["table"].value
-    assert "reach: how far a path leads (less is better)" in panel.html["table"].value
+    (column,) = [one for one in panel.table.columns if one["name"] == "toy_reach"]
+    assert column["heading"] == "reach"
+    assert column["says"] == "toy: reach: how far a path leads (less is better)"
+    assert "<td>reach</td>" in panel.html["numbers"].value
     assert "toy-loudness" in panel.shown.left
     images = ready(LatentImages(bundled[:1], encoder="toy-loudness"))
     assert said(images) == ""

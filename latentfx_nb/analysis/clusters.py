@@ -83,8 +83,10 @@ def points_of(dataset: xr.Dataset, n: int) -> ClusterPoints:
         points = dataset[stored]
         points = points.rename({points.dims[-1]: "component"}).isel(component=slice(n))
         names = [f"{'PC' if method == 'pca' else 'UMAP'}{i + 1}" for i in range(n)]
-        views[view] = points.assign_coords(component=names)
+        shares = {}
         if method == "pca":
             explained[view] = dataset[f"explained_{kind}"].values[:n]
+            shares = {"explained": [float(share) for share in explained[view]]}
+        views[view] = points.assign_coords(component=("component", names, shares))
     purity = dataset["purity"].to_pandas().assign(chance=dataset["chance"].values)
     return ClusterPoints(views, explained, purity)

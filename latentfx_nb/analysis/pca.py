@@ -75,7 +75,7 @@ class PCA(Generic[Kind]):
         samples.check_features(np.shape(self.mean)[-1], self.axes)
         scores = project(samples, np.asarray(self.mean), np.asarray(self.components).T)
         check_points_finite(scores)
-        return samples.label_points(scores, "PC")
+        return _with_shares(samples.label_points(scores, "PC"), self.explained)
 
 
 @overload
@@ -106,15 +106,24 @@ def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = No
         values, axes, scores, angle = _krylov_axes(samples, mean, n, start, image, places)
     signs = np.sign(axes[np.abs(axes).argmax(0), np.arange(n)])
     axes, scores = signs * axes, signs * scores
+    explained = samples.label_components(np.maximum(values, 0) / scatter, "PC")
     return PCA(
-        points=samples.label_points(scores, "PC"),
-        explained=samples.label_components(np.maximum(values, 0) / scatter, "PC"),
+        points=_with_shares(samples.label_points(scores, "PC"), explained),
+        explained=explained,
         components=samples.label_features(axes.T, "PC"),
         mean=samples.label_features(mean),
         angle=angle,
         features=samples.features,
         axes=samples.feature_axes(),
     )
+
+
+def _with_shares(points: Array, explained: Array) -> Array:
+    """Return points whose components, if they are labelled, know their shares of the variance: the axes' names."""
+    if isinstance(points, np.ndarray):
+        return points
+    shares = [round(float(share), 4) for share in np.asarray(explained)]
+    return points.assign_coords(component=points["component"].assign_attrs(explained=shares))
 
 
 def _dense_axes(samples: Samples, mean: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -38,9 +38,12 @@ def store_basis(basis: PCA) -> xr.Dataset:
 def read_basis(dataset: xr.Dataset) -> PCA:
     """Return the PCA that `store_basis` stored."""
     names = {"component": [f"PC{i + 1}" for i in range(3)]}
+    shares = {"explained": [float(share) for share in dataset["explained"].values]}  # the axes' names
     dims = np.arange(dataset.sizes["dim"])
     return PCA(
-        points=xr.DataArray(dataset["cloud"].values, names, CLOUD_DIMS),
+        points=xr.DataArray(
+            dataset["cloud"].values, {"component": ("component", names["component"], shares)}, CLOUD_DIMS
+        ),
         explained=xr.DataArray(dataset["explained"].values, names, ("component",)),
         components=xr.DataArray(dataset["components"].values, {**names, "dim": dims}, ("component", "dim")),
         mean=xr.DataArray(dataset["mean"].values, {"dim": dims}, ("dim",)),

@@ -9,16 +9,8 @@ from latentfx_nb.figures.algebra import (
     PLACE_COLORS,
     latent_algebra,
 )
-from latentfx_nb.figures.clusters import (
-    COLORINGS,
-    WINDOW_COLORS,
-    WINDOWS_TITLE,
-    clip_colors,
-    clusters,
-    effect_clusters,
-    point_looks,
-)
-from latentfx_nb.figures.comparison import COMPARED_COLUMNS, encoder_comparison
+from latentfx_nb.figures.clusters import WINDOW_COLORS, WINDOWS_TITLE, clusters, effect_clusters, large_and_small
+from latentfx_nb.figures.comparison import COMPARED_COLUMNS, encoder_comparison, encoder_ranking
 from latentfx_nb.figures.images import image_data, image_ranges, latent_images
 from latentfx_nb.figures.masking import LINES, dimension_masking
 from latentfx_nb.figures.own_points import own_points
@@ -31,6 +23,7 @@ from latentfx_nb.figures.paths import (
     path_scale,
     path_trace,
 )
+from latentfx_nb.figures.points import COLORINGS, clip_colors, point_groups, point_looks
 from latentfx_nb.figures.probes import (
     MOST_SETS,
     SET_PATTERNS,
@@ -64,6 +57,8 @@ __all__ = [
     "COLORINGS",
     "clusters",
     "effect_clusters",
+    "large_and_small",
+    "point_groups",
     "WINDOWS_TITLE",
     "WINDOW_COLORS",
     "point_looks",
@@ -71,6 +66,7 @@ __all__ = [
     "own_points",
     "COMPARED_COLUMNS",
     "encoder_comparison",
+    "encoder_ranking",
     "latent_images",
     "image_ranges",
     "image_data",

@@ -54,8 +54,8 @@ def latent_algebra(
     figure.add_traces(scene, rows=1, cols=1)
     figure.add_traces(scores, rows=1, cols=2)
     figure.add_traces(few_shot, rows=2, cols=2)
-    name_axes(figure, cloud, 1, 1, flat)
-    return finish(figure, height=700).update_layout(legend={"y": -0.1}, margin={"b": 60})
+    name_axes(figure, cloud, 1, 1, flat, [path, *places.values()])
+    return finish(figure, height=700).update_layout(legend={"y": -0.1}, margin={"t": 32, "b": 60})
 
 
 def _grid(flat: bool, titles: tuple[str, str]) -> go.Figure:

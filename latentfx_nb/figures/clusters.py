@@ -1,34 +1,33 @@
-"""Points of clips through effects in scenes to click in (Figures 3-5), and curves of neighbourhoods below."""
+"""Points of clips through effects in scenes to click in (Figures 3-5), and curves of neighbourhoods."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from latentfx_nb.effects import EFFECTS
-from latentfx_nb.figures.theme import (
-    INSTRUMENT_COLORS,
-    INSTRUMENT_SYMBOLS,
-    MARK,
-    coordinates,
-    effect_look,
-    finish,
-    hover_texts,
-    name_axes,
-    scatter,
-    with_interval,
-)
-
-COLORINGS = ("effect", "instrument", "clip")
+from latentfx_nb.figures.points import point_traces, ring_trace
+from latentfx_nb.figures.scenes import axes_of
+from latentfx_nb.figures.theme import finish, name_axes, with_interval
 
 WINDOWS_TITLE = "Flattened, averaged, and between: neighbours that share the label, by the averaging window"
 
 WINDOW_COLORS = {"effect": "#d55e00", "instrument": "#00a761", "clip": "#0072b2"}
+
+LARGE, SMALL = (0.0, 0.74), (0.77, 1.0)
+"""From where to where the large scene and the small ones beside it reach in the picture's width."""
+
+GAP = 0.06
+"""What lies between small scenes, for their titles, as a share of the picture's height."""
+
+BOX = 1.15
+"""Width over height of these scenes on a page."""
 
 
 def clusters(points: xr.DataArray, color: str = "effect", title: str = "") -> go.Figure:
@@ -47,8 +46,8 @@ def effect_clusters(
 
     With two components the scenes are flat. `windows` (`comparison.purity_by_window`, or an empty frame) are drawn
     below as curves, one a label. `rings` are points `(component)` of each view that are marked, None in a view without.
-    Traces: "view 1" and so on, the points of each view; "chosen 1" and so on, the rings; "legend CLN clean" and the
-    like, what the legend needs; and "same effect" and the like, the curves.
+    Traces: "view 1 HPF" and so on, the points of each view and effect ("view 1 guitar" by instrument, "view 1" by
+    clip); "chosen 1" and so on, the rings; and "same effect" and the like, the curves.
     """
     views = dict(views)
     flat = all(points.sizes["component"] == 2 for points in views.values())
@@ -56,16 +55,90 @@ def effect_clusters(
     rows = -(-len(views) // columns)
     places = [(i // columns + 1, i % columns + 1) for i in range(len(views))]
     figure = _scenes(list(views), rows, columns, flat, None if windows is None else windows_title)
-    for number, ((title, points), place) in enumerate(zip(views.items(), places, strict=True), start=1):
-        figure.add_trace(_cloud(points, color).update(name=title, meta=f"view {number}"), *place)
+    for traces, place in zip(_traces(views, color, rings, None), places, strict=True):
+        for trace in traces:
+            figure.add_trace(trace, *place)
+    for points, place in zip(views.values(), places, strict=True):
         name_axes(figure, points, *place, flat)
-    for number, (ring, place) in enumerate(zip_longest(rings, places), start=1):
-        figure.add_trace(_ring(flat, ring).update(meta=f"chosen {number}"), *place)
-    for trace in _legend(flat, color):
-        figure.add_trace(trace, *places[0])
     if windows is not None:
         _add_curves(figure, windows, rows + 1)
-    return _with_foot(finish(figure, height=420 * rows + 90 + 300 * (windows is not None)), windows is not None)
+    figure = finish(figure, height=420 * rows + 90 + 300 * (windows is not None))
+    return _with_foot(figure.update_layout(margin={"t": 32}), windows is not None)
+
+
+def large_and_small(
+    views: Mapping[str, xr.DataArray],
+    main: int = 0,
+    color: str = "effect",
+    rings: Sequence[xr.DataArray | None] = (),
+    faded: np.ndarray | None = None,
+) -> go.Figure:
+    """Return the view of number `main` large, and the others small at its side, with the traces of `effect_clusters`.
+
+    The first view's scene is "scene" (in a plane the axes "x" and "y"), the second's "scene2" and so on, whichever is
+    large. `faded [sample]` says which samples, clip by clip, are hardly seen.
+    """
+    flat = all(points.sizes["component"] == 2 for points in views.values())
+    figure, spot, notes = go.Figure(), 0, []
+    everything = zip(views.items(), _traces(views, color, rings, faded), strict=True)
+    for number, ((title, points), traces) in enumerate(everything):
+        domain = _domain(None if number == main else spot, len(views) - 1)
+        spot += number != main
+        suffix = "" if number == 0 else str(number + 1)
+        figure.add_traces([trace.update(_axes_names(flat, suffix)) for trace in traces])
+        figure.update_layout(_placed(axes_of(points, flat, picture=BOX), domain, suffix, number == main))
+        notes.append(_title(title, domain, number == main))
+    return finish(figure, height=600).update_layout(annotations=notes, margin={"t": 24})
+
+
+def _traces(
+    views: Mapping[str, xr.DataArray], color: str, rings: Sequence[xr.DataArray | None], faded: np.ndarray | None
+) -> list[list[Any]]:
+    """Return the traces of each view: its points, and its ring; the first view's are in the legend."""
+    traces = []
+    for number, (points, ring) in enumerate(zip_longest(views.values(), rings), start=1):
+        flat = points.sizes["component"] == 2
+        own = faded if points.sizes["clip"] else None
+        cloud = point_traces(points, color, f"view {number}", own, named=number == 1)
+        traces.append([*cloud, ring_trace(flat, ring).update(meta=f"chosen {number}")])
+    return traces
+
+
+def _domain(spot: int | None, spots: int) -> dict[str, list[float]]:
+    """Return where a scene is: the large one, or one of the small ones from top to bottom."""
+    if spot is None:
+        return {"x": list(LARGE), "y": [0.0, 1.0]}
+    height = (1 - GAP * (spots - 1)) / spots
+    top = 1 - spot * (height + GAP)
+    return {"x": list(SMALL), "y": [round(max(top - height, 0), 4), round(top, 4)]}
+
+
+def _axes_names(flat: bool, suffix: str) -> dict[str, str]:
+    return {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"} if flat else {"scene": f"scene{suffix}"}
+
+
+def _placed(axes: Mapping[str, dict], domain: Mapping[str, list[float]], suffix: str, large: bool) -> dict[str, dict]:
+    """Return the axes of one scene at its place; small ones have neither names nor numbers."""
+    placed = {}
+    for name, axis in axes.items():
+        if name == "scene":
+            parts = {f"{one}axis": axis[f"{one}axis"] | _labels(axis[f"{one}axis"], large) for one in "xyz"}
+            placed[f"scene{suffix}"] = {**axis, **parts, "domain": dict(domain)}
+        else:
+            anchor = {"domain": domain[name[0]], "anchor": f"{'y' if name[0] == 'x' else 'x'}{suffix}"}
+            placed[f"{name}{suffix}"] = {**axis, **_labels(axis, large), **anchor}
+    return placed
+
+
+def _labels(axis: Mapping[str, Any], large: bool) -> dict[str, Any]:
+    title = axis["title"] if large else {**axis["title"], "text": ""}
+    return {"title": title, "showticklabels": large}
+
+
+def _title(words: str, domain: Mapping[str, list[float]], large: bool) -> dict[str, Any]:
+    place = {"x": domain["x"][0], "y": domain["y"][1], "xref": "paper", "yref": "paper"}
+    anchor = {"xanchor": "left", "yanchor": "bottom", "showarrow": False}
+    return {"text": words, **place, **anchor, "font": {"size": 15 if large else 12}}
 
 
 def _scenes(titles: Sequence[str], rows: int, columns: int, flat: bool, below: str | None) -> go.Figure:
@@ -106,61 +179,3 @@ def _curve(label: str, windows: pd.DataFrame) -> dict:
     hover = f"same {label}: %{{y:.1f}} % (-%{{error_y.arrayminus:.1f}}, +%{{error_y.array:.1f}}), over %{{x:.3g}} s"
     text = [""] * (len(own) - 1) + [named["name"]]
     return {"x": list(own.index), "text": text, **named, **with_interval(own), "hovertemplate": hover}
-
-
-def point_looks(points: xr.DataArray, color: str) -> dict[str, list[str]]:
-    """Return colour and symbol of each sample of `points (clip, effect, component)`, in the order they are drawn."""
-    clips, effects = points.sizes["clip"], points.sizes["effect"]
-    labels = [str(label) for label in points["effect"].values]
-    if color == "effect":
-        return {
-            "color": [effect_look(x)["color"] for x in labels] * clips,
-            "symbol": [effect_look(x)["symbol"] for x in labels] * clips,
-        }
-    if color == "instrument":
-        names = [name if name in INSTRUMENT_COLORS else "other" for name in map(str, points["instrument"].values)]
-        each = [(INSTRUMENT_COLORS[name], INSTRUMENT_SYMBOLS[name]) for name in names]
-    elif color == "clip":
-        each = [(shade, "circle") for shade in clip_colors(clips)]
-    else:
-        raise ValueError(f"points can be coloured by {', '.join(COLORINGS)}, not by {color!r}")
-    every = [one for one in each for _ in range(effects)]
-    return {"color": [shade for shade, _ in every], "symbol": [symbol for _, symbol in every]}
-
-
-def clip_colors(n: int) -> list[str]:
-    """Return `n` colours around the wheel; neighbours differ in lightness too, as no wheel holds many clips apart."""
-    return [f"hsl({360 * i / max(n, 1):.0f}, 70%, {(38, 52, 64)[i % 3]}%)" for i in range(n)]
-
-
-def _cloud(points: xr.DataArray, color: str) -> go.Scatter | go.Scatter3d:
-    flat = points.sizes["component"] == 2
-    marker = {"size": 6 if flat else 4, **point_looks(points, color), "opacity": 0.85, "line": {"width": 0}}
-    return scatter(
-        flat, **coordinates(points), mode="markers", marker=marker, text=hover_texts(points), hoverinfo="text", name=""
-    )
-
-
-def _ring(flat: bool, point: xr.DataArray | None = None) -> go.Scatter | go.Scatter3d:
-    """Return a ring around a point `(component)`, or one that is nowhere."""
-    size, edge = 13 if flat else 11, {"width": 3}
-    marker = {"size": size, "symbol": "circle-open", "line": edge, "color": MARK}
-    place = {axis: [None] for axis in ("xy" if flat else "xyz")} if point is None else coordinates(point)
-    return scatter(flat, **place, mode="markers", marker=marker, hoverinfo="skip", name="chosen")
-
-
-def _legend(flat: bool, color: str) -> list[go.Scatter | go.Scatter3d]:
-    """Return traces without points, one for each category of a colouring."""
-    looks: dict[str, dict[str, str]] = {}
-    if color == "effect":
-        for label, spec in EFFECTS.items():
-            looks[f"{label} {spec.name.lower()}"] = effect_look(label)
-    elif color == "instrument":
-        for name, shade in INSTRUMENT_COLORS.items():
-            looks[name] = {"color": shade, "symbol": INSTRUMENT_SYMBOLS[name]}
-    nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
-    shared = {**nowhere, "mode": "markers", "showlegend": True, "visible": True}
-    return [
-        scatter(flat, **shared, marker={"size": 8, **look}, name=name, meta=f"legend {name}")
-        for name, look in looks.items()
-    ]

@@ -1,4 +1,4 @@
-"""One small dot plot a measure, with a row an encoder."""
+"""Encoders side by side: one measure sorted, or one small dot plot a measure."""
 
 from __future__ import annotations
 
@@ -36,6 +36,24 @@ def encoder_comparison(measures: Mapping[str, pd.DataFrame], titles: Mapping[str
     figure.update_yaxes(_encoder_axis(list(measures)))
     figure.update_annotations(font_size=12)
     return finish(figure, height=210 * rows + 60).update_layout(margin_r=30)
+
+
+def encoder_ranking(measures: Mapping[str, pd.DataFrame], name: str, title: str) -> go.Figure:
+    """Return one measure of encoders with its intervals, in the order of the mapping, the first on the left.
+
+    `measures` are as in `encoder_comparison`; `title` stands at the axis. The trace is called "ranking".
+    """
+    frames = measures or {NOBODY: pd.DataFrame(np.nan, [name], ["value", "low", "high"])}
+    rows = pd.DataFrame({encoder: frame.loc[name] for encoder, frame in frames.items()}).T
+    middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
+    hover = "<b>%{text}</b><br>%{y:.3g} (-%{error_y.arrayminus:.2g}, +%{error_y.array:.2g})<extra></extra>"
+    places = {"x": np.arange(len(rows)), "y": middle, "text": list(rows.index)}
+    look = {"mode": "markers", "marker": {"size": 12, "color": SET_COLORS[0]}, "showlegend": False}
+    bars = {"error_y": error_bars(middle, low, high), "hovertemplate": hover}
+    figure = go.Figure(go.Scatter(**look, **places, **bars, name=title, meta="ranking"))
+    figure.update_xaxes(tickvals=list(range(len(rows))), ticktext=list(rows.index), range=[-0.2, len(rows) - 0.8])
+    figure.update_yaxes(title=title)
+    return finish(figure, height=420).update_layout(margin={"t": 16, "r": 48})
 
 
 def _encoder_axis(names: list[str]) -> dict:

@@ -6,15 +6,15 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from latentfx_nb.effects import EFFECTS
-from latentfx_nb.figures.clusters import point_looks
+from latentfx_nb.figures.points import point_looks
 from latentfx_nb.figures.theme import (
     MARK,
     coordinates,
     effect_look,
     finish,
     hover_texts,
+    name_axes,
     scatter,
-    scene_axes,
 )
 
 
@@ -36,11 +36,7 @@ def own_points(points: xr.DataArray, cloud: xr.DataArray, chosen: tuple[int, int
     ]
     traces += [_legend(flat, label) for label in EFFECTS]
     figure = go.Figure(traces)
-    if flat:
-        figure.update_xaxes(title=str(cloud["component"].values[0]))
-        figure.update_yaxes(title=str(cloud["component"].values[1]))
-    else:
-        figure.update_scenes(scene_axes(cloud))
+    name_axes(figure, cloud, flat=flat, drawn=[points])
     return finish(figure, height=600)
 
 

@@ -16,9 +16,9 @@ from latentfx_nb.figures.theme import (
     effect_look,
     finish,
     hover_texts,
+    name_axes,
     plain,
     scatter,
-    scene_axes,
 )
 
 MOST_KNOBS = 4
@@ -44,10 +44,10 @@ def knob_path(
     look = {"mode": "lines+markers", "hoverinfo": "text"}
     traces = [
         _cloud(flat, cloud),
-        scatter(flat, **look, name="paths", meta="paths", **path_trace(paths, quiet)),
+        scatter(flat, **look, name="paths", meta="paths", **path_trace(paths, quiet), legendgroup=_legend_group(paths)),
     ]
     for number, other in enumerate(others, start=1):
-        also = {"name": "further paths", "meta": f"further paths {number}"}
+        also = {"name": "further paths", "meta": f"further paths {number}", "legendgroup": _legend_group(other)}
         traces.append(scatter(flat, **look, **also, **path_trace(other, quiet)))
     if heard is not None:
         traces.append(scatter(flat, name="heard path", meta="heard path", **heard_trace(paths, heard)))
@@ -56,11 +56,7 @@ def knob_path(
     nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
     traces += [scatter(flat, **nowhere, mode="markers", **path_legend(one)) for one in (paths, *others)]
     figure = go.Figure(traces)
-    if flat:
-        figure.update_xaxes(title=str(paths["component"].values[0]))
-        figure.update_yaxes(title=str(paths["component"].values[1]), scaleanchor="x")
-    else:
-        figure.update_scenes(scene_axes(paths))
+    name_axes(figure, paths if cloud is None else cloud, flat=flat, drawn=(paths, *others))
     return finish(figure, height=600)
 
 
@@ -111,6 +107,7 @@ def path_legend(paths: xr.DataArray) -> dict:
     return {
         "name": words,
         "meta": f"legend {words}",
+        "legendgroup": words,
         "showlegend": True,
         "marker": {"size": 8, "color": _path_color(paths)},
     }
@@ -120,6 +117,12 @@ def path_scale(paths: xr.DataArray) -> tuple[str, list[str], str]:
     """Return the low end of a knob, the colours "rgb(...)" of its paths from there on, and its high end."""
     low, high = (_value_text(paths, value) for value in paths["value"].values[[0, -1]])
     return low, [color for _, color in _shades(_path_color(paths))], high
+
+
+def _legend_group(paths: xr.DataArray) -> str | None:
+    """Return what the paths of a knob and its line in the legend share: pressing the line hides the paths."""
+    group: str | None = path_legend(paths).get("legendgroup")
+    return group
 
 
 def _path_color(paths: xr.DataArray) -> str:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.figures.paths import _shades
-from latentfx_nb.figures.theme import SET_COLORS, coordinates, finish, plain, scatter, scene_axes
+from latentfx_nb.figures.theme import SET_COLORS, coordinates, finish, name_axes, plain, scatter
 
 MOST_TRAJECTORIES = 6
 """Trajectories that one picture holds apart."""
@@ -25,17 +25,15 @@ def trajectories(paths: Sequence[xr.DataArray], cloud: xr.DataArray | None = Non
     """
     flat = paths[0].sizes["component"] == 2
     coloured = list(zip(paths[:MOST_TRAJECTORIES], SET_COLORS, strict=False))
-    lines = [_line(path, color, flat).update(meta=f"trajectory {i}") for i, (path, color) in enumerate(coloured, 1)]
-    legend = [_legend(path, color, flat).update(meta=f"legend {i}") for i, (path, color) in enumerate(coloured, 1)]
+    lines, legend = [], []
+    for i, (path, color) in enumerate(coloured, 1):
+        group = {"legendgroup": f"trajectory {i}"}  # the line in the legend hides the one in the picture
+        lines.append(_line(path, color, flat).update(meta=f"trajectory {i}", **group))
+        legend.append(_legend(path, color, flat).update(meta=f"legend {i}", **group))
     figure = go.Figure([_cloud(cloud, flat), _now(paths[:MOST_TRAJECTORIES], flat), *lines, *legend])
-    if flat:
-        names = paths[0]["component"].values
-        figure.update_xaxes(title=str(names[0]))
-        figure.update_yaxes(title=str(names[1]), scaleanchor="x")
-    else:
-        figure.update_scenes(scene_axes(paths[0]))
+    name_axes(figure, paths[0] if cloud is None else cloud, flat=flat, drawn=paths)
     figure = finish(figure, height=620)
-    return figure.update_layout(legend={"x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"}, margin={"t": 60})
+    return figure.update_layout(legend={"x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"})
 
 
 def _cloud(cloud: xr.DataArray | None, flat: bool) -> go.Scatter | go.Scatter3d:

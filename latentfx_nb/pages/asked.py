@@ -122,7 +122,7 @@ class Asked:
         found = {name: getattr(shown, name) for name in self._names() - set(self.fields)}
         self._defaults = self._begun = self._told = replace(self._defaults, **found)
         page.bridge.on_ready(self.arrive)
-        page.bridge.on_camera(self._turned)
+        page.bridge.on("camera", lambda told: self._turned(str(told.get("camera"))))
         self.again()
 
     def arrive(self, told: Mapping[str, Any]) -> None:

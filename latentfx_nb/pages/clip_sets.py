@@ -53,7 +53,7 @@ class ClipSets:
         changed = (lambda: None) if lists_files else self.files_added
         self.own_files = OwnFiles(submit, changed, self.files_removed, lists_files)
         self.clips = self._load(self.chooser.value)
-        bridge.on_visit(lambda token: self.own_files.visit(token, self._visited))
+        bridge.on("visit", lambda told: self.own_files.visit(str(told.get("token")), self._visited))
 
     @property
     def chosen(self) -> str | ClipSet:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ipywidgets as widgets
 
 from latentfx_nb.pages.content import compare_encoders as content
-from latentfx_nb.pages.controls import Ask, Field, dropdown
-from latentfx_nb.pages.frame import group
+from latentfx_nb.pages.controls import Ask, Field
+from latentfx_nb.pages.frame import area, group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.widgets.table import SortedTable
 
 
 class CompareEncoders(Page):
@@ -30,19 +31,28 @@ class CompareEncoders(Page):
     content = content
 
     def __init__(self, source: str | Path | ClipSet = "bundled") -> None:
-        self.sort = dropdown("Sort by", content.sortings(), width="400px")
-        words = "encodes these clips with every encoder that is ready; finished ones are kept"
-        self.measure_button = Ask("measure", "Measure the others", tooltip=words, layout={"width": "180px"})
-        super().__init__(source, Field("sort", self.sort), self.measure_button)
+        words = {"corner": "encoder", "label": "Measures of every encoder", "nothing": content.NOTHING_YET}
+        self.table = SortedTable(content.columns(), content.RANK, **words)
+        tooltip = "encodes these clips with every encoder that is ready; finished ones are kept"
+        self.measure_button = Ask("measure", "Measure the others", tooltip=tooltip)
+        super().__init__(source, Field("sort", self.table), self.measure_button)
+        self.player.layout.display = "none"
+        self.bridge.watch_over(self.table)
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""
-        return [group("Source", self.clip_set, self.own_files), group("Table", self.sort, self.measure_button)]
+        others = group("Other encoders", self.html["left"], self.measure_button)
+        return [group("Source", self.clip_set, self.own_files), others]
 
     def stage(self) -> Sequence[widgets.Widget]:
-        """Return the table, and the picture below it."""
-        return [self.html["table"], self.picture]
+        """Return the table, and below it the measure that it is sorted by."""
+        return [area("table", self.table), self.picture]
+
+    def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
+        """Return what the sections of the drawer show."""
+        return {"facts": [self.html["numbers"]]}
 
     def settle(self, shown: content.ComparisonShown) -> None:
-        """Offer to measure as long as there is something to measure."""
+        """Show what is measured, and offer to measure as long as there is something to measure."""
+        self.table.rows = content.rows(shown)
         self.measure_button.show(bool(shown.left))

@@ -1,4 +1,4 @@
-"""Figures 3-5: PCA and UMAP of time averages and of flattened latents, one figure of four scenes to click in."""
+"""Figures 3-5: PCA and UMAP of time averages and of flattened latents, one figure of four views to click in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ FIRST = {"ringed_row": 0, "ringed_effect": "CLN"}
 
 
 class EffectClusters(Page):
-    """Colour four scenes by effect, instrument or clip; a clicked point is ringed in all of them and heard.
+    """Look at four views, one of them large; a clicked point is ringed in all of them and heard.
+
+    A small view that is clicked becomes the large one. Points are coloured by effect, instrument or clip; those that
+    are not looked for, or lie outside what was drawn around in a plane, fade in all views.
 
     `source` is "bundled", a folder or a ClipSet; `dimensions` is 3, or 2 where there is no WebGL. UMAP of anything
     but the bundled clips waits for its button, as the first one in a process takes long to compile; so do the paper's
@@ -34,7 +37,8 @@ class EffectClusters(Page):
     notebook = "03_effect_clusters"
     words = f"Clips through {in_words(len(TABLE_1))} effects as points: PCA and UMAP, averaged over time and flattened"
     turns = frozenset(FIRST)
-    looks = frozenset({"effect", "color"})
+    looks = frozenset({"effect", "color", "main_view", "filter", "selected"})
+    private = frozenset({"selected"})
     stale = tuple(f"{what} {number + 1}" for what in ("view", "chosen") for number in range(len(content.VIEWS)))
     make_choice = content.ClustersChoice
     content = content
@@ -55,41 +59,71 @@ class EffectClusters(Page):
             tooltip="encodes knob paths of up to eight clips, then takes about a minute",
         )
         drawn = {"ringed_row": lambda row: row in range(len(self.clips)), "ringed_effect": lambda one: one in TABLE_1}
-        self.ringed = Clicked(drawn, **FIRST)
+        self.ringed, self.selection = Clicked(drawn, **FIRST), Clicked(selected=())
+        self.main_view = dropdown("Large view", [(words, view) for view, words in content.VIEWS.items()])
+        self.filter = widgets.Text(placeholder="Find: clip, instrument, effect", layout={"width": "200px"})
+        self.filter.tooltip = "Points that do not match fade, in all views"
+        self.clear = widgets.Button(description="Clear", tooltip="Show all points again (Esc)")
+        self.clear.on_click(lambda _: self.show_all())
         fields = {"encoder": self.encoder, "effect": self.effect, "color": self.coloring}
         self.dimensions = planes(dimensions)
-        controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
-        super().__init__(source, *controls, self.ringed, self.compute_umap, self.test_claims)
+        fields |= {"dimensions": self.dimensions, "main_view": self.main_view, "filter": self.filter}
+        controls = [Field(name, widget) for name, widget in fields.items()]
+        super().__init__(source, *controls, self.ringed, self.selection, self.compute_umap, self.test_claims)
+        self.bridge.on("select", self._select)
+        self.bridge.on("place", self._enlarge)
+        self.bridge.on("clear", lambda _: self.show_all())
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""
         return [
             group("Source", self.clip_set, self.own_files, self.encoder),
-            group("Points", self.effect, self.compute_umap),
+            group("Points", self.effect, self.main_view, self.compute_umap),
         ]
 
     def head(self) -> Sequence[widgets.Widget]:
         """Return what stands in the picture's head."""
-        return [self.dimensions, self.coloring]
+        return [self.dimensions, self.coloring, self.filter, self.html["count"], self.clear]
 
     def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
         """Return what the sections of the drawer show."""
         return {"facts": [self.html["numbers"]], "claims": [self.html["claims"], self.test_claims]}
 
     def list_clips(self, clips: ClipSet) -> None:
-        """Ring the first clip."""
+        """Ring the first clip, and select no points of clips that are gone."""
         self.ringed.write(FIRST)
+        self.selection.write({"selected": ()})
 
     def settle(self, shown: content.ClustersShown) -> None:
         """Offer UMAP and the test of the claims where they are still to be made."""
         self.compute_umap.show("umap_mean" not in shown.points.views)
         self.test_claims.show(shown.points.claims is None)
 
+    def show_all(self) -> None:
+        """Show all points again, whatever was looked for or selected."""
+        self.choose(filter="", selected=())
+        self.figure.layout.selections = ()
+
+    def _select(self, message: Mapping[str, Any]) -> None:
+        """Select the points that were drawn around: they stay bright in all views."""
+        points = [(str(trace), int(number)) for trace, number in message["points"]]
+        self.choose(selected=content.selected(self.shown, points))
+
+    def _enlarge(self, message: Mapping[str, Any]) -> None:
+        """Draw the view large whose number was clicked."""
+        views = list(content.VIEWS)
+        if 1 <= message["number"] <= len(views):
+            self.choose(main_view=views[message["number"] - 1])
+
     def click(self, name: str, points: Any) -> None:
         """Ring a point of what is drawn, though something else may be prepared; it stays ringed if it is still there.
 
         Its sound is loaded, not started.
         """
+        view = content.view_of(name)
+        if view is not None and view != self.shown.choice.main_view:
+            self.choose(main_view=view)
+            return
         fields = self.clicked(self.shown, name, points)
         if fields and self.shown.clips is self.clips:
             self.choose(**fields)

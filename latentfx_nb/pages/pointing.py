@@ -27,7 +27,7 @@ class Pointing(widgets.ToggleButton):
         if not page.clicks_sound:
             self.layout.display = "none"
         page.bridge.on_point(self._click, self._rest)
-        page.bridge.on_step(self._step)
+        page.bridge.on("step", lambda told: self._step(1 if told.get("by") == 1 else -1))
         self.observe(lambda _: self._switch(), "value")
 
     def _click(self, name: str, points: Any) -> None:

@@ -18,6 +18,7 @@ export const PRIVATE = [
   privateName("plotly", "7.1.0", "_last_layout_edit_id", "the kernel's last edit"),
   privateName("plotly", "7.1.0", "js-plotly-plot", "the class of a drawn figure's element"),
   privateName("plotly", "7.1.0", "_fullLayout", "how wide a figure is drawn"),
+  privateName("plotly", "7.1.0", "_fullData", "what a trace looks like with all its defaults"),
   privateName("plotly", "7.1.0", "_context", "the options of the camera button"),
   privateName("plotly", "7.1.0", "modebar-btn", "the class of the camera button"),
   privateName("plotly", "7.1.0", "Download plot", "how the camera button's hint begins"),
@@ -52,15 +53,23 @@ function keepClicks(model) {
 /** Set the coordinates `{ x, y, z }` of a figure's trace in the page alone, unknown to the kernel. */
 export function restyle(figure, trace, coordinates) {
   const data = Object.fromEntries(Object.entries(coordinates).map(([axis, values]) => [axis, [values]]));
+  restyleTraces(figure, [trace], data);
+}
+
+/** Set properties of a figure's traces, `{ name: [value of each trace] }`, in the page alone. */
+export function restyleTraces(figure, traces, properties) {
   figure.set_state({
     _py2js_restyle: {
-      restyle_data: data,
-      restyle_traces: [trace],
+      restyle_data: properties,
+      restyle_traces: traces,
       trace_edit_id: figure.get("_last_trace_edit_id"),
       layout_edit_id: figure.get("_last_layout_edit_id"),
     },
   });
 }
+
+/** Return the traces of a drawn figure with all their defaults. */
+export const drawnTraces = (plot) => plot._fullData ?? [];
 
 /** Return the elements in which the figures of the page are drawn. */
 export const plots = () => [...document.querySelectorAll(PLOT)];
@@ -92,13 +101,22 @@ export async function plotOf(figure) {
   return plots().find((plot) => views.some((view) => view.el.contains(plot)));
 }
 
+/** Return that of the figures' models in whose view `plot` is drawn. */
+export async function figureOf(plot, figures) {
+  for (const figure of figures) if ((await plotOf(figure)) === plot) return figure;
+  return undefined;
+}
+
 /** Have plotly's camera button save a drawn figure, this once in another `format` and as `name`. */
 export function savePicture(plot, format, name) {
   const camera = plot.querySelector(CAMERA);
   const options = plot._context?.toImageButtonOptions;
   if (!camera || !options) return;
+  const { showlegend } = plot.layout ?? {};
   plot._context.toImageButtonOptions = { ...options, format, filename: name };
+  if (showlegend === false) plot.layout.showlegend = true; // the page draws it beside the figure
   camera.click();
+  if (showlegend === false) plot.layout.showlegend = false;
   plot._context.toImageButtonOptions = options;
 }
 

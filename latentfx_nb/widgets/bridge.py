@@ -69,7 +69,7 @@ class FigureWidget(go.FigureWidget):
     `words` tell screen readers what the figure shows.
     """
 
-    _widget_data = traitlets.List().tag(sync=True, **SERIALIZERS)
+    _widget_data: Any = traitlets.List().tag(sync=True, **SERIALIZERS)
     _py2js_restyle = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
     _py2js_update = traitlets.Dict(allow_none=True).tag(sync=True, **SERIALIZERS)
 
@@ -104,7 +104,7 @@ class Bridge(anywidget.AnyWidget):
     """
 
     _esm = module_text("bridge_widget")
-    _css = "".join((FOLDER / f"{name}.css").read_text("utf-8") for name in ("frame", "front", "bridge"))
+    _css = "".join((FOLDER / f"{name}.css").read_text("utf-8") for name in ("frame", "front", "legend", "bridge"))
 
     ready = traitlets.Bool().tag(sync=True)
     dark = traitlets.Bool().tag(sync=True)
@@ -122,10 +122,8 @@ class Bridge(anywidget.AnyWidget):
         super().__init__(model_id=address, _watched=[address], layout=layout)
         self._clicked: Pointed | None = None
         self._told_ready: list[Callable[[Mapping[str, Any]], None]] = []
-        self._told_camera: Callable[[str], None] = lambda camera: None
-        self._visited: Callable[[str], None] | None = None
         self._rested: Rested | None = None
-        self._stepped: Callable[[int], None] | None = None
+        self._told: dict[str, Callable[[Mapping[str, Any]], None]] = {}
         self.on_msg(self._answer)
 
     def watch_over(self, *widgets: ipywidgets.Widget) -> None:
@@ -151,10 +149,6 @@ class Bridge(anywidget.AnyWidget):
         """
         self._clicked, self._rested = clicked, rested
 
-    def on_step(self, stepped: Callable[[int], None]) -> None:
-        """Call `stepped` with 1 or -1 when the keys for the next or the previous clip are pressed."""
-        self._stepped = stepped
-
     def on_ready(self, told: Callable[[Mapping[str, Any]], None]) -> None:
         """Call `told` when a page has loaded the bridge, with what it tells of itself: a visitor may make it up.
 
@@ -162,13 +156,16 @@ class Bridge(anywidget.AnyWidget):
         """
         self._told_ready.append(told)
 
-    def on_camera(self, told: Callable[[str], None]) -> None:
-        """Call `told` when a figure's first scene was turned, with the camera as it stands in an address."""
-        self._told_camera = told
+    def on(self, kind: str, told: Callable[[Mapping[str, Any]], None]) -> None:
+        """Call `told` with each message of the page of a kind: a visitor may make it up.
 
-    def on_visit(self, visited: Callable[[str], None]) -> None:
-        """Call `visited` with the token of the visitor, once the page says it and when it is looked at again."""
-        self._visited = visited
+        "select": `points`, pairs of a trace's name and a number, were drawn around in a plane; none if that was undone.
+        "place": the scene of that `number` (1, 2 ...) was clicked where no point is. "clear": Escape was pressed.
+        "camera": the first scene was turned, to a `camera` as it stands in an address. "step": the key for the next
+        clip (`by` 1) or the one before (-1) was pressed. "visit": the `token` of the visitor, at the start and whenever
+        the page is looked at again.
+        """
+        self._told[kind] = told
 
     def follow(
         self,
@@ -239,15 +236,11 @@ class Bridge(anywidget.AnyWidget):
                 told(content)
         elif content.get("kind") == "point" and self._clicked is not None:
             self._clicked(str(content["trace"]), _place(content))
-        elif content.get("kind") == "step" and content.get("by") in (1, -1) and self._stepped is not None:
-            self._stepped(content["by"])
         elif content.get("kind") == "hover" and self._rested is not None:
             trace = content.get("trace")
             self._rested(None if trace is None else str(trace), _place(content))
-        elif content.get("kind") == "camera":
-            self._told_camera(str(content.get("camera")))
-        elif content.get("kind") == "visit" and self._visited is not None:
-            self._visited(str(content.get("token")))
+        elif content.get("kind") in self._told:
+            self._told[content["kind"]](content)
 
 
 def _place(content: Mapping[str, Any]) -> SimpleNamespace:

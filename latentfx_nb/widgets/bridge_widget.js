@@ -3,15 +3,17 @@
 import { followKnob } from "./along.js";
 import { aboutBrowser, keepAddress } from "./address.js";
 import { fills, keepListening, nameFigure, onFigures, plotOf, plots, savePicture } from "./bridge.js";
-import { isDark, onTheme } from "./bridge.js";
+import { figureOf, isDark, onTheme, restyleTraces } from "./bridge.js";
 import { openCoach } from "./coach.js";
 import { openDrawer } from "./frame.js";
+import { drawLegends } from "./legend.js";
 import { followSound } from "./markers.js";
 import { tellPoints } from "./picking.js";
 import { saveFile } from "./saving.js";
 import { onKeys } from "./shortcuts.js";
 import { nameParts } from "./speaking.js";
 import { tellVisit } from "./visit.js";
+import { tameWheel } from "./wheel.js";
 
 function watch(model) {
   const listen = () => model.get("_watched").forEach((id) => keepListening(model.widget_manager, id));
@@ -48,6 +50,15 @@ function fitFigures() {
   };
 }
 
+/** Return a function that changes traces of a drawn figure of the page in the page alone. */
+function restyler(model) {
+  return async (plot, traces, properties) => {
+    const watched = model.get("_watched").map((id) => model.widget_manager.get_model(id));
+    const figure = await figureOf(plot, await Promise.all(watched));
+    if (figure) restyleTraces(figure, traces, properties);
+  };
+}
+
 function initialize({ model }) {
   watch(model);
   model.on("msg:custom", (message, buffers) => answer(model, message, buffers));
@@ -64,14 +75,14 @@ function render({ model, el }) {
   root.className = "latentfx-bridge";
   el.append(root);
   const panel = () => el.closest(".latentfx-panel");
-  const wanted = ({ kind }) => kind === "point" || model.get("previews");
+  const wanted = ({ kind }) => kind !== "hover" || model.get("previews");
   const points = tellPoints(panel, (point) => wanted(point) && model.send(point));
   const along = followKnob(model, (words) => {
     for (const place of panel()?.querySelectorAll(".lfx-exactness") ?? []) place.textContent = words;
   });
   const keys = onKeys(panel, (message) => model.send(message));
-  const parts = [openDrawer(panel), openCoach(panel), fitFigures(), nameParts(panel)];
-  const endings = [points, along, keys, ...parts];
+  const figures = [fitFigures(), drawLegends(panel, restyler(model)), tameWheel(panel)];
+  const endings = [points, along, keys, openDrawer(panel), openCoach(panel), nameParts(panel), ...figures];
   return () => endings.forEach((end) => end());
 }
 

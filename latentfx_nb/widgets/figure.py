@@ -35,7 +35,9 @@ class ShownFigure(FigureWidget):
             roomy.add_traces([empty] * spare)
             self._shown_traces += [dict(empty) for _ in range(spare)]
         roomy.update_layout(height=None, width=None, autosize=True)  # its place says how large it is
+        roomy.update_layout(showlegend=False)  # the page draws it in the picture's head
         super().__init__(roomy, words)
+        self._config: Json = {**self._config, "scrollZoom": True}  # the page says when (`wheel.js`)
 
     def trace(self, name: str) -> Any:
         """Return the trace of that name; raise KeyError if there is none."""
@@ -91,8 +93,14 @@ class ShownFigure(FigureWidget):
                 self._shown_traces[number] = after
 
     def fade(self, names: Sequence[str]) -> None:
-        """Show that traces are no longer of what is chosen, until the next figure comes."""
-        self.move({name: {"opacity": STALE} for name in names if name in set(self.names())})
+        """Show that traces are no longer of what is chosen, until the next figure comes.
+
+        "view 1" names all traces of the first view: "view 1 HPF" and so on.
+        """
+        every = [(name, f"{name} ") for name in names]
+        self.move(
+            {one: {"opacity": STALE} for one in self.names() if any(one == a or one.startswith(b) for a, b in every)}
+        )
 
     def _number_for(self, name: str, properties: Json) -> int:
         if name not in self.names() and "type" in properties:

@@ -1,6 +1,7 @@
 // Which point of a figure was clicked: the one under the pointer when a press that did not move is released.
 // plotly by itself clicks only within 5 px of a point's middle, though it names points farther away, and it
-// takes the start of a rotation for a click. A point that the pointer rests on can be told too.
+// takes the start of a rotation for a click. Told are, too: the point that the pointer rests on, points that were
+// drawn around, the scene that was clicked where no point is, and Escape.
 import { onFigures } from "./bridge.js";
 
 const STILL_PX = 4;
@@ -33,8 +34,39 @@ export function resting(tell) {
   };
 }
 
+/** Return what a selection tells of plotly's `points`: the name and number of each. */
+export function drawnAround(points) {
+  return { kind: "select", points: points.map((point) => [point.data?.meta ?? "", told(point).number]) };
+}
+
+/** Return the number of the scene, or of the axes in a plane, that has a place of the figure; 0 if none has. */
+export function sceneAt(layout, across, up) {
+  const within = ([low, high], at) => low <= at && at <= high;
+  for (const [part, axis] of Object.entries(layout)) {
+    const [, kind, number] = /^(scene|xaxis)(\d*)$/.exec(part) ?? [];
+    const { x, y } = (kind === "scene" ? axis.domain : kind && domains(layout, number)) ?? {};
+    if (x && y && within(x, across) && within(y, up)) return Number(number || 1);
+  }
+  return 0;
+}
+
+const domains = (layout, number) => ({ x: layout[`xaxis${number}`].domain, y: layout[`yaxis${number}`]?.domain });
+
+function placeOf(plot, { clientX, clientY }) {
+  const box = plot.getBoundingClientRect();
+  const [across, up] = [(clientX - box.left) / box.width, 1 - (clientY - box.top) / box.height];
+  return { kind: "place", number: sceneAt(plot.layout, across, up) };
+}
+
+function watchSelection(plot, tell) {
+  plot.on("plotly_selected", (event) => event && tell(drawnAround(event.points)));
+  plot.on("plotly_deselect", () => tell(drawnAround([])));
+  plot.addEventListener("keydown", ({ key }) => key === "Escape" && tell({ kind: "clear" }));
+}
+
 /** Watch the presses on a figure; they end anywhere, as plotly covers a flat one while it is pressed. */
 export function watch(plot, tell) {
+  watchSelection(plot, tell);
   let under;
   let down;
   let pressed;
@@ -54,7 +86,7 @@ export function watch(plot, tell) {
     const click = event.pointerType !== "touch" && event.button === 0 && still(down, event);
     const point = under ?? pressed;
     [down, pressed] = [event.pointerType === "touch" ? down : undefined, undefined];
-    if (click && point) tell(told(point));
+    if (click) tell(point ? told(point) : placeOf(plot, event));
   };
   plot.addEventListener("pointerdown", press, true);
   document.addEventListener("pointerup", release, true);

@@ -252,14 +252,14 @@ def test_effect_clusters_fill_four_scenes_and_sound_when_clicked(opened, scene):
 
 def test_effect_clusters_take_another_colour(opened, scene):
     page = opened("03_effect_clusters", color_scheme="dark")
-    assert min(pixels_like(scene.shot(page), "#9546b9", "#8d35ff")) > 100  # two of the ten effects
+    assert min(pixels_like(scene.shot(page), "#9f04fa", "#ff00fe")) > 100  # two of the ten effects
     page.get_by_role("button", name="instrument").click()
     page.wait_for_function(
         "() => new Set(document.querySelector('.js-plotly-plot')._fullData[0].marker.color).size === 2",
         timeout=WAIT_MS,
     )
     scene.settle(page)
-    guitar, piano, reverb = pixels_like(scene.shot(page), "#d55e00", "#0072b2", "#9546b9")
+    guitar, piano, reverb = pixels_like(scene.shot(page), "#d55e00", "#0072b2", "#9f04fa")
     assert min(guitar, piano) > 100
     assert reverb == 0
 

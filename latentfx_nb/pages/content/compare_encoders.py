@@ -13,25 +13,36 @@ import plotly.graph_objects as go
 from latentfx_nb import figures
 from latentfx_nb.analysis.comparison import mean_ranks
 from latentfx_nb.analysis.measures import ALGEBRA_PAIRS, MEASURES, all_measures, measures_of
-from latentfx_nb.analysis.prepared import compare_encoders
+from latentfx_nb.analysis.prepared import compare_encoders, path_clips
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.pages.content.choice import Choice, Shown
 from latentfx_nb.pages.content.progress import Progress
-from latentfx_nb.pages.markup import measure_words, note, table, table_downloads
+from latentfx_nb.pages.markup import note, table, table_downloads
+from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
 from latentfx_nb.sound.clips import ClipSet
 
 RANK = "mean rank"
 
+RANK_SAYS = "place in each column that all encoders here have, 1 the best, averaged; it does not say how far apart"
+
+REVERSED = "-"
+"""Stands before a measure by which the encoders are sorted the other way round, the worst first."""
+
 READ = (
-    "In brackets the 95 % interval over recordings. -T: time-averaged, -F: flattened. {measures} Paths run along the "
-    "four knobs of Table 2 (page 04), n = {paths} clips; displacements are of time averages by {effects} effects, "
-    "n = {clips} clips; latent algebra is learned from {pairs} pairs and tried on held-out recordings (page 07). The "
-    "mean rank is over the measures that all encoders here have, 1 the best of all; it does not say how far apart they "
-    "are."
+    "In brackets the 95 % interval over recordings; what the columns are stands under Words. Paths run along the four "
+    "knobs of Table 2, n = {paths} clips; displacements are by {effects} effects, n = {clips} clips; latent algebra is "
+    "learned from {pairs} pairs and tried on held-out recordings."
 )
 
-NOTHING_YET = "No encoder is measured on these clips yet: press the button."
+SECONDS_A_SOUND = {
+    "logmel": 0.1, "lyra-v2": 0.2, "encodec-24k": 0.4, "encodec-48k": 0.4, "stacked-mini-1-encoder": 0.5,
+    "stacked-mini-1": 2.2, "dac-44k": 3.0, "oobleck-acestep": 3.0, "oobleck-stable-audio": 3.0, "stacked-2": 13.0,
+    "stacked-1": 13.0, "stacked-1-encoder": 13.0,
+}  # fmt: skip
+"""What encoding a clip takes on two CPU cores, roughly, to say beforehand how long measuring takes; others: 1 s."""
+
+NOTHING_YET = "No encoder is measured on these clips yet: press “Measure the others”."
 
 
 @dataclass(frozen=True)
@@ -55,16 +66,6 @@ class ComparisonShown(Shown):
     def measures(self) -> dict[str, pd.DataFrame]:
         """Return what is measured, sorted as is chosen."""
         return ordered(self.measured, self.choice.sort)
-
-    @property
-    def titles(self) -> dict[str, str]:
-        """Return measure -> title."""
-        return {name: MEASURES[name].title for name in self.names}
-
-
-def sortings() -> list[tuple[str, str]]:
-    """Return label and name of everything that encoders can be sorted by."""
-    return [(RANK, RANK), *((measure.title, name) for name, measure in all_measures().items())]
 
 
 def prepare(
@@ -95,45 +96,114 @@ def ready() -> list[str]:
 
 
 def ordered(measures: Mapping[str, pd.DataFrame], sort: str) -> dict[str, pd.DataFrame]:
-    """Return the frames of encoders by one measure or by mean rank, the best behaved first and the unknown last."""
+    """Return the frames of encoders by one measure or by mean rank, the best behaved first and the unknown last.
+
+    With "-" before the name of the measure the best comes last, and the unknown after it.
+    """
     if not measures:
         return {}
-    if sort == RANK:
-        keys = mean_ranks(measures)
-    else:
-        sign = -1 if MEASURES[sort].more_is_better else 1
-        keys = pd.Series({name: sign * one.loc[sort, "value"] for name, one in measures.items()})
-    return {name: measures[name] for name in keys.sort_values(na_position="last").index}
+    name, reversed_ = sort.removeprefix(REVERSED), sort.startswith(REVERSED)
+    values = pd.Series({encoder: with_rank(measures)[encoder].loc[name, "value"] for encoder in measures})
+    ascending = (_better(name) == "less") != reversed_
+    return {one: measures[one] for one in values.sort_values(ascending=ascending, kind="stable").index}
+
+
+def with_rank(measures: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the frames with the mean rank as their first row, which has no interval."""
+    ranks = mean_ranks(measures) if measures else {}
+    rows = {name: pd.DataFrame({"value": [ranks[name]]}, [RANK], dtype=float) for name in measures}
+    return {name: pd.concat([rows[name], frame]) for name, frame in measures.items()}
+
+
+def _better(name: str) -> str:
+    return "less" if name == RANK else MEASURES[name].better
 
 
 def figure_of(shown: ComparisonShown) -> go.Figure:
-    """Return a small plot a measure."""
-    return figures.encoder_comparison(shown.measures, shown.titles)
+    """Return the encoders by the measure that they are sorted by."""
+    name = shown.choice.sort.removeprefix(REVERSED)
+    title = f"mean rank over {len(shown.names)} measures" if name == RANK else MEASURES[name].title
+    return figures.encoder_ranking(with_rank(shown.measures), name, title)
+
+
+# ------------------------------------------------------------------------------------------------------------ the table
+
+
+def columns() -> list[dict[str, str]]:
+    """Return what can be sorted by, as `SortedTable` takes it: the mean rank and every measure."""
+    found = [{"name": RANK, "heading": RANK, "says": RANK_SAYS, "better": "less"}]
+    for name, one in all_measures().items():
+        says = f"{one.title}: {one.says} ({one.better} is better)"
+        found.append({"name": name, "heading": one.heading, "says": says, "better": one.better})
+    return found
+
+
+def rows(shown: ComparisonShown) -> list[Mapping[str, Any]]:
+    """Return an encoder a row, as `SortedTable` takes it: numbers, bars from zero, the best, intervals."""
+    frames = with_rank(shown.measured)
+    values = pd.DataFrame({name: frame["value"] for name, frame in frames.items()})
+    if values.empty:
+        return []
+    low, high = values.min(axis=1).clip(upper=0), values.max(axis=1).clip(lower=0)
+    shares = values.sub(low, axis=0).div((high - low).replace(0, 1), axis=0).fillna(0)
+    best = {
+        name: values.loc[name].min() if _better(name) == "less" else values.loc[name].max() for name in values.index
+    }
+    return [
+        {
+            "name": encoder,
+            "values": {name: None if np.isnan(value) else float(value) for name, value in values[encoder].items()},
+            "cells": [
+                _cell(encoder, row, float(shares.at[row.Index, encoder]), bool(row.value == best[row.Index]))
+                for row in frame.itertuples()
+            ],
+        }
+        for encoder, frame in frames.items()
+    ]
+
+
+def _cell(encoder: str, row: Any, share: float, best: bool) -> dict[str, Any]:
+    if np.isnan(row.value):
+        return {"text": "–", "share": 0.0, "best": False, "says": f"{encoder}: not measured"}
+    if row.Index == RANK:
+        return {"text": f"{row.value:.1f}", "share": share, "best": best, "says": f"{encoder}: {RANK_SAYS}"}
+    says = f"{encoder}, {MEASURES[row.Index].heading}: {_with_interval(row)}, n = {row.n:.0f}"
+    return {"text": f"{row.value:z.2f}", "share": share, "best": best, "says": f"{says}; the best" if best else says}
+
+
+def _with_interval(row: Any) -> str:
+    return "–" if np.isnan(row.value) else f"{row.value:z.2f} ({row.low:z.2f} to {row.high:z.2f})"
+
+
+# -------------------------------------------------------------------------------------------------------- the drawer
 
 
 def texts(shown: ComparisonShown) -> Mapping[str, str]:
-    """Return the table, and what its columns are."""
+    """Return the numbers with their intervals, a measure a row, and what is still to be measured."""
     measures = shown.measures
-    if not measures:
-        return {"table": note(NOTHING_YET)}
-    ranks = mean_ranks(measures)
-    rows = [(name, f"{ranks[name]:.1f}", *map(_cell, frame.itertuples())) for name, frame in measures.items()]
-    head = ("encoder", RANK, *(MEASURES[name].heading for name in shown.names))
-    saved = table_downloads(pd.concat(measures, axis=1).T, "compare_encoders")
-    return {"table": f'<div style="font-size: 0.8em">{table(head, rows)}</div>{note(_caption(shown))}{saved}'}
+    written = {"left": note(measuring(shown)) if shown.left else "", "numbers": ""}
+    if measures:
+        lines = [
+            (MEASURES[name].heading, *(_with_interval(one.loc[name]) for one in measures.values()))
+            for name in shown.names
+        ]
+        saved = table_downloads(pd.concat(measures, axis=1).T, "compare_encoders")
+        written["numbers"] = table(("measure", *measures), lines) + note(_caption(shown)) + saved
+    return written
 
 
 def _caption(shown: ComparisonShown) -> str:
     first = next(iter(shown.measured.values()))
     paths, clips = (first.loc[next(iter(measures_of(kind))), "n"] for kind in ("paths", "renders"))
-    words = READ.format(
-        measures=measure_words(), paths=paths, clips=clips, effects=len(EFFECTS) - 1, pairs=ALGEBRA_PAIRS
-    )
-    return words + (f" Not measured on these clips yet: {', '.join(shown.left)}." if shown.left else "")
+    return READ.format(paths=paths, clips=clips, effects=len(EFFECTS) - 1, pairs=ALGEBRA_PAIRS)
 
 
-def _cell(row: Any) -> str:
-    return "--" if np.isnan(row.value) else f"{row.value:z.2f} ({row.low:z.2f} to {row.high:z.2f})"
+def measuring(shown: ComparisonShown) -> str:
+    """Return which encoders are left, and about how long measuring them takes."""
+    sounds = len(shown.clips) * len(EFFECTS) + len(path_clips(shown.clips)) * KNOB_VALUES * len(KNOB_RANGES)
+    minutes = sum(sounds * SECONDS_A_SOUND.get(name, 1.0) for name in shown.left) / 60
+    long = f"{minutes / 60:.1f} h" if minutes > 90 else f"{max(1, round(minutes))} min"
+    return f"Not measured yet: {', '.join(shown.left)}. That takes about {long} on two cores; what is finished is kept."
 
 
 def encoders_of(choice: ComparisonChoice) -> Sequence[str]:
@@ -143,8 +213,8 @@ def encoders_of(choice: ComparisonChoice) -> Sequence[str]:
 
 def code_of(shown: ComparisonShown) -> str:
     """Return the lines that draw this in a notebook."""
-    return (
-        f"measures = lfx.prepared.compare_encoders(clips, {list(shown.measures)!r})\n"
-        "titles = {name: measure.title for name, measure in lfx.comparison.MEASURES.items()}\n"
-        "lfx.plots.encoder_comparison(measures, titles)"
-    )
+    name = shown.choice.sort.removeprefix(REVERSED)
+    measures = f"measures = lfx.prepared.compare_encoders(clips, {list(shown.measures)!r})\n"
+    if name == RANK:
+        return f"{measures}lfx.comparison.mean_ranks(measures)"
+    return f"{measures}lfx.plots.encoder_ranking(measures, {name!r}, {MEASURES[name].title!r})"

@@ -27,7 +27,9 @@ from latentfx_nb.analysis.sounds import encoded
 from latentfx_nb.analysis.training import ProbeConfig
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
+from latentfx_nb.figures.among import add_to_titles
 from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.own import of, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
 from latentfx_nb.pages.markup import claims_table, note, table, table_downloads
@@ -38,6 +40,9 @@ WET = [label for label in EFFECTS if label != "CLN"]
 
 GREEDY = 8
 """Dims that are hidden one after another."""
+
+TRAINED = frozenset({"encoder", "mode", "effect", "seeds"})
+"""Fields that probes are trained by."""
 
 MOST_PAIRED = 128
 """Dims of which all pairs are hidden: 8128 probes a split."""
@@ -125,11 +130,18 @@ class MaskingShown(Shown):
 
 
 def prepare(choice: MaskingChoice, clips: ClipSet, last: MaskingShown | None, progress: Progress) -> MaskingShown:
-    """Return a newly trained study; its worst cell is chosen, and another clip set begins with its first clip."""
-    means = progress.read(effect_means, clips, choice.encoder)
-    study = _STUDIES[choice.mode](means, choice, progress.bar)
+    """Return a newly trained study; its worst cell is chosen, and another clip set begins with its first clip.
+
+    A visitor's own clips are heard and drawn over time; the study is of their reference, and stays if that does.
+    """
     row = choice.row if last is not None and last.clips is clips else 0
-    masked = encoded_clips(clips, means)
+    same = last is not None and last.clips.reference is clips.reference and not last.choice.differing(choice) & TRAINED
+    if last is not None and same and not choice.train:
+        other = replace(choice, row=row, cell=last.choice.cell)
+        return replace(last, clips=clips, choice=other, lines=None, wants_lines=True)
+    means = progress.read(effect_means, clips.reference, choice.encoder)
+    study = _STUDIES[choice.mode](means, choice, progress.bar)
+    masked = encoded_clips(clips.reference, means)
     losses = _losses(study, choice, masked)
     chosen, worst = replace(choice, row=row, cell=None), _worst(losses.cells, choice)
     return MaskingShown(chosen, clips, masked, study, losses, worst, wants_lines=last is not None)
@@ -166,7 +178,14 @@ def figure_of(shown: MaskingShown) -> go.Figure:
         over_time = f"Dim {dims} over time, {figures.plain(_heard(shown).title)}"
     title = TITLES[choice.mode].format(effect=EFFECTS[choice.effect].name.lower())
     titles = (title, "Points lost per effect", over_time)
-    return figures.dimension_masking(shown.losses.cells, shown.losses.bars, shown.lines, titles)
+    figure = figures.dimension_masking(shown.losses.cells, shown.losses.bars, shown.lines, titles)
+    others = {} if shown.clips.among is None else dict.fromkeys(("without", "among", "per effect"), _others(shown))
+    return add_to_titles(figure, others)
+
+
+def _others(shown: MaskingShown) -> str:
+    """Return whose probes the map is of."""
+    return f"probes of the {reference_words(shown.clips)}"
 
 
 def heard(choice: MaskingChoice, clips: ClipSet, shown: MaskingShown | None) -> Heard | None:
@@ -188,7 +207,7 @@ def code_of(shown: MaskingShown) -> str:
     """Return the lines that draw this in a notebook, or, of two dims and of the most telling, that measure it."""
     choice = shown.choice
     begin = (
-        f"means = lfx.prepared.effect_means(clips, {choice.encoder!r})\n"
+        f"means = lfx.prepared.effect_means({of(shown.clips)}, {choice.encoder!r})\n"
         f"config = dataclasses.replace(lfx.MASKING, seeds={choice.config().seeds!r})\n"
     )
     end = {
@@ -204,7 +223,7 @@ def code_of(shown: MaskingShown) -> str:
 
 def texts(shown: MaskingShown) -> Mapping[str, str]:
     """Return what the map says, the paper's claims, and what hiding dims costs in numbers."""
-    return {"numbers": shown.losses.numbers}
+    return {"numbers": shown.losses.numbers + tested_on(shown.clips)}
 
 
 def _is_on_map(cell: tuple[Any, ...], shown: MaskingShown) -> bool:

@@ -1,8 +1,8 @@
-"""Page 03, free of widgets: PCA and UMAP of all renders in four scenes, and how pure their neighbourhoods are."""
+"""Page 03, free of widgets: PCA and UMAP of all renders in four views, and how pure their neighbourhoods are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,18 +11,20 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
+from numpy.typing import NDArray
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.clusters import ClusterPoints
 from latentfx_nb.analysis.placed import placed_means, placed_points
 from latentfx_nb.analysis.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
-from latentfx_nb.effects import render
+from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.figures.among import cloud_behind, mark_reference
 from latentfx_nb.pages.content.choice import Choice, Shown
 from latentfx_nb.pages.content.own import placed_words, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
+from latentfx_nb.pages.curves import curves_picture
 from latentfx_nb.pages.markup import claims_table, note, pca_words, table, umap_words
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
@@ -32,20 +34,20 @@ KINDS = {"mean": "time-averaged", "flat": "flattened", "chance": "chance"}
 
 HOW_PURE = (
     "How pure the neighbourhoods are: the share of a point's nine nearest neighbours, measured in the latents and not "
-    "in their picture, that have its effect, instrument or clip. The curves below the pictures say the same for "
+    "in their picture, that have its effect, instrument or clip. The curves below say the same for "
     "latents averaged in windows and then flattened, from one frame (flattened) to the whole clip (time-averaged). In "
     "brackets, and as their bands, the 95 % interval over recordings; n = {renders} renders, of {clips} clips from "
     "{recordings} recordings."
 )
 
 NO_TIME = (
-    "{encoder} gives one vector a clip: there is no time to average or to flatten, so the lower pictures are the upper "
-    "ones once more."
+    "{encoder} gives one vector a clip: there is no time to average or to flatten, so flattened and averaged latents "
+    "give the same pictures."
 )
 
 NOT_PLACED = "Your own clips are not in this view yet: press Compute UMAP"
 
-NO_WINDOWS = "Averaging windows: press Test the claims"
+NO_WINDOWS = "Averaging windows: press Test the claims."
 
 CLAIMS_TITLE = "<h3>The paper's claims, tested here</h3>"
 
@@ -67,6 +69,9 @@ class ClustersChoice(Choice):
     compute_umap: bool = False
     test_claims: bool = False
     dimensions: int = 3
+    main_view: str = "pca_mean"  # the one that is drawn large
+    filter: str = ""  # points whose clip, instrument or effect does not have these words are hardly seen
+    selected: tuple[int, ...] = ()  # samples of all clips and effects, clip by clip; all if it is empty
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,34 @@ class ClustersShown(Shown):
         """Purity by averaging window; empty if it is not measured."""
         return pd.DataFrame() if self.points.windows is None else self.points.windows
 
+    @property
+    def faded(self) -> NDArray[np.bool_] | None:
+        """The samples of `means`, clip by clip, that are not looked for or not selected; None if all are."""
+        words, chosen = self.choice.filter.casefold().split(), self.choice.selected
+        if not words and not chosen:
+            return None
+        labels = [f"{label} {EFFECTS[label].name}" for label in map(str, self.means["effect"].values)]
+        clips = zip(self.means["clip"].values, self.means["instrument"].values, strict=True)
+        names = [f"{clip} {instrument} {label}".casefold() for clip, instrument in clips for label in labels]
+        matches = np.array([all(word in name for word in words) for name in names])
+        return ~matches if not chosen else ~matches | ~np.isin(np.arange(len(names)), chosen)
+
+    @property
+    def samples(self) -> NDArray[np.int64]:
+        """The numbers of the samples that are drawn, among all of `means`."""
+        every = np.arange(self.means.sizes["clip"] * self.means.sizes["effect"]).reshape(self.means.shape[:2])
+        labels = [str(label) for label in self.means["effect"].values]
+        return every[:, [labels.index(label) for label in self.effects]].ravel()
+
+    def sample(self, trace: str, number: int) -> int | None:
+        """Return the sample that a point of a trace ("view 1 HPF") is; None for other traces."""
+        kind, _, key = trace.partition(" ")[2].partition(" ") if trace.startswith("view ") else ("", "", "")
+        groups = figures.point_groups(self.means.sel(effect=self.effects), self.choice.color) if kind else []
+        for group in groups:
+            if group.key == key and number < len(group.samples):
+                return int(self.samples[group.samples[number]])
+        return None
+
     def ringed(self, view: str) -> xr.DataArray | None:
         """Return the ringed point `(component)` of a view; None if there is no such view."""
         if view not in self.points.views:
@@ -124,13 +157,15 @@ def prepare(choice: ClustersChoice, clips: ClipSet, last: ClustersShown | None, 
 
 
 def figure_of(shown: ClustersShown) -> go.Figure:
-    """Return the four scenes; one that is not computed yet has no points and says so."""
-    points, dimensions = shown.points, shown.choice.dimensions
-    blank = shown.means.isel(clip=slice(0)).assign_coords(component=[f"UMAP{i + 1}" for i in range(dimensions)])
+    """Return one view large and the others small; one that is not computed yet has no points and says so."""
+    points = shown.points
+    names = [f"UMAP{i + 1}" for i in range(shown.means.sizes["component"])]
+    blank = shown.means.isel(clip=slice(0)).assign_coords(component=names)
     views = {_title(points, view): points.views.get(view, blank).sel(effect=shown.effects) for view in VIEWS}
     rings = [shown.ringed(view) for view in VIEWS]
-    title = figures.WINDOWS_TITLE if len(shown.windows) else NO_WINDOWS
-    figure = figures.effect_clusters(views, shown.choice.color, shown.windows, rings, title)
+    faded = None if shown.faded is None else shown.faded[shown.samples]
+    main = list(VIEWS).index(shown.choice.main_view)
+    figure = figures.large_and_small(views, main, shown.choice.color, rings, faded)
     return figure if shown.clips.among is None else _with_clouds(figure, shown)
 
 
@@ -156,24 +191,45 @@ def moved(shown: ClustersShown) -> Mapping[str, dict]:
 
 
 def clicked(shown: ClustersShown, name: str, points: Any) -> Mapping[str, Any]:
-    """A point is a clip and an effect: ring it, and load its sound."""
-    if not name.startswith("view "):
+    """A point of the large view is a clip and an effect: ring it, and load its sound."""
+    sample = shown.sample(name, points.point_inds[0])
+    if sample is None or view_of(name) != shown.choice.main_view:
         return {}
-    clip, effect = divmod(points.point_inds[0], len(shown.effects))
-    return {"ringed_row": int(shown.rows[clip]), "ringed_effect": shown.effects[effect]}
+    clip, effect = divmod(sample, shown.means.sizes["effect"])
+    return {"ringed_row": int(shown.rows[clip]), "ringed_effect": str(shown.means["effect"].values[effect])}
+
+
+def view_of(trace: str) -> str | None:
+    """Return the view that a trace ("view 2 HPF") is of; None for other traces."""
+    kind, _, rest = trace.partition(" ")
+    return list(VIEWS)[int(rest.split()[0]) - 1] if kind == "view" else None
+
+
+def selected(shown: ClustersShown, points: Iterable[tuple[str, int]]) -> tuple[int, ...]:
+    """Return the samples that points of traces are: the same in all views."""
+    found = {shown.sample(name, number) for name, number in points}
+    return tuple(sorted(one for one in found if one is not None))
 
 
 def sounds(shown: ClustersShown) -> Mapping[str, Sequence[Any]]:
-    """Return what makes the sound of each point that is drawn, in the order of the points."""
+    """Return what makes the sound of each point that is drawn, in the order of the points of each trace."""
     every = [
         partial(_rendered, shown.drawn, row, effect) for row in range(len(shown.drawn)) for effect in shown.effects
     ]
-    return {f"view {number}": every for number, view in enumerate(VIEWS, start=1) if view in shown.points.views}
+    groups = figures.point_groups(shown.means.sel(effect=shown.effects), shown.choice.color)
+    drawn = [number for number, view in enumerate(VIEWS, start=1) if view in shown.points.views]
+    return {
+        f"view {number} {group.key}".strip(): [every[sample] for sample in group.samples]
+        for number in drawn
+        for group in groups
+    }
 
 
 def texts(shown: ClustersShown) -> Mapping[str, str]:
     """Return how pure the neighbourhoods are, and the paper's claims."""
-    return {"numbers": _numbers(shown), "claims": _claims_text(shown.points.claims) + tested_on(shown.clips)}
+    curves = curves_picture(shown.windows) if len(shown.windows) else note(NO_WINDOWS)
+    claims = _claims_text(shown.points.claims) + tested_on(shown.clips)
+    return {"numbers": _numbers(shown) + curves, "claims": claims, "count": _count(shown)}
 
 
 def code_of(shown: ClustersShown) -> str:
@@ -237,6 +293,14 @@ def _ringed_row(choice: ClustersChoice, shown: ClustersShown) -> int:
 
 def _rendered(clips: ClipSet, row: int, effect: str) -> Clip:
     return render(clips[row], effect)
+
+
+def _count(shown: ClustersShown) -> str:
+    """Say how many of the points that are drawn are selected, if not all are."""
+    if shown.faded is None:
+        return ""
+    left = ~shown.faded[shown.samples]
+    return f"{left.sum()} of {len(left)} points"
 
 
 def _title(points: ClusterPoints, view: str) -> str:

@@ -14,6 +14,7 @@ import xarray as xr
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.claims import VERDICTS, probe_claims
+from latentfx_nb.analysis.placed import UnknownLabels, placed_answers
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.analysis.probes import (
     OVERALL,
@@ -28,7 +29,9 @@ from latentfx_nb.analysis.probes import (
 from latentfx_nb.analysis.training import ProbeConfig
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
+from latentfx_nb.figures.among import add_to_titles
 from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.own import of, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
 from latentfx_nb.pages.markup import note, table, table_downloads
@@ -47,6 +50,9 @@ PAPER_NAMES = {
     "diffae-mini": "DiffAE",
 }
 """Encoders of ours -> what Table 3 calls the one of its kind."""
+
+TRAINED = frozenset({"encoders", "kinds", "label", "rate", "seeds", "standardise"})
+"""Fields that probes are trained by."""
 
 _NO_CLAIMS = note("The paper's claims are about effects: predict the effect to test them.")
 
@@ -104,14 +110,19 @@ class ProbesShown(Shown):
     """Trained probes, and perhaps how accurate others are at other learning rates."""
 
     choice: ProbesChoice
-    probed: ClipSet  # those of the clips that could be read
-    results: Mapping[str, xr.Dataset]  # "diffae-mini-T" -> what `train_probes` found
+    probed: ClipSet  # those of the clips that could be read and that are named
+    results: Mapping[str, xr.Dataset]  # "diffae-mini-T" -> what `train_probes` found, of the clips' reference
+    own: Mapping[str, xr.Dataset]  # the same names -> what these probes name a visitor's clips; empty if there are none
     rates: Mapping[str, pd.DataFrame] | None = None  # a row a learning rate
     news: str = ""  # what is said once this is drawn
 
     def chosen(self) -> xr.Dataset:
-        """Return the result whose confusions are shown."""
-        return self.results[str(self.choice.confused_set)]
+        """Return the result whose confusions are shown: of a visitor's own clips, if they can be named."""
+        return self.answers()[str(self.choice.confused_set)]
+
+    def answers(self) -> Mapping[str, xr.Dataset]:
+        """Return what the probes name whom, by the name of the set."""
+        return self.own or self.results
 
     def cell_words(self) -> str:
         """Return the chosen cell in words: "DLY named CLN"."""
@@ -123,15 +134,23 @@ class ProbesShown(Shown):
 
 
 def prepare(choice: ProbesChoice, clips: ClipSet, last: ProbesShown | None, progress: Progress) -> ProbesShown:
-    """Return newly trained probes; or, if that was asked for, those of before with the curves of learning rates."""
-    probed, features = _features(choice, clips, progress)
+    """Return newly trained probes; or, if that was asked for, those of before with the curves of learning rates.
+
+    A visitor's own clips are named by probes that were trained on their reference.
+    """
+    same = last is not None and last.clips.reference is clips.reference and not last.choice.differing(choice) & TRAINED
+    if last is not None and same and not choice.train and not choice.compare_rates:
+        probed, own = _named(choice, clips, last.results, progress)
+        return turned(replace(last, clips=clips, probed=probed, own=own, news=""), replace(choice, confused=None))
+    probed, features = _features(choice, clips.reference, progress)
     if choice.compare_rates and last is not None:
         curve = learning_rate_curve(features, choice.label, choice.config(), bar=progress.bar)
         return replace(last, rates={name: curve.loc[name] for name in curve.index.unique("features")}, news="")
     results = _trained(choice, features, last, progress)
     probes = sum(result["epoch"].size for result in results.values())
     news = f"{probes} probes trained: each fold of recordings is the test once, for each seed."
-    shown = ProbesShown(choice, clips, probed, results, news=news)
+    named, own = _named(choice, clips, results, progress)
+    shown = ProbesShown(choice, clips, probed if clips.among is None else named, results, own, news=news)
     return turned(shown, replace(choice, confused=None))
 
 
@@ -144,7 +163,7 @@ def turned(shown: ProbesShown, choice: ProbesChoice) -> ProbesShown:
     """Return the confusions that are looked at; what is not there any more gives way to what is confused most often."""
     names = list(shown.results)
     name = choice.confused_set if choice.confused_set in names else names[0]
-    result = shown.results[str(name)]
+    result = shown.answers()[str(name)]
     cell = choice.cell
     if cell is None or not set(cell) <= set(result["label"].values):
         cell = _most_confused(confusion_matrix(result))
@@ -162,9 +181,18 @@ def moved(shown: ProbesShown) -> Mapping[str, dict]:
 def figure_of(shown: ProbesShown) -> go.Figure:
     """Return the figure."""
     confused, paper = str(shown.choice.confused_set), _paper_marks(shown)
-    return figures.linear_probes(
+    figure = figures.linear_probes(
         _accuracies(shown), confusion_matrix(shown.chosen()), shown.rates, paper=paper, confused=confused
     )
+    return figure if shown.clips.among is None else _said_whose(figure, shown)
+
+
+def _said_whose(figure: go.Figure, shown: ProbesShown) -> go.Figure:
+    """Write into the picture which of its parts is of a visitor's own clips."""
+    others, own = reference_words(shown.clips), "your own clips"
+    if not shown.own:
+        own = f"{others}: the {shown.choice.label} of your own is not known"
+    return add_to_titles(figure, {"ccuracy": others, "taken": own, "onfusions": own})
 
 
 def heard(choice: ProbesChoice, clips: ClipSet, shown: ProbesShown | None) -> Heard | None:
@@ -196,8 +224,8 @@ def code_of(shown: ProbesShown) -> str:
     for drawn in shown.results:
         name, kind = drawn.rsplit("-", 1)
         means, all_of_it = (
-            f"prepared.effect_means(clips, {name!r})",
-            f"encode_effects(clips, lfx.load_encoder({name!r}))",
+            f"prepared.effect_means({of(shown.clips)}, {name!r})",
+            f"encode_effects({of(shown.clips)}, lfx.load_encoder({name!r}))",
         )
         sets.append(f"{drawn!r}: lfx.{means if kind == 'T' else all_of_it}")
     config = shown.choice.config()
@@ -224,7 +252,7 @@ def texts(shown: ProbesShown) -> Mapping[str, str]:
 
 def labels_of(clips: ClipSet) -> list[str]:
     """Return "effect" and every column of the clip table that a probe could learn."""
-    found = ["effect"]
+    found, clips = ["effect"], clips.reference
     for column in clips.table.columns.drop("recording"):
         recordings = clips.table.groupby(column, dropna=False)["recording"].nunique()
         if 2 <= len(recordings) <= MOST_LABELS and recordings.min() >= 3 and not recordings.index.hasnans:
@@ -255,6 +283,19 @@ def _features(choice: ProbesChoice, clips: ClipSet, progress: Progress) -> tuple
     clips = encoded_clips(clips, next(iter(sets.values())))
     columns = {name: ("clip", clips.table[name].astype(str).to_numpy(object)) for name in clips.table.columns}
     return clips, {name: features.assign_coords(columns) for name, features in sets.items()}
+
+
+def _named(
+    choice: ProbesChoice, clips: ClipSet, results: Mapping[str, xr.Dataset], progress: Progress
+) -> tuple[ClipSet, dict[str, xr.Dataset]]:
+    """Return the clips that were read, and what probes name a visitor's own; nothing if their labels are not known."""
+    if clips.among is None:
+        return encoded_clips(clips, next(iter(results.values()))["truth"]), {}
+    try:
+        read, features = _features(choice, clips, progress)
+        return read, {name: placed_answers(results[name], one, choice.label) for name, one in features.items()}
+    except UnknownLabels:
+        return encoded_clips(clips.reference, next(iter(results.values()))["truth"]), {}
 
 
 def _read(clips: ClipSet, name: str, kind: str, progress: Progress) -> xr.DataArray:
@@ -300,7 +341,8 @@ def _numbers(shown: ProbesShown) -> str:
         rows += [_row(name, line, f"AVG {line['AVG']:.1f}", "") for name, line in paper.iterrows()]
         saved = pd.concat([ours, paper])
     head = ["features", "dim", "probe", *ours.columns[2:-4], "overall", "class mean"]
-    return table(head, rows, HINTS) + note(CAVEAT + _numbers_of(shown)) + table_downloads(saved, "linear_probes")
+    made = note(CAVEAT + _numbers_of(shown)) + tested_on(shown.clips)
+    return table(head, rows, HINTS) + made + table_downloads(saved, "linear_probes")
 
 
 def _accuracies(shown: ProbesShown) -> dict[str, pd.DataFrame]:
@@ -328,7 +370,7 @@ def _paper_rows(sets: Mapping[str, Any]) -> pd.DataFrame:
 def _numbers_of(shown: ProbesShown) -> str:
     """Return what the percentages are of."""
     result = next(iter(shown.results.values()))
-    recordings = shown.probed.table["recording"].nunique()
+    recordings = np.unique(result["recordings"].values.astype(str)).size
     return f" n = {result['truth'].size} renders of {recordings} recordings, {result.sizes['seed']} seed(s)."
 
 
