@@ -61,7 +61,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def claims_table(claims: pd.DataFrame, number: str = "number here") -> str:
     """Return the table of tested claims (`analysis.claims`), HTML."""
     rows = [(row.claim, row.place, row.number, VERDICTS[row.holds]) for row in claims.itertuples()]
-    return table(("claim", "place in the paper", number, "here it ..."), rows)
+    return table(("claim", "place in the paper", number, "result here"), rows)
 
 
 def in_words(number: int) -> str:
