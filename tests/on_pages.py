@@ -149,4 +149,4 @@ def assert_decoded(panel, encoder, value):
 def cells(table):
     """Return the rows of an HTML table, as text."""
     rows = re.findall(r"<tr>(.*?)</tr>", table)
-    return [re.findall(r"<t[dh]>(.*?)</t[dh]>", row) for row in rows]
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]

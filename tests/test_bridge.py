@@ -21,6 +21,7 @@ import pytest
 from latentfx_nb.serving import bridge as server_side
 from latentfx_nb.widgets import bridge as page_side
 from latentfx_nb.widgets.bridge import Bridge, FigureWidget
+from latentfx_nb.widgets.dial import Dial
 
 PACKAGE = Path(page_side.__file__).parents[1]
 SCRIPTS = PACKAGE / "widgets"
@@ -131,7 +132,7 @@ def test_a_page_that_asks_gets_what_python_wrote_but_not_what_the_page_said():
     bridge.send_state = lambda key: sent.extend([key] if isinstance(key, str) else key)
     bridge._handle_custom_msg({"kind": "ready"}, [])
     assert bridge.ready
-    assert {"ready", "_watched", "_track"} <= set(sent)
+    assert {"ready", "_watched", "_track", "_along", "_standing"} <= set(sent)
     assert "dark" not in sent
 
 
@@ -197,3 +198,29 @@ def test_places_need_a_time_each(frames):
     points = np.zeros((1, 5 if frames else 0, 3))
     with pytest.raises(ValueError, match="need a time for each frame"):
         Bridge().follow(figure_of("now"), 0, points, np.arange(frames), ipywidgets.Label())
+
+
+def test_prepared_places_go_to_the_page_with_the_dial_that_moves_along_them():
+    bridge, figure, points = Bridge(), figure_of("cloud", "knob"), np.random.default_rng(0).standard_normal((2, 5, 3))
+    dial = Dial(440.0, low=50.0, high=10_000.0, knob="HPF.cutoff_frequency_hz")
+    values = np.geomspace(50, 10_000, 5)
+    bridge.follow_knob(dial, figure, "knob", points, values, True)
+    along = bridge._along
+    assert (along["dial"], along["figure"], along["trace"]) == (dial.model_id, figure.model_id, 1)
+    assert (along["shape"], along["values"], along["log"]) == ([2, 5, 3], values.tolist(), True)
+    np.testing.assert_array_equal(np.frombuffer(along["points"], "<f4").reshape(2, 5, 3), points.astype("<f4"))
+    assert not bridge.follows(dial)  # no page stands yet
+    bridge.ready = True
+    assert bridge.follows(dial)
+    dial.become(value=25.0, low=0.0, high=30.0, knob="DIS.drive_db")
+    assert not bridge.follows(dial)
+    with pytest.raises(ValueError, match="need a value for each of their steps"):
+        bridge.follow_knob(dial, figure, "knob", points, values[1:], True)
+
+
+def test_what_is_drawn_is_told_again_though_it_is_the_same():
+    bridge, told = Bridge(), []
+    bridge.observe(lambda change: told.append((change.new["value"], change.new["exact"])), "_standing")
+    for exact in (False, True, True):
+        bridge.stand(440.0, exact)
+    assert told == [(440.0, False), (440.0, True), (440.0, True)]

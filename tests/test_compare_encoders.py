@@ -32,7 +32,7 @@ def only_here():
 def cells(table):
     """Return the rows of an HTML table, as text."""
     rows = re.findall(r"<tr>(.*?)</tr>", table)
-    return [re.findall(r"<t[dh]>(.*?)</t[dh]>", row) for row in rows]
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
 
 
 def measured(value=0.5, names=None):

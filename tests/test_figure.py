@@ -185,6 +185,20 @@ def test_a_trace_is_moved_by_its_name_and_the_next_figure_undoes_it():
         shown.move({"nobody": {"x": [1]}})
 
 
+def test_places_that_the_page_has_moved_by_itself_are_sent_though_they_are_known():
+    figure = go.Figure([go.Scatter(x=[1], y=[2], meta="knob"), go.Scatter(x=[3], y=[4], meta="paths")])
+    shown, sent = shown_as(figure), []
+    shown.observe(lambda change: change.new and sent.append(change.new), "_py2js_restyle")
+    shown.move({"knob": {"x": [1], "y": [2]}})
+    assert sent == []
+    shown.forget("knob")
+    shown.move({"knob": {"x": [1], "y": [2]}})
+    shown.bring(figure)
+    assert [(one["restyle_data"], one["restyle_traces"]) for one in sent] == [({"x": [[1]], "y": [[2]]}, [0])] * 2
+    shown.move({"paths": {"x": [3], "y": [4]}})
+    assert len(sent) == 2
+
+
 def test_traces_fade_until_the_next_figure_comes():
     figure = go.Figure([go.Scatter(x=[1], y=[2], meta="knob", opacity=0.8), go.Scatter(x=[3], y=[4], meta="paths")])
     shown = shown_as(figure)

@@ -256,3 +256,51 @@ def test_previews_that_are_switched_off_end_what_is_previewed(clusters):
     heard_by_now(clusters)
     assert clusters.player.playing is False
     assert clusters.player.wet == b""  # what the page opened with is offered again
+
+
+# ------------------------------------------------------------------------------------------------------ keys that step
+
+
+def step(panel, by):
+    panel.bridge._handle_custom_msg({"kind": "step", "by": by}, [])
+    return ready(panel)
+
+
+def test_brackets_step_through_the_clips_that_are_listed(bundled, clusters):
+    paths = ready(pages.KnobPaths(bundled, encoder="logmel"))
+    rows = [row for _, row in paths.heard_clip.options]
+    before = paths.choice().row
+    step(paths, 1)
+    assert paths.choice().row == rows[rows.index(before) + 1]
+    step(paths, -1)
+    step(paths, -1)
+    assert paths.choice().row == rows[rows.index(before) - 1]
+    step(clusters, -1)
+    assert clusters.choice().ringed_row == len(bundled) - 1
+    assert clusters.player.title.startswith(bundled.table["clip"].iat[-1])
+
+
+def test_brackets_step_through_the_trajectories(bundled):
+    panel = ready(pages.Trajectories(bundled, encoder="logmel"))
+    assert panel.choice().heard_effect == "DIS"
+    step(panel, 1)
+    assert panel.choice().heard_effect == "CLN"
+
+
+@pytest.mark.parametrize("by", [0, 2, "1", None])
+def test_what_is_no_step_is_left_alone(clusters, by):
+    step(clusters, by)
+    assert clusters.choice().ringed_row == 0
+
+
+def test_the_loudness_that_is_played_is_said(bundled, hearing):
+    hearing.hear(at(bundled, 200.0))
+    heard_of(hearing)
+    assert audio.loudness_lufs(played(hearing.player.wet), 48_000) == pytest.approx(
+        hearing.player.loudness_lufs, abs=0.1
+    )
+    loud, quiet = np.full((2, 48_000), 0.5, np.float32), np.zeros((2, 48_000), np.float32)
+    assert sounds.played_lufs(loud, 0.5) == pytest.approx(-28 - 6.02, abs=0.01)
+    assert sounds.played_lufs(quiet) is None
+    hearing.offer(at(bundled, 300.0))
+    assert hearing.player.loudness_lufs is None

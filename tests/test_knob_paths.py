@@ -335,3 +335,104 @@ def test_paths_are_prepared_without_a_page(bundled):
     again = content.prepare(replace(choice, rows=(9,)), bundled, shown, Progress())
     assert again.basis is shown.basis and again.rows == [9]
     assert content.KnobChoice.of(choice.kept()) == (choice, [])
+
+
+def turn_by_hand(panel, value):
+    """Turn the dial as a page does that shows it."""
+    panel.knob.dial.set_state({"value": value})
+
+
+def test_a_turn_by_hand_is_moved_by_the_page_and_only_what_is_exact_is_sent(bundled, monkeypatch):
+    panel = ready(KnobPaths())
+    panel.bridge.ready = True
+    moves, move = [], panel.figure.move
+
+    def noted(traces):
+        moves.append((sorted(traces), panel.shown.is_exact))
+        move(traces)
+
+    monkeypatch.setattr(panel.figure, "move", noted)
+    turn_by_hand(panel, 437.0)
+    assert moves == [([], False)]
+    assert panel.bridge._standing["value"] == 437.0 and not panel.bridge._standing["exact"]
+    ready(panel)
+    assert moves[1:] == [(["heard path", "knob"], True)]
+    assert panel.bridge._standing["value"] == 437.0 and panel.bridge._standing["exact"]
+    exact = exact_point(bundled, panel.heard_clip.value, "logmel", "HPF", 437.0)
+    np.testing.assert_allclose(drawn(panel.figure.trace("knob"))[0], exact, atol=1e-2)
+    moves.clear()
+    panel.knob.value = 800.0
+    assert moves == [(["heard path", "knob"], False)]  # what a program sets, nobody has moved
+
+
+def test_an_exact_point_is_sent_though_the_kernel_takes_it_for_shown():
+    panel = ready(KnobPaths())
+    panel.bridge.ready = True
+    panel.knob.value = 437.0
+    ready(panel)
+    sent, number = [], panel.figure.number("knob")
+    panel.figure.observe(lambda change: change.new and sent.append(change.new), "_py2js_restyle")
+    turn_by_hand(panel, 900.0)
+    turn_by_hand(panel, 437.0)  # back, before anything exact was computed in between
+    ready(panel)
+    assert sent and sent[-1]["restyle_traces"] == [number]
+    assert set(sent[-1]["restyle_data"]) == {"x", "y", "z"}
+
+
+def test_the_page_is_given_the_paths_that_are_drawn(bundled):
+    panel = ready(KnobPaths())
+    first = panel.bridge._along
+    assert first["knob"] == "HPF.cutoff_frequency_hz" and first["log"] is True
+    assert first["trace"] == panel.figure.number("knob")
+    points = np.frombuffer(first["points"], "<f4").reshape(first["shape"])
+    np.testing.assert_array_equal(points, panel.shown.points[0].values.astype("<f4"))
+    panel.knob.value = 300.0
+    ready(panel)
+    assert panel.bridge._along is first  # a turn sends none again
+    panel.knob.effect = "DIS"
+    ready(panel)
+    second = panel.bridge._along
+    assert (second["knob"], second["log"]) == ("DIS.drive_db", False)
+    assert second["values"] == panel.shown.sweeps[0]["value"].values.tolist()
+
+
+def test_the_heard_path_stands_out_with_its_ends_named(bundled):
+    panel = ready(KnobPaths())
+    own, others = panel.figure.trace("heard path"), panel.figure.trace("paths")
+    assert own.line.width > others.line.width and others.opacity < 1
+    assert [text for text in own.text if text] == ["50 Hz", "10 kHz"]
+    np.testing.assert_array_equal(drawn(own)[:32], panel.shown.points[0].values[0].astype("f4"))
+    knob = panel.figure.trace("knob")
+    assert list(knob.marker.symbol).count("diamond") == 1 and knob.marker.symbol[0] == "diamond"
+    assert "HPF 50 Hz" in panel.html["scale"].value and "10 kHz" in panel.html["scale"].value
+    panel.heard_clip.value = panel.chosen.value[3]
+    ready(panel)
+    np.testing.assert_array_equal(
+        drawn(panel.figure.trace("heard path"))[:32], panel.shown.points[0].values[3].astype("f4")
+    )
+    assert panel.figure.trace("knob").marker.symbol[3] == "diamond"
+
+
+def test_a_click_on_the_heard_path_is_a_value_of_its_knob():
+    panel = ready(KnobPaths())
+    row = panel.heard_clip.value
+    click(panel, "heard path", 5)
+    assert panel.heard_clip.value == row
+    assert panel.knob.value == panel.shown.sweeps[0]["value"].values[5]
+
+
+def test_a_clip_whose_path_is_not_drawn_leaves_no_heard_path():
+    panel = ready(KnobPaths())
+    outside = next(row for row in range(len(panel.clips)) if row not in panel.chosen.value)
+    panel.heard_clip.value = outside
+    ready(panel)
+    assert said(panel) == ""
+    assert len(panel.figure.trace("heard path").x) == 0
+    assert "diamond" not in panel.figure.trace("knob").marker.symbol
+
+
+def test_a_value_out_of_range_is_refused():
+    panel = ready(KnobPaths())
+    with pytest.raises(ValueError, match="choose 50 to 10000 Hz"):
+        panel.choose(value=20_000.0)
+    assert panel.knob.value == 2000.0

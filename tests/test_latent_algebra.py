@@ -62,7 +62,7 @@ def wide(monkeypatch, own_cache):
 def cells(table):
     """Return the rows of an HTML table, as text."""
     rows = re.findall(r"<tr>(.*?)</tr>", table)
-    return [re.findall(r"<t[dh]>(.*?)</t[dh]>", row) for row in rows]
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
 
 
 def places(panel):

@@ -7,12 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from latentfx_nb.analysis.placed import placed_points
+from latentfx_nb.analysis.placed import UnknownLabels, placed_answers, placed_points
 from latentfx_nb.analysis.prepared import effect_means, sweep_means
+from latentfx_nb.analysis.probes import confusion_matrix
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.running import encode_clips
-from latentfx_nb.pages.content import effect_clusters, knob_paths, trajectories
+from latentfx_nb.pages.content import (
+    dimension_masking,
+    effect_clusters,
+    knob_paths,
+    latent_algebra,
+    linear_probes,
+    trajectories,
+)
+from latentfx_nb.pages.content.algebra_choice import AlgebraChoice
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.sound.uploads import Uploads
 from tests.on_pages import basis_of, drawn
@@ -122,3 +131,103 @@ def test_own_clips_are_placed_in_the_umap_that_is_shown(own, bundled, dimensions
         cloud = shown.around.views[view]
         gap = np.linalg.norm(points.values - cloud.values, axis=-1).max()
         assert gap < 0.2 * float(np.ptp(cloud.values, axis=(0, 1)).max()), view
+
+
+def few(bundled):
+    """Every fourth bundled clip: enough recordings for probes, and soon trained on."""
+    return bundled[::4]
+
+
+def probes_shown(own, bundled, **fields):
+    clips, _ = own
+    reference = few(bundled)
+    choice = linear_probes.ProbesChoice(encoders=("logmel",), seeds=1, **fields)
+    before = linear_probes.prepare(choice, reference, None, Progress())
+    placed = clips.placed_among(reference)
+    return before, linear_probes.prepare(replace(choice, clips="own"), placed, before, Progress())
+
+
+def titles(figure):
+    return [one.text for one in figure.layout.annotations]
+
+
+def test_probes_of_the_bundled_clips_name_own_ones(own, bundled):
+    before, after = probes_shown(own, bundled)
+    assert after.results is before.results, "nothing is trained again"
+    answers = after.own["logmel-T"]
+    assert answers["predicted"].shape == (5, 2, 10)
+    result, means = after.results["logmel-T"], effect_means(after.clips, "logmel")
+    scores = means.values[1, 3].astype(float) @ result["weight"].values[0, 2].T + result["bias"].values[0, 2]
+    assert answers["predicted"].values[2, 1, 3] == scores.argmax()
+    figure = linear_probes.figure_of(after)
+    cells = np.asarray(traces(figure)["confusions"].z, float)
+    np.testing.assert_allclose(cells, 100 * confusion_matrix(answers).values)
+    assert any(title.endswith("your own clips") for title in titles(figure))
+    assert any(title.endswith("bundled clips") for title in titles(figure))
+    assert not any("clips" in title for title in titles(linear_probes.figure_of(before)))
+    heard = linear_probes.heard(after.choice, after.clips, after)
+    assert heard is None or heard.wet.clips.table["clip"].str.startswith("riff").all()
+    assert "of the bundled clips, not of your own" in linear_probes.texts(after)["numbers"]
+    assert "effect_means(reference, 'logmel')" in linear_probes.code_of(after)
+
+
+def test_what_nobody_knows_of_own_clips_is_said_in_the_picture(own, bundled):
+    before, after = probes_shown(own, bundled, label="instrument")
+    assert after.own == {}
+    figure = linear_probes.figure_of(after)
+    assert any(title.endswith("bundled clips: the instrument of your own is not known") for title in titles(figure))
+    np.testing.assert_array_equal(after.chosen()["predicted"], before.chosen()["predicted"])
+    assert linear_probes.labels_of(after.clips) == linear_probes.labels_of(before.clips)
+
+
+def test_answers_need_the_features_that_were_learned_from(own, bundled):
+    before, after = probes_shown(own, bundled)
+    features = effect_means(after.clips, "logmel")
+    with pytest.raises(ValueError, match="these probes take 64 features, not 10"):
+        placed_answers(before.results["logmel-T"], features.isel(dim=slice(10)))
+    with pytest.raises(UnknownLabels, match="no probe knows pedal"):
+        placed_answers(before.results["logmel-T"], features.assign_coords(effect=["pedal"] * 10))
+
+
+def test_the_map_of_masks_is_of_the_bundled_probes_and_the_lines_are_of_own_clips(own, bundled):
+    clips, _ = own
+    reference = few(bundled)
+    choice = dimension_masking.MaskingChoice(encoder="logmel")
+    before = dimension_masking.prepare(choice, reference, None, Progress())
+    placed = clips.placed_among(reference)
+    after = dimension_masking.prepare(replace(choice, clips="own"), placed, before, Progress())
+    assert after.study is before.study and after.masked is before.masked
+    shown = dimension_masking.exact(after, Progress())
+    effect, dims = shown.cell()
+    pair = [render(placed[0], label) for label in ("CLN", effect)]
+    for latents, name in zip(encode_clips(load_encoder("logmel"), pair), ("clean", effect), strict=True):
+        np.testing.assert_allclose(shown.lines[f"dim {dims[0]}, {name}"], latents[dims[0]], rtol=1e-5)
+    figures = [dimension_masking.figure_of(one) for one in (before, shown)]
+    np.testing.assert_array_equal(*(np.asarray(traces(one)["map"].z, float) for one in figures))
+    assert any(title.endswith("probes of the bundled clips") for title in titles(figures[1]))
+    assert not any("bundled" in title for title in titles(figures[0]))
+    assert "riff-0" in titles(figures[1])[-1]
+    trained = dimension_masking.prepare(replace(choice, train=True), placed, shown, Progress())
+    assert trained.study is not after.study and trained.masked.table["clip"].equals(before.masked.table["clip"])
+
+
+def test_own_clips_are_moved_by_what_pairs_of_bundled_clips_teach(own, bundled):
+    clips, _ = own
+    choice = AlgebraChoice(encoder="logmel", effect="LPF", pairs=4, method="mean")
+    before = latent_algebra.prepare(choice, bundled, None, Progress())
+    asked = replace(choice, clips="own", row=1)
+    first = latent_algebra.prepare(asked, clips, None, Progress())
+    shown = latent_algebra.prepare(asked, clips, before, Progress())
+    assert shown.averages is before.averages and shown.rows == [0, 1]
+    for one in (first, shown):
+        assert_same_cloud(latent_algebra, before, one)
+    start = encode_clips(load_encoder("logmel"), [render(clips[1], "CLN")])[0]
+    np.testing.assert_allclose(shown.move.start, start, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(first.drawn.move.start, start.mean(axis=-1), rtol=1e-3, atol=1e-3)
+    pairs = effect_means(bundled[shown.pair_rows()], "logmel", effects=["CLN", "LPF"])
+    np.testing.assert_allclose(shown.move.dry, pairs.sel(effect="CLN"), atol=1e-2)
+    assert all(title.endswith("bundled clips") for title in titles(latent_algebra.figure_of(shown))[1:3])
+    assert "which never heard this recording take them for" in shown.named
+    assert "your own clips are placed in them" in latent_algebra.texts(shown)["scored"]
+    code = latent_algebra.code_of(shown)
+    assert f"reference[{shown.pair_rows()}]" in code and "clips[[1]]" in code

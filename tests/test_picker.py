@@ -118,7 +118,7 @@ def test_clips_are_listed_with_all_that_is_known_of_them():
     list_clips(picker, clips, (0, 5))
     assert picker.value == (0, 5)
     assert picker.playable
-    assert picker._entries[0] == ["gtr_00_a", "guitar · strum · 172 bpm · B dorian · gtr_00", ""]
+    assert picker._entries[0] == ["gtr_00_a", "guitar · strum · 172 bpm · B dorian", ""]
     assert len(picker._entries) == 64
 
 

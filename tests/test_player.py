@@ -74,10 +74,10 @@ def test_a_sound_is_known_by_what_makes_it_without_a_look_at_its_samples(monkeyp
     player, dry = Player(), tone()
     player.put(player.encoded(dry, tone(220), made_by={"dry": "clip 1", "wet": "clip 1, 400 Hz"}), "one")
     monkeypatch.setattr("latentfx_nb.widgets.player.hashlib", None)
-    again = player.encoded(dry, tone(110), made_by={"dry": "clip 1", "wet": "clip 1, 500 Hz"})
+    again = player.encoded(dry, tone(110), made_by={"dry": "clip 1", "wet": "clip 1, 500 Hz"}).sides
     assert again["dry"][1] is None
     assert again["wet"][1] is not None
-    louder = player.encoded(dry, tone(110, peak=2.0), made_by={"dry": "clip 1", "wet": "clip 1, 600 Hz"})
+    louder = player.encoded(dry, tone(110, peak=2.0), made_by={"dry": "clip 1", "wet": "clip 1, 600 Hz"}).sides
     assert louder["dry"][1] is not None  # turned down, as the wet one is
 
 

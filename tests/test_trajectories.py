@@ -39,7 +39,7 @@ def legend(panel):
 def cells(table):
     """Return the rows of an HTML table, as text."""
     rows = re.findall(r"<tr>(.*?)</tr>", table)
-    return [re.findall(r"<t[dh]>(.*?)</t[dh]>", row) for row in rows]
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
 
 
 def places(bridge):

@@ -114,14 +114,14 @@ def held_out_rows(clips: ClipSet, n: int = HELD_OUT) -> list[int]:
     return sorted(map(int, rows))
 
 
-def learning_rows(clips: ClipSet, row: int, k: int, seed: int = 0) -> list[int]:
-    """Return the rows of `k` clips to learn from: drawn from all recordings but the one of clip `row`.
+def learning_rows(clips: ClipSet, row: int | None, k: int, seed: int = 0) -> list[int]:
+    """Return the rows of `k` clips to learn from: drawn from all recordings but the one of clip `row`, if it is one.
 
     The draw depends on `seed` and `row`. A larger `k` adds rows to those of a smaller one. There may be fewer than `k`.
     """
     recordings = clips.table["recording"].to_numpy()
-    others = np.flatnonzero(recordings != recordings[row])
-    return np.random.default_rng([seed, row]).permutation(others)[:k].tolist()
+    others = np.arange(len(clips)) if row is None else np.flatnonzero(recordings != recordings[row])
+    return np.random.default_rng([seed, row or 0]).permutation(others)[:k].tolist()
 
 
 def algebra_scores(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 from itertools import islice
 from typing import Any
 
@@ -14,6 +15,9 @@ from latentfx_nb.effects.registry import Setting, get_effect
 from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
 from latentfx_nb.sound import audio
 from latentfx_nb.sound.audio import Clip
+
+version = cache(metadata.version)
+"""Return the installed version of a library: a file is read and parsed for it, once."""
 
 
 def render(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
@@ -31,6 +32,16 @@ def say_in(figure: go.Figure, said: str, x: float = 0.5, y: float = 1.0) -> None
     """Write a sentence into the picture, below the place `x`, `y`, both shares of it from 0 to 1."""
     look: dict[str, Any] = {"showarrow": False, "xref": "paper", "yref": "paper", "yanchor": "top"}
     figure.add_annotation(text=plain(said), name=NOT_SHOWN, x=x, y=y, **look)
+
+
+def add_to_titles(figure: go.Figure, words: Mapping[str, str]) -> go.Figure:
+    """Return the figure with words, after a comma, added to each title that holds a key of `words`."""
+    for title in figure.layout.annotations:
+        for key, added in words.items():
+            if key in title.text:
+                title.text = f"{title.text}, {plain(added)}"
+                break
+    return figure
 
 
 def cloud_behind(figure: go.Figure, view: str, points: xr.DataArray, name: str, said: str = "") -> None:

@@ -20,7 +20,7 @@ LINES = (
 )
 """Clean and wet, of one dim and of a second."""
 
-TITLES = ("Percentage points lost", "Per effect", "The chosen dim over time")
+TITLES = ("Points lost without a dim", "Per effect", "The chosen dim over time")
 """Of the map, the bars and the lines."""
 
 
@@ -30,32 +30,35 @@ def dimension_masking(
     lines: Mapping[str, xr.DataArray] | None = None,
     titles: tuple[str, str, str] = TITLES,
 ) -> go.Figure:
-    """Return the points lost by masking as a heat map, the same as bars per effect, and dims over time.
+    """Return the points lost by masking as a heat map, beside it the same as bars per effect, below dims over time.
 
     `lost` has two dims, drawn down and across (effect and dim; or dim and dim). `bars` are two frames with a row an
     effect and the columns points, low and high. `lines` are up to four series `(frame)` with the coordinate `time_s`.
-    Traces: "map"; "bars 1" and "bars 2"; "line 1" and so on. Without lines "line 1" is empty and keeps the place.
+    Traces: "map"; "bars 1" and "bars 2"; "line 1" and so on. Without lines the map has their place as well.
     """
     figure = make_subplots(
+        2 if lines else 1,
         2,
-        2,
-        specs=[[{"colspan": 2}, None], [{}, {}]],
-        subplot_titles=titles,
-        vertical_spacing=0.17,
-        horizontal_spacing=0.1,
-        row_heights=[0.5, 0.5],
+        specs=[[{}, {}], *[[{"colspan": 2}, None]] * bool(lines)],
+        subplot_titles=titles[: 3 if lines else 2],
+        column_widths=[0.77, 0.23],
+        row_heights=[0.62, 0.38] if lines else None,
+        vertical_spacing=0.18,
+        horizontal_spacing=0.07,
     )
     figure.add_trace(_map(lost), 1, 1)
     for number, ((name, frame), color) in enumerate(zip(bars.items(), ("#9db7cf", "#0072b2"), strict=True), start=1):
-        figure.add_trace(go.Bar(marker={"color": color}, meta=f"bars {number}", **_lost_bars(name, frame)), 2, 1)
+        figure.add_trace(go.Bar(marker={"color": color}, meta=f"bars {number}", **_lost_bars(name, frame)), 1, 2)
     for line in _dim_lines(lines or {}):
-        figure.add_trace(line, 2, 2)
-    figure.update_yaxes(title="points", row=2, col=1)
-    figure.update_xaxes(title="time (s)", row=2, col=2)
-    figure.update_yaxes(title="latent value", row=2, col=2)
-    figure.update_layout(_map_axes(lost), barmode="group")
-    figure = finish(figure, height=780)
-    return figure.update_layout(legend={"y": -0.07}, margin={"b": 40})
+        figure.add_trace(line, 2, 1)
+    figure.update_xaxes(title="points lost", row=1, col=2)
+    figure.update_yaxes(type="category", autorange="reversed", row=1, col=2)
+    if lines:
+        figure.update_xaxes(title="time (s)", row=2, col=1)
+        figure.update_yaxes(title="latent value", row=2, col=1)
+    figure.update_layout(_map_axes(lost, bool(lines)), barmode="group")
+    figure = finish(figure, height=780 if lines else 520)
+    return figure.update_layout(legend={"x": 1, "xanchor": "right", "y": 1.1, "yanchor": "bottom"}, margin={"t": 76})
 
 
 def _map(lost: xr.DataArray) -> go.Heatmap:
@@ -67,11 +70,17 @@ def _map(lost: xr.DataArray) -> go.Heatmap:
     return go.Heatmap(x=x, y=y, z=with_gaps(lost.values), **look)
 
 
-def _map_axes(lost: xr.DataArray) -> dict:
-    """Return the axes and colours of the map; where something is gained, no loss is the middle of the colours."""
+def _map_axes(lost: xr.DataArray, shares: bool) -> dict:
+    """Return the axes and colours of the map; where something is gained, no loss is the middle of the colours.
+
+    The map `shares` the height with lines below it, or has it all.
+    """
     down, across = lost.dims
     end = float(np.nanmax(np.abs(lost.values), initial=1.0))
-    bar = {"title": lost.attrs.get("units", ""), "thickness": 12, "len": 0.42, "y": 0.79}
+    long, middle = (0.5, 0.74) if shares else (0.9, 0.5)
+    bar = {"title": {"text": "points", "side": "top"}, "thickness": 10, "len": long, "y": middle, "x": 1.01}
+    if not lost.attrs.get("units", "").startswith("percentage"):
+        bar["title"] = {"text": "%", "side": "top"}
     signed = bool((lost < 0).any())
     scale = {"colorscale": "RdBu_r" if signed else "Reds", "cmin": -end if signed else 0, "cmax": end, "colorbar": bar}
     rows = {"title": {"text": _axis_title(str(down))}, "type": "category", "autorange": "reversed"}
@@ -83,16 +92,13 @@ def _lost_bars(name: str, points: pd.DataFrame) -> dict:
     middle, low, high = (points[column].to_numpy(float) for column in ("points", "low", "high"))
     bars = error_bars(middle, low, high)
     texts = list(points["text"]) if "text" in points else [""] * len(points)
-    hover = "%{x}: %{y:.1f} points (-%{error_y.arrayminus:.1f}, +%{error_y.array:.1f}) %{hovertext}"
-    return {
-        "x": list(points.index), "y": middle, "error_y": bars, "name": name, "hovertext": texts, "hovertemplate": hover
-    }  # fmt: skip
+    hover = "%{y}: %{x:.1f} points (-%{error_x.arrayminus:.1f}, +%{error_x.array:.1f}) %{hovertext}"
+    values = {"orientation": "h", "x": middle, "y": list(points.index), "error_x": bars}
+    return {**values, "name": name, "hovertext": texts, "hovertemplate": hover}
 
 
 def _dim_lines(lines: Mapping[str, xr.DataArray]) -> list[go.Scatter]:
-    """Return dims over time; without any, an empty line that keeps their axes."""
-    if not lines:
-        return [go.Scatter(x=[], y=[], mode="lines", line=LINES[0], showlegend=False, meta="line 1")]
+    """Return dims over time."""
     drawn = []
     for number, ((name, line), look) in enumerate(zip(lines.items(), LINES, strict=False), start=1):
         times, values = line["time_s"].values, line.values

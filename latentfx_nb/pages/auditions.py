@@ -38,7 +38,7 @@ class _Auditions:
             page.player.playing = False
             page.opened()
             return
-        heard = page.auditioned(value, page.choice(), page.clips)
+        heard = page.auditioned(value, page.choice(), self._picker.source or page.clips)
         if heard is None:
             return
         if page.player.playing:  # goes over without a gap

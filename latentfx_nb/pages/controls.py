@@ -177,7 +177,7 @@ def list_clips(chooser: Picker | widgets.Dropdown, clips: ClipSet, chosen: int |
     """Offer the clips of a set in a chooser, by row, and choose one or some; each can be heard before it is chosen."""
     if isinstance(chooser, Picker):
         options = [(str(name), row) for row, name in enumerate(clips.table["clip"])]
-        chooser.playable = True
+        chooser.playable, chooser.source = True, clips
         chooser.offer(options, {row: clip_detail(clips, row) for row in range(len(clips))})
     else:
         chooser.options = [(clip_label(clips, number), number) for number in range(len(clips))]
@@ -190,8 +190,13 @@ def clip_label(clips: ClipSet, row: int) -> str:
 
 
 def clip_detail(clips: ClipSet, row: int) -> str:
-    """Return what else is known of a clip: instrument, style, tempo, key, recording, as far as the set says them."""
+    """Return what else is known of a clip: instrument, style, tempo, key, recording, as far as the set says them.
+
+    A recording that the clip is called after is not said twice.
+    """
     known = clips.table.iloc[row].dropna()
+    if str(known["clip"]).startswith(str(known.get("recording"))):
+        known = known.drop("recording")
     tempo = f"{known['tempo_bpm']} bpm" if "tempo_bpm" in known else ""
     said = [str(known.get(name, "")) for name in ("instrument", "style")]
     said += [tempo, *(str(known.get(name, "")) for name in ("key", "recording"))]

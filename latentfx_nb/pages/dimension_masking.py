@@ -15,7 +15,7 @@ from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
 
-MODES = (("one dim", "one"), ("two dims", "two"), (f"the {content.GREEDY} most telling, one by one", "greedy"))
+MODES = (("one dim", "one"), ("two dims", "two"), (f"{content.GREEDY} dims, one by one", "greedy"))
 REFERENCES = (("the best model (paper)", "best"), ("the model that sees all", "unmasked"))
 
 
@@ -38,10 +38,10 @@ class DimensionMasking(Page):
 
     def __init__(self, source: str | Path | ClipSet = "bundled", encoder: str = "diffae-mini") -> None:
         self.encoder = one_encoder(encoder)
-        self.mode = dropdown("Hide", MODES, width="280px")
-        self.effect = dropdown("Effect", [(EFFECTS[label].name, label) for label in content.WET], width="190px")
-        self.against = dropdown("Lost against", REFERENCES, width="280px")
-        self.seeds = dropdown("Seeds", [1, 3, 5, 10], width="120px")
+        self.mode = dropdown("Hide", MODES)
+        self.effect = dropdown("Effect", [(EFFECTS[label].name, label) for label in content.WET])
+        self.against = dropdown("Compare with", REFERENCES)
+        self.seeds = dropdown("Seeds", [1, 3, 5, 10])
         self.clip = one_of("Listen to", [("", 0)])
         self.cell = Clicked(cell=None)
         self.train_button = Ask("train", "Train", button_style="primary", tooltip="train all probes")
@@ -55,7 +55,7 @@ class DimensionMasking(Page):
         """Return the page's controls, in groups, from top to bottom."""
         return [
             group("Source", self.clip_set, self.own_files, self.encoder),
-            group("Masks", self.mode, self.effect, self.against, self.seeds, self.train_button),
+            group("Probes", self.mode, self.effect, self.against, self.seeds, self.train_button),
             group("Listen", self.clip),
         ]
 

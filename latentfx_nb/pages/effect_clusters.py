@@ -120,6 +120,10 @@ class EffectClusters(Page):
 
         Its sound is loaded, not started.
         """
+        view = content.view_of(name)
+        if view is not None and view != self.shown.choice.main_view:
+            self.choose(main_view=view)
+            return
         fields = self.clicked(self.shown, name, points)
         if fields and self.shown.clips is self.clips:
             self.choose(**fields)

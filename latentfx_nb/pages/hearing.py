@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from latentfx_nb.pages.content.sounds import Heard, kept_renders
+from collections.abc import Hashable
+
+from latentfx_nb.pages.content.sounds import Heard, kept_renders, played_lufs
 from latentfx_nb.pages.status import Status, sentence
 from latentfx_nb.pages.worker import Worker, main
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
@@ -114,15 +116,16 @@ class Hearing:
 
     def _load(self, heard: Heard, *decoded: Clip) -> None:
         sounds = (self.render(heard.dry), self.render(heard.wet))
-        made_by = {"dry": heard.dry, "wet": heard.wet}
+        made_by: dict[str, Hashable] = {"dry": heard.dry, "wet": heard.wet}
         encoded = self.player.encoded(*sounds, SAMPLE_RATE_HZ, *decoded, made_by=made_by)
+        lufs = played_lufs(sounds[1], encoded.gain)
 
         def load() -> None:
             if not self._is_wanted(heard):
                 return
             if self._previewed is None:
                 self._decoded = decoded
-            if not self.player.put(encoded, heard.title):
+            if not self.player.put(encoded, heard.title, lufs):
                 self.player.load(*sounds, SAMPLE_RATE_HZ, heard.title, *decoded)
 
         main.call(load)

@@ -124,7 +124,7 @@ class LatentAlgebra(Page):
             self.dims.value = (0,)
         if shown.clips is self.clips:  # else others are listed by now
             for chooser in (self.clip, self.other):
-                _leave_out(chooser, shown.averages.rows)
+                _leave_out(chooser, shown.rows)
         self.score_button.show(shown.scores is None)
         self.decode_button.show(content.decodes_slowly(shown))
 

@@ -19,7 +19,6 @@ from latentfx_nb.pages.controls import (
     Control,
     Field,
     Listed,
-    clip_label,
     dropdown,
     one_of,
     several,
@@ -31,6 +30,9 @@ from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.widgets.picker import Picker
 
 KINDS = (("time-averaged (-T)", "T"), ("flattened (-F)", "F"))
+
+NOBODY = ("(none)", None)
+"""What is listed where no render is confused so."""
 
 
 class LinearProbes(Page):
@@ -53,16 +55,15 @@ class LinearProbes(Page):
         defaults = content.ProbesChoice()
         self.encoders = several_encoders(encoders)
         self.kinds = several("Features", KINDS, defaults.kinds)
-        self.label = dropdown("Label")
+        self.label = dropdown("Predict")
         rates = [(f"{rate:g}", rate) for rate in LEARNING_RATES]
-        self.rate = dropdown("Learning rate", rates, defaults.rate, "190px")
-        self.seeds = dropdown("Seeds", [1, 3, 5, 10], defaults.seeds, "120px")
+        self.rate = dropdown("Learning rate", rates, defaults.rate)
+        self.seeds = dropdown("Seeds", [1, 3, 5, 10], defaults.seeds)
         self.standardise = widgets.Checkbox(value=True, description="Standardise features", indent=False)
-        self.standardise.layout.width = "190px"
         self.train_button = Ask("train", "Train", button_style="primary", tooltip="train all probes")
-        self.compare_rates = Ask("compare_rates", "Compare learning rates", layout={"width": "190px"})
-        self.confused_set = one_of("Confusions of")
-        self.confused = one_of("Listen to")
+        self.compare_rates = Ask("compare_rates", "Compare learning rates")
+        self.confused_set, self.confused = one_of("Confusions of"), one_of("Listen to")
+        self.confused.playable = True
         self.cell = Clicked(cell=None)
         names = ("encoders", "kinds", "label", "rate", "seeds", "standardise")
         fields = [Field(name, getattr(self, name)) for name in names]
@@ -76,11 +77,14 @@ class LinearProbes(Page):
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""
         return [
-            group("Source", self.clip_set, self.own_files, self.encoders),
-            group("Probes", self.kinds, self.label, self.rate, self.seeds, self.standardise, self.train_button),
-            group("Listen", self.confused_set, self.confused),
-            group("More", self.compare_rates),
+            group("Source", self.clip_set, self.own_files, self.encoders, self.kinds),
+            group("Probes", self.label, self.rate, self.seeds, self.standardise, self.train_button),
+            group("Protocol", self.compare_rates),
         ]
+
+    def head(self) -> Sequence[widgets.Widget]:
+        """Return what stands in the picture's head."""
+        return [self.confused_set, self.confused]
 
     def list_clips(self, clips: ClipSet) -> None:
         """Offer what a probe could learn of the clips."""
@@ -95,11 +99,19 @@ class LinearProbes(Page):
         _list(self.confused_set, list(shown.results), looked.choice.confused_set)
         self.cell.write({"cell": looked.choice.cell})
         self.confused.description = looked.cell_words()
-        found: list[tuple[str, Any]] = []
-        for one in looked.renders():
-            render = f"{clip_label(shown.probed, one.row)}, {EFFECTS[one.effect].name}"
-            found.append((f"{render}: {one.share:.0%} of its probes", (one.row, one.effect)))
-        _list(self.confused, found or [("no render is", None)], looked.choice.confused)
+        _list_renders(self.confused, shown.probed, looked.renders(), looked.choice.confused)
+
+
+def _list_renders(chooser: Picker, clips: ClipSet, renders: Sequence[content.Confused], chosen: Any) -> None:
+    """Offer confused renders, each with its effect and how many of its probes took it so, and choose one."""
+    named = {(one.row, one.effect): one for one in renders}
+    options: list[tuple[str, Any]] = [(str(clips.table["clip"].iat[row]), (row, effect)) for row, effect in named]
+    options = options or [NOBODY]
+    details = {key: f"{EFFECTS[one.effect].name} · {one.share:.0%} of its probes" for key, one in named.items()}
+    if (tuple(options), details) != (chooser.options, chooser.details):
+        chooser.offer(options, details)
+        chooser.source = clips
+    chooser.value = chosen
 
 
 def _list(chooser: Picker, options: list, chosen: Any) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 import xarray as xr
@@ -47,15 +47,28 @@ def _known_folders() -> list[str]:
     return sorted((one.rstrip(os.sep) for one in found if len(one) > 3), key=len, reverse=True)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return an HTML table; cells are text, not HTML."""
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], hints: Mapping[str, str] | None = None) -> str:
+    """Return an HTML table; cells are text, not HTML.
 
-    def line(cells: Sequence[object], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
+    Heads explain themselves while the mouse is on them: by `hints`, head -> text, and those that are the heading of a
+    measure (`analysis.measures`) by what it means.
+    """
+    said = {one.heading: f"{one.meaning} ({one.better} is better)" for one in glossary().itertuples()} | dict(
+        hints or {}
+    )
+
+    def line(cells: Sequence[object]) -> str:
+        return "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>"
 
     style = "<style>.latentfx-table :is(td, th) { padding: 1px 18px 1px 0; text-align: left; line-height: 1.5 }</style>"
-    body = "".join(line(row, "td") for row in rows)
-    return f'{style}<table class="latentfx-table">{line(head, "th")}{body}</table>'
+    heads = "".join(_head(str(one), said.get(str(one), "")) for one in head)
+    body = "".join(map(line, rows))
+    return f'{style}<table class="latentfx-table"><tr>{heads}</tr>{body}</table>'
+
+
+def _head(words: str, hint: str) -> str:
+    title = f' title="{html.escape(hint)}"' if hint else ""
+    return f"<th{title}>{html.escape(words)}</th>"
 
 
 def claims_table(claims: pd.DataFrame, number: str = "number here") -> str:

@@ -182,7 +182,9 @@ class ForkedProvisioner(LocalProvisioner):
         if not can_fork() or cmd[: len(LAUNCHER)] != LAUNCHER:
             return await super().launch_kernel(cmd, **kwargs)
         try:
-            forked = _fork(_run_kernel, cmd[len(LAUNCHER) :], dict(kwargs["env"]), kwargs.get("cwd"))
+            # Voila names some variables by members of an enumeration of its own, which a fork would import Voila for.
+            environment = {str.__str__(name): str.__str__(value) for name, value in kwargs["env"].items()}
+            forked = _fork(_run_kernel, cmd[len(LAUNCHER) :], environment, kwargs.get("cwd"))
         except Exception as error:  # noqa: BLE001  as above
             _give_up(error)
             return await super().launch_kernel(cmd, **kwargs)

@@ -20,7 +20,7 @@ const sideButton = (side) => `<button type="button" data-side="${side}" title="$
 const MARKUP = `
   <div class="lfx-deck">
     <button type="button" class="lfx-play" title="Play or pause (Space)"></button>
-    <div class="lfx-title"></div>
+    <div class="lfx-heading"><span class="lfx-title"></span><span class="lfx-level"></span></div>
     <div class="lfx-clock"></div>
     <div class="lfx-wave">
       ${WAVEFORM}
@@ -44,7 +44,7 @@ function build() {
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's single-key commands stay out of the controls
   root.innerHTML = MARKUP;
   const find = (name) => root.querySelector(`.lfx-${name}`);
-  const names = ["title", "play", "seek", "clock", "loop", "waveform", "playhead"];
+  const names = ["title", "level", "play", "seek", "clock", "loop", "waveform", "playhead"];
   const parts = Object.fromEntries(names.map((name) => [name, find(name)]));
   return { root, ...parts, volume: find("volume input"), sides: [...root.querySelectorAll("[data-side]")] };
 }
@@ -81,16 +81,21 @@ function paintButtons({ root, play, seek, loop, sides }, model, engine) {
   }
 }
 
-function paintPosition({ title, seek, clock, volume, playhead }, model, engine) {
+function paintPosition({ seek, clock, volume, playhead }, model, engine) {
   const at_s = engine.position();
   const length_s = engine.length();
   [seek.max, seek.value, volume.value] = [length_s, at_s, model.get("volume")];
   seek.ariaValueText = `${at_s.toFixed(1)} of ${length_s.toFixed(1)} seconds`;
   clock.textContent = `${at_s.toFixed(1)} / ${length_s.toFixed(1)} s`;
   playhead.style.left = `${length_s ? (100 * at_s) / length_s : 0}%`;
-  const nothing = length_s || engine.pending ? "" : "No sound loaded yet";
+}
+
+function paintTitle({ title, level }, model, engine) {
+  const nothing = engine.length() || engine.pending ? "" : "No sound loaded yet";
   title.textContent = engine.problem || model.get("title") || nothing;
   title.title = title.textContent;
+  const lufs = model.get("loudness_lufs");
+  level.textContent = typeof lufs === "number" ? `· ${lufs.toFixed(0).replace("-", "−")} LUFS` : "";
 }
 
 /** Draw the side that is heard in front of the one to compare it with, if they are others than before. */
@@ -137,6 +142,7 @@ export function drawControls(model, el, engine) {
   const paint = () => {
     paintButtons(parts, model, engine);
     paintPosition(parts, model, engine);
+    paintTitle(parts, model, engine);
     paintWaveform(parts, model, engine);
     paintState(parts, model, engine);
     run();

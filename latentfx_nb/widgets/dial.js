@@ -35,7 +35,7 @@ function build() {
 }
 
 /** Draw how the knob stands, and say it to assistive technology. */
-function show(parts, knob, model) {
+export function show(parts, knob, model) {
   const { value, scale, disabled } = knob;
   const { low, high, unit } = scale;
   const name = model.get("words");
@@ -60,7 +60,7 @@ function refuse({ root, value: input, says }, problem) {
 }
 
 /** Let values be typed: Enter or leaving takes them, Escape and what is refused leave the old one. */
-function typing(parts, knob, redraw) {
+export function typing(parts, knob, redraw) {
   const { value: input } = parts;
   const take = () => {
     const problem = knob.type(input.value);

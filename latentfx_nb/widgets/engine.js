@@ -26,7 +26,7 @@ export class Engine {
     model.on("change:listening", () => this.voice?.listen(model.get("listening")));
     model.on("change:volume", () => this.setVolume());
     model.on("change:loop", () => this.voice && this.start(this.position()));
-    const shown = ["listening", "volume", "loop", "title", "labels", "ready", "_offered_s"];
+    const shown = ["listening", "volume", "loop", "title", "labels", "loudness_lufs", "ready", "_offered_s"];
     model.on(shown.map((name) => `change:${name}`).join(" "), () => this.tell());
     model.on(SIDES.map((side) => `change:${side}`).join(" "), () => this.refresh());
   }

@@ -20,7 +20,7 @@ function wordsOf(entry) {
   const words = part("span", "lfx-words");
   words.append(part("span", "lfx-name", entry.label));
   const second = entry.reason || entry.detail;
-  if (second) words.append(part("small", "lfx-detail", second));
+  if (second) words.append(part("small", "lfx-detail", second, { title: second }));
   return words;
 }
 
@@ -29,7 +29,7 @@ function wordsOf(entry) {
  * `playable`, and whether it `sounds`; `press` and `play` are called when these are wanted.
  */
 export function rowOf(entry, id, looks, { press, play }) {
-  const row = part("li", "lfx-entry", "", { id, role: "option", title: entry.reason, onclick: press });
+  const row = part("li", "lfx-entry", "", { id, role: "option", onclick: press });
   row.ariaSelected = `${looks.ticked}`;
   row.ariaDisabled = `${!looks.able}`;
   const mark = part("span", looks.several ? "lfx-tick" : "lfx-dot", "", { ariaHidden: "true" });

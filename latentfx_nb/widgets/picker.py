@@ -53,6 +53,8 @@ class Picker(anywidget.AnyWidget):
         self._reasons: dict[Any, str] = {}
         self._details: dict[Any, str] = {}
         self._play: list[Callable[[Any], None]] = []
+        self.source: Any = None
+        """What the entries are of (a set of clips), for those who play them."""
         value = {"value": traits.pop("value")} if "value" in traits else {}
         super().__init__(model_id=address, _address=address, **traits)
         self.offer(options, details, reasons)

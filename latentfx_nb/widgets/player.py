@@ -8,7 +8,7 @@ import threading
 import uuid
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import anywidget
 import ipywidgets
@@ -19,8 +19,12 @@ from jaxtyping import Float
 from latentfx_nb.widgets.modules import FOLDER, module_text
 from latentfx_nb.widgets.sounds import SIDES, as_flac, encode_sounds, matched
 
-Encoded = Mapping[str, tuple[Hashable, bytes | None]]
-"""By side: what the sound is, and its FLAC, None where the page has it already."""
+
+class Encoded(NamedTuple):
+    """By side: what the sound is, and its FLAC, None where the page has it already; and the gain that all share."""
+
+    sides: Mapping[str, tuple[Hashable, bytes | None]]
+    gain: float
 
 
 def plain_players(
@@ -47,9 +51,10 @@ class Player(anywidget.AnyWidget):
     """Two to four sounds of one length, with gap-free A/B, a play position, volume and a loop.
 
     `listening` ("dry", "wet" or, where they are loaded, "decoded" and "algebra"), `labels` (what their buttons say),
-    `playing`, `volume` (0 to 1) and `loop` can be read and set; `time_s` is the play position, written by the browser
-    about 15 times a second while it plays; `ready` turns true when a page shows the player. Loading a sound never
-    starts it, unless play was pressed for it; while one plays, the new one goes on from the same position.
+    `playing`, `volume` (0 to 1), `loop` and `loudness_lufs` (None: not said) can be read and set; `time_s` is the play
+    position, written by the browser about 15 times a second while it plays; `ready` turns true when a page shows the
+    player. Loading a sound never starts it, unless play was pressed for it; while one plays, the new one goes on from
+    the same position.
     """
 
     _esm = module_text("player")
@@ -66,6 +71,7 @@ class Player(anywidget.AnyWidget):
     playing = traitlets.Bool().tag(sync=True)
     volume = traitlets.Float(0.8, min=0.0, max=1.0).tag(sync=True)
     loop = traitlets.Bool(True).tag(sync=True)
+    loudness_lufs = traitlets.Float(None, allow_none=True).tag(sync=True)
     ready = traitlets.Bool().tag(sync=True)
     _address = traitlets.Unicode().tag(sync=True)
     _offered_s = traitlets.Float().tag(sync=True)
@@ -89,7 +95,7 @@ class Player(anywidget.AnyWidget):
         self._make = make
         with self.hold_sync():
             self._drop(SIDES)
-            self.title, self._offered_s = title, length_s
+            self.title, self._offered_s, self.loudness_lufs = title, length_s, None
 
     def load(
         self,
@@ -129,13 +135,14 @@ class Player(anywidget.AnyWidget):
             content = (by, sound.shape, sample_rate, gain)
             there = self._sent.get(side) == content
             found[side] = content, None if there else as_flac(sound * gain, sample_rate)
-        return found
+        return Encoded(found, gain)
 
-    def put(self, sounds: Encoded, title: str) -> bool:
-        """Show `title` and send what `encoded` returned; return False, with nothing done, if it is out of date.
+    def put(self, encoded: Encoded, title: str, loudness_lufs: float | None = None) -> bool:
+        """Show title and loudness, and send what `encoded` returned; return False, with nothing done, if it is stale.
 
         It is where the page has lost a sound since that it had then: `load` sends all.
         """
+        sounds = encoded.sides
         if any(flac is None and self._sent.get(side) != content for side, (content, flac) in sounds.items()):
             return False
         self._make = None
@@ -145,7 +152,7 @@ class Player(anywidget.AnyWidget):
                     self.set_trait(side, flac)
                     self._sent[side] = content
             self._drop(set(SIDES) - set(sounds))
-            self.title = title
+            self.title, self.loudness_lufs = title, loudness_lufs
             if self._answers and any(flac is not None for _, flac in sounds.values()):
                 self._taken.clear()
         return True
@@ -183,7 +190,7 @@ class Player(anywidget.AnyWidget):
         # Only what Python writes is sent again: a late answer must not undo what the visitor has clicked meanwhile.
         if content.get("kind") == "ready":
             self.ready = self._answers = True
-            self.send_state([*SIDES, "labels", "title", "ready", "_offered_s"])
+            self.send_state([*SIDES, "labels", "title", "loudness_lufs", "ready", "_offered_s"])
         elif content.get("kind") == "taken":
             self._answers = True
             if content.get("sounds") == {side: f"{zlib.adler32(getattr(self, side)):08x}" for side in SIDES}:

@@ -24,9 +24,10 @@ export function peaksOf(buffer, columns = COLUMNS) {
 /** Return the path of an outline, mirrored at the middle: one unit wide a peak, and 64 units high. */
 export function outline(peaks, highest) {
   const half = HEIGHT / 2;
-  const y = (peak) => Math.max(0.5, (half * ROOM * peak) / (highest || 1)).toFixed(1);
-  const above = [...peaks].map((peak, column) => `L${column + 0.5} ${half - y(peak)}`);
-  const below = [...peaks].map((peak, column) => `L${column + 0.5} ${half + Number(y(peak))}`).reverse();
+  const tall = (peak) => Math.max(0.5, (half * ROOM * peak) / (highest || 1));
+  const corners = (sign) =>
+    [...peaks].map((peak, column) => `L${column + 0.5} ${(half + sign * tall(peak)).toFixed(1)}`);
+  const [above, below] = [corners(-1), corners(1).reverse()];
   return `M0 ${half}${above.join("")}L${peaks.length} ${half}${below.join("")}Z`;
 }
 

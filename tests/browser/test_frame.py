@@ -19,9 +19,9 @@ LAPTOP, SMALL, PHONE = (1440, 900), (1280, 720), (390, 844)
 FRONT = "00_start_here"
 PAGES = [FRONT, *all_pages()]
 WHOLE = {
-    LAPTOP: (".latentfx-dial-large", ".latentfx-player", ".lfx-picture"),
-    SMALL: (".latentfx-dial-large", ".latentfx-player", ".lfx-picture"),
-    PHONE: (".latentfx-dial-large", ".lfx-picture"),
+    LAPTOP: (".latentfx-dial[data-size=large]", ".latentfx-player", ".lfx-picture"),
+    SMALL: (".latentfx-dial[data-size=large]", ".latentfx-player", ".lfx-picture"),
+    PHONE: (".latentfx-dial[data-size=large]", ".lfx-picture"),
 }
 PICTURE_SHARE = 0.45
 SPANS = {"space": 0.5, "plane": 0.8}

@@ -26,16 +26,23 @@ PARTS = ("start", "aim", "result")
 
 @dataclass(frozen=True, eq=False)
 class Averages:
-    """Time averages of the clips that could be read, the rows of these in the clip set, and the basis of the figure."""
+    """Time averages of the clips that could be read, the rows of these in the clip set, and the basis of the figure.
+
+    A visitor's own clips are moved by these, which are then the others'.
+    """
 
     clips: ClipSet
     rows: list[int]
     means: xr.DataArray  # (clip, effect, dim)
     basis: PCA
 
-    def learning_rows(self, row: int, pairs: int) -> list[int]:
-        """Return the rows in the clip set of so many clips to learn from, of other recordings than that of `row`."""
-        return [self.rows[one] for one in learning_rows(self.clips, self.rows.index(row), pairs)]
+    def learning_rows(self, row: int | None, pairs: int) -> list[int]:
+        """Return the rows in the clip set of so many clips to learn from, of other recordings than that of `row`.
+
+        None stands for a clip that is none of these.
+        """
+        place = None if row is None else self.rows.index(row)
+        return [self.rows[one] for one in learning_rows(self.clips, place, pairs)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +92,16 @@ class AlgebraShown(Shown):
     named: str | None = None  # a sentence: what probes take it for
     decoded: Decoded | None = None
     decodes: bool = False  # though that takes minutes
+
+    @property
+    def rows(self) -> list[int]:
+        """The rows of the clips that can be moved."""
+        return self.averages.rows if self.clips.among is None else list(range(len(self.clips)))
+
+    def pair_rows(self) -> list[int]:
+        """Return the rows, in the clips' reference, of what is learned from."""
+        row = self.choice.row if self.clips.among is None else None
+        return self.averages.learning_rows(row, self.choice.pairs)
 
     @property
     def names(self) -> tuple[str, str, str]:

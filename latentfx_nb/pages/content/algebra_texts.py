@@ -34,8 +34,15 @@ def code_of(shown: AlgebraShown) -> str:
             f"z = lfx.encode_effects(clips[[{row}, {choice.other}]], encoder, ['CLN'])[:, 0]\n"
             f"moved = lfx.interpolate(z[0], z[1], {choice.share:.2f}, spherical={choice.spherical})\n"
         )
+    elif choice.mode == VECTOR and shown.clips.among is not None:
+        moved = (
+            f"z = lfx.encode_effects(clips[[{row}]], encoder, {effects})[0]\n"
+            f"pairs = lfx.encode_effects(reference[{shown.pair_rows()}], encoder, {effects})\n"
+            f"effect = lfx.learn_effect(pairs[:, 0], pairs[:, 1], {choice.method!r})\n"
+            f"moved = effect.apply(z[0], strength={choice.strength:.2f})\n"
+        )
     elif choice.mode == VECTOR:
-        rows = [row, *shown.averages.learning_rows(row, choice.pairs)]
+        rows = [row, *shown.pair_rows()]
         moved = (
             f"z = lfx.encode_effects(clips[{rows}], encoder, {effects})\n"
             f"effect = lfx.learn_effect(z[1:, 0], z[1:, 1], {choice.method!r})\n"

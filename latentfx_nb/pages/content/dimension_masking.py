@@ -27,7 +27,9 @@ from latentfx_nb.analysis.sounds import encoded
 from latentfx_nb.analysis.training import ProbeConfig
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
+from latentfx_nb.figures.among import add_to_titles
 from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.own import of, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
 from latentfx_nb.pages.markup import claims_table, note, table, table_downloads
@@ -39,27 +41,40 @@ WET = [label for label in EFFECTS if label != "CLN"]
 GREEDY = 8
 """Dims that are hidden one after another."""
 
+TRAINED = frozenset({"encoder", "mode", "effect", "seeds"})
+"""Fields that probes are trained by."""
+
 MOST_PAIRED = 128
 """Dims of which all pairs are hidden: 8128 probes a split."""
 
 NOTES = {
     "one": "Each cell is a probe that tells one effect from clean clips without one dim: the points of accuracy that "
-    "it loses on recordings that it never heard (section 3.3). The worst of many cells is the worst by luck, too: look "
-    "at its interval.",
+    "it loses on unheard recordings (section 3.3).",
     "two": "Each cell is a probe of the chosen effect that does not see two dims. The paper did not try this.",
-    "greedy": "How often a dim is among the first eight that the probes of all splits hide, each time the one without "
-    "which the loss on validation recordings grows most: dims that all of them hide carry the effect. The bars are "
-    "what hiding them costs on recordings that had no part in the choice, and what hiding as many random dims costs. "
-    "The paper did not try this.",
+    "greedy": "How often a dim is among the first eight that the probes of all splits hide, each time the one whose "
+    "absence costs most on validation recordings. The paper did not try this.",
+}
+
+MORE_NOTES = {
+    "one": "The worst of many masks is partly the worst by chance: look at its interval.",
+    "two": "",
+    "greedy": "Dims that all probes hide carry the effect. The bars are what hiding them costs on recordings that had "
+    "no part in the choice, and what hiding as many random dims costs.",
 }
 
 TITLES = {
-    "one": "Percentage points lost without a dim",
-    "two": "Percentage points lost without two dims, {effect}",
-    "greedy": f"How often a dim is among the {GREEDY} most telling",
+    "one": "Points lost without a dim: click a cell to hear its effect",
+    "two": "Points lost without two dims, {effect}: click a cell to hear it",
+    "greedy": f"How often a dim is among the {GREEDY} most telling: click a cell to hear its effect",
 }
 
-NOTHING_CHOSEN = "A dim over time: click a cell of the map, or choose a clip"
+HINTS = {
+    "effect": "the probe tells renders of this effect from clean clips",
+    "nothing hidden": "accuracy of the probe that sees all dims, on unheard recordings",
+    "mean of all masks (points)": "points lost on average over the masks",
+    "worst mask (points)": "points lost by the mask that costs most, partly by chance: look at its interval",
+}
+"""What the heads of the table mean."""
 
 CAVEAT = (
     "Another model, other clips and other splits than the paper's, whose worst losses are missing from its text: "
@@ -115,11 +130,18 @@ class MaskingShown(Shown):
 
 
 def prepare(choice: MaskingChoice, clips: ClipSet, last: MaskingShown | None, progress: Progress) -> MaskingShown:
-    """Return a newly trained study; its worst cell is chosen, and another clip set begins with its first clip."""
-    means = progress.read(effect_means, clips, choice.encoder)
-    study = _STUDIES[choice.mode](means, choice, progress.bar)
+    """Return a newly trained study; its worst cell is chosen, and another clip set begins with its first clip.
+
+    A visitor's own clips are heard and drawn over time; the study is of their reference, and stays if that does.
+    """
     row = choice.row if last is not None and last.clips is clips else 0
-    masked = encoded_clips(clips, means)
+    same = last is not None and last.clips.reference is clips.reference and not last.choice.differing(choice) & TRAINED
+    if last is not None and same and not choice.train:
+        other = replace(choice, row=row, cell=last.choice.cell)
+        return replace(last, clips=clips, choice=other, lines=None, wants_lines=True)
+    means = progress.read(effect_means, clips.reference, choice.encoder)
+    study = _STUDIES[choice.mode](means, choice, progress.bar)
+    masked = encoded_clips(clips.reference, means)
     losses = _losses(study, choice, masked)
     chosen, worst = replace(choice, row=row, cell=None), _worst(losses.cells, choice)
     return MaskingShown(chosen, clips, masked, study, losses, worst, wants_lines=last is not None)
@@ -150,13 +172,20 @@ def exact(shown: MaskingShown, progress: Progress) -> MaskingShown:
 
 def figure_of(shown: MaskingShown) -> go.Figure:
     """Return the figure."""
-    choice, over_time = shown.choice, NOTHING_CHOSEN
+    choice, over_time = shown.choice, ""
     if shown.lines is not None:
         dims = " and ".join(map(str, shown.cell()[1]))
         over_time = f"Dim {dims} over time, {figures.plain(_heard(shown).title)}"
     title = TITLES[choice.mode].format(effect=EFFECTS[choice.effect].name.lower())
     titles = (title, "Per effect", over_time)
-    return figures.dimension_masking(shown.losses.cells, shown.losses.bars, shown.lines, titles)
+    figure = figures.dimension_masking(shown.losses.cells, shown.losses.bars, shown.lines, titles)
+    others = {} if shown.clips.among is None else dict.fromkeys(("without", "among", "Per effect"), _others(shown))
+    return add_to_titles(figure, others)
+
+
+def _others(shown: MaskingShown) -> str:
+    """Return whose probes the map is of."""
+    return f"probes of the {reference_words(shown.clips)}"
 
 
 def heard(choice: MaskingChoice, clips: ClipSet, shown: MaskingShown | None) -> Heard | None:
@@ -178,7 +207,7 @@ def code_of(shown: MaskingShown) -> str:
     """Return the lines that draw this in a notebook, or, of two dims and of the most telling, that measure it."""
     choice = shown.choice
     begin = (
-        f"means = lfx.prepared.effect_means(clips, {choice.encoder!r})\n"
+        f"means = lfx.prepared.effect_means({of(shown.clips)}, {choice.encoder!r})\n"
         f"config = dataclasses.replace(lfx.MASKING, seeds={choice.config().seeds!r})\n"
     )
     end = {
@@ -194,7 +223,7 @@ def code_of(shown: MaskingShown) -> str:
 
 def texts(shown: MaskingShown) -> Mapping[str, str]:
     """Return what the map says, the paper's claims, and what hiding dims costs in numbers."""
-    return {"numbers": shown.losses.numbers}
+    return {"numbers": shown.losses.numbers + tested_on(shown.clips)}
 
 
 def _is_on_map(cell: tuple[Any, ...], shown: MaskingShown) -> bool:
@@ -225,7 +254,7 @@ def _costs(right: xr.DataArray, bars: Mapping[str, pd.DataFrame]) -> str:
     for effect in nothing.index:
         cells = [text for one in bars.values() for text in _interval(one.loc[effect])]
         rows.append((effect, f"{nothing[effect]:.1f} %", *cells))
-    return "<h3>What hiding dims costs</h3>" + table(("effect", "nothing hidden", *head), rows)
+    return "<h3>What hiding dims costs</h3>" + table(("effect", "nothing hidden", *head), rows, HINTS)
 
 
 def _downloads(bars: Mapping[str, pd.DataFrame], cells: xr.DataArray) -> str:
@@ -276,7 +305,14 @@ def _losses(study: xr.Dataset, choice: MaskingChoice, masked: ClipSet) -> Losses
         right, bars = study["right"], loss_table(lost)
     recordings = masked.table["recording"].nunique()
     n = note(f"n = {right.sizes['clip']} clips, each clean and wet, of {recordings} recordings.")
-    numbers = note(NOTES[choice.mode]) + _claims(study, choice) + _costs(right, bars) + n + _downloads(bars, cells)
+    numbers = (
+        note(NOTES[choice.mode])
+        + note(MORE_NOTES[choice.mode])
+        + _claims(study, choice)
+        + _costs(right, bars)
+        + n
+        + _downloads(bars, cells)
+    )
     return Losses(choice.against, cells, bars, numbers)
 
 

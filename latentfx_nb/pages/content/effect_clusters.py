@@ -191,12 +191,18 @@ def moved(shown: ClustersShown) -> Mapping[str, dict]:
 
 
 def clicked(shown: ClustersShown, name: str, points: Any) -> Mapping[str, Any]:
-    """A point is a clip and an effect: ring it, and load its sound."""
+    """A point of the large view is a clip and an effect: ring it, and load its sound."""
     sample = shown.sample(name, points.point_inds[0])
-    if sample is None:
+    if sample is None or view_of(name) != shown.choice.main_view:
         return {}
     clip, effect = divmod(sample, shown.means.sizes["effect"])
     return {"ringed_row": int(shown.rows[clip]), "ringed_effect": str(shown.means["effect"].values[effect])}
+
+
+def view_of(trace: str) -> str | None:
+    """Return the view that a trace ("view 2 HPF") is of; None for other traces."""
+    kind, _, rest = trace.partition(" ")
+    return list(VIEWS)[int(rest.split()[0]) - 1] if kind == "view" else None
 
 
 def selected(shown: ClustersShown, points: Iterable[tuple[str, int]]) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.algebra_study import learning_rows, logmel_distance_db, stft_distance
 from latentfx_nb.analysis.moves import Move, add_effect, change_dims, go_between, mean_shift
 from latentfx_nb.analysis.pca import fit_pca
+from latentfx_nb.analysis.placed import placed_names
 from latentfx_nb.analysis.prepared import NotShipped, effect_algebra, effect_means
 from latentfx_nb.analysis.probes import named_by, train_probes
 from latentfx_nb.analysis.sounds import encoded
@@ -25,6 +26,7 @@ from latentfx_nb.pages.content.algebra_shown import PARTS, AlgebraShown, Average
 from latentfx_nb.pages.content.algebra_texts import code_of as code_of
 from latentfx_nb.pages.content.algebra_texts import told
 from latentfx_nb.pages.content.latent_images import STILL_S
+from latentfx_nb.pages.content.own import placed, placed_words, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Sound, rendered
 from latentfx_nb.pages.markup import averages_pca_words, note
@@ -63,15 +65,19 @@ def figure_of(shown: AlgebraShown) -> go.Figure:
     """Return the figure."""
     drawn, into, scores = shown.drawn.move, shown.averages.basis.transform, shown.scored
     places = map(into, (drawn.start, drawn.aim, drawn.result))
-    return figures.latent_algebra(
+    (scored, few_shot), whose = scores.titles, ""
+    if shown.clips.among is not None:
+        whose = f", {reference_words(shown.clips)}"
+    figure = figures.latent_algebra(
         shown.averages.basis.points,
         (into(drawn.dry), into(drawn.wet)),
         dict(zip(PLACES[shown.drawn.mode], places, strict=True)),
         into(drawn.way),
         scores.bars,
         scores.curves,
-        scores.titles,
+        (scored + whose, few_shot + whose),
     )
+    return placed(figure, shown.clips)
 
 
 def further(shown: AlgebraShown, progress: Progress) -> AlgebraShown | None:
@@ -99,7 +105,9 @@ def decodes_slowly(shown: AlgebraShown) -> bool:
 def texts(shown: AlgebraShown) -> Mapping[str, str]:
     """Return how near this one clip has come, once that is known, and the scores of held-out ones."""
     drawn = averages_pca_words(shown.averages.basis.points, shown.averages.means.sizes["dim"])
-    written = {"scored": shown.scored.text + note(f"The points are drawn in their own PCA. {drawn}")}
+    drawn += placed_words(shown.clips)
+    scores = shown.scored.text + tested_on(shown.clips)
+    written = {"scored": scores + note(f"The points are drawn in their own PCA. {drawn}")}
     if shown.move is not None and shown.named is not None:
         written["told"] = told(shown, shown.move) + note(shown.named)
     return written
@@ -113,15 +121,15 @@ def _scored_and_averaged(
 ) -> AlgebraShown:
     """Return averages and scores of a choice, drawn as they were, or if those were of other clips as a mean shift."""
     memory = Memory() if last is None else last.memory
-    of = clips, choice.encoder, choice.dimensions
-    averages = memory.averages.get(of, lambda: _averages(choice, clips, progress))
+    of = clips.reference, choice.encoder, choice.dimensions
+    averages = memory.averages.get(of, lambda: _averages(choice, clips.reference, progress))
     if any(dim >= averages.means.sizes["dim"] for dim in choice.dims):
         choice = replace(choice, dims=(0,))  # chosen among another encoder's
     scores = _scores(choice, averages, memory, progress)
     shown_of = averages, scores is None, choice.measure, choice.method, choice.pairs, choice.effect
     measured = memory.scored.get(shown_of, lambda: scored(scores, choice))
     same = last is not None and last.averages is averages
-    drawn = last.drawn if last is not None and same else _mean_shift(choice, clips, averages)
+    drawn = last.drawn if last is not None and same else _mean_shift(choice, clips, averages, progress)
     return AlgebraShown(choice, clips, memory, averages, scores, measured, drawn, decodes=choice.decode)
 
 
@@ -148,10 +156,20 @@ def _scores(choice: AlgebraChoice, averages: Averages, memory: Memory, progress:
     return found
 
 
-def _mean_shift(choice: AlgebraChoice, clips: ClipSet, averages: Averages) -> Drawn:
-    """Return what can be drawn before anything is encoded: time averages ship, and a mean shift needs no more."""
-    row = averages.rows.index(choice.row) if choice.row in averages.rows else 0
-    shift = mean_shift(averages.means, row, choice.effect, learning_rows(averages.clips, row, choice.pairs))
+def _mean_shift(choice: AlgebraChoice, clips: ClipSet, averages: Averages, progress: Progress) -> Drawn:
+    """Return what can be drawn before pairs are encoded: time averages ship, and a mean shift needs no more.
+
+    Of a visitor's own clip the two time averages are encoded.
+    """
+    means, effects = averages.means.sel(effect=["CLN", choice.effect]), ["CLN", choice.effect]
+    if clips.among is None:
+        row = averages.rows.index(choice.row) if choice.row in averages.rows else 0
+        pairs = learning_rows(averages.clips, row, choice.pairs)
+    else:
+        own = effect_means(clips[[choice.row]], choice.encoder, progress.bar, effects=effects)
+        row, pairs = means.sizes["clip"], learning_rows(averages.clips, None, choice.pairs)
+        means = xr.concat([means, own], "clip", coords="minimal", compat="override", join="override")
+    shift = mean_shift(means, row, choice.effect, pairs)
     return Drawn(shift, VECTOR, same_sounds(replace(choice, mode=VECTOR), clips))
 
 
@@ -161,7 +179,7 @@ def _mean_shift(choice: AlgebraChoice, clips: ClipSet, averages: Averages) -> Dr
 def _moved(shown: AlgebraShown, progress: Progress) -> Move:
     """Return the clip's move, encoded as far as it is not remembered."""
     choice, clips = shown.choice, shown.clips
-    if choice.row not in shown.averages.rows:
+    if choice.row not in shown.rows:
         raise ValueError(f"{clips.table['clip'].iat[choice.row]} could not be read: choose another clip")
     sounds = heard(choice, clips, shown)[1:]
     for sound in sounds:
@@ -176,10 +194,11 @@ def _moved(shown: AlgebraShown, progress: Progress) -> Move:
 
 def _by_vector(shown: AlgebraShown, progress: Progress) -> Move:
     choice = shown.choice
-    rows = shown.averages.learning_rows(choice.row, choice.pairs)
+    rows = shown.pair_rows()
     if len(rows) < choice.pairs:
         raise ValueError(f"{len(rows)} clips of other recordings are all there is to learn from: choose fewer pairs")
-    sounds = [Sound(shown.clips, row, label) for row in [choice.row, *rows] for label in ("CLN", choice.effect)]
+    learned = [(shown.clips, choice.row), *((shown.clips.reference, row) for row in rows)]
+    sounds = [Sound(clips, row, label) for clips, row in learned for label in ("CLN", choice.effect)]
     latents = []
     with progress.bar(total=len(sounds), desc="Encoding pairs", unit="clip") as bar:
         for sound in sounds:
@@ -203,11 +222,15 @@ def _named(shown: AlgebraShown, move: Move, progress: Progress) -> str:
         probes = shown.memory.probes.get(_data(shown), lambda: train_probes(means, bar=progress.bar)["probe"])
     except ValueError as error:  # of too few recordings to train any
         return f"No probe can say what this is: {error}."
-    recording = shown.clips.table["recording"].iat[shown.choice.row]
     averages = np.stack([getattr(move, part).values.mean(axis=-1) for part in PARTS])
-    named = named_by(probes, averages, [recording] * len(PARTS))
+    if shown.clips.among is None:
+        recording = shown.clips.table["recording"].iat[shown.choice.row]
+        who, named = "A linear probe (page 05) that", named_by(probes, averages, [recording] * len(PARTS))
+    else:
+        who, named = "Linear probes (page 05), on average, which", placed_names(probes, averages)
     words = [f"{name}: {EFFECTS[one].name.lower()}" for name, one in zip(shown.names, named, strict=True)]
-    return f"A linear probe (page 05) that never heard this recording takes them for: {'; '.join(words)}."
+    takes = "takes" if shown.clips.among is None else "take"
+    return f"{who} never heard this recording {takes} them for: {'; '.join(words)}."
 
 
 def _decoded(shown: AlgebraShown, move: Move, progress: Progress) -> Decoded:

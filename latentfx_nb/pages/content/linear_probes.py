@@ -14,6 +14,7 @@ import xarray as xr
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.claims import VERDICTS, probe_claims
+from latentfx_nb.analysis.placed import UnknownLabels, placed_answers
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.analysis.probes import (
     OVERALL,
@@ -28,10 +29,13 @@ from latentfx_nb.analysis.probes import (
 from latentfx_nb.analysis.training import ProbeConfig
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
+from latentfx_nb.figures.among import add_to_titles
 from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.own import of, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
 from latentfx_nb.pages.markup import note, table, table_downloads
+from latentfx_nb.paper import TABLE_3_CLASSES
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encode_effects, encoded_clips
 
@@ -47,14 +51,28 @@ PAPER_NAMES = {
 }
 """Encoders of ours -> what Table 3 calls the one of its kind."""
 
+TRAINED = frozenset({"encoders", "kinds", "label", "rate", "seeds", "standardise"})
+"""Fields that probes are trained by."""
+
+_NO_CLAIMS = note("The paper's claims are about effects: predict the effect to test them.")
+
 MOST_LABELS = 24
 """Labels of a column that can be asked for: more fit neither the bars nor the matrix."""
 
 CAVEAT = (
-    "Other models, other clips and other splits than the paper's: compare orderings, not sizes. Percent of the renders "
-    "of recordings that a probe never heard, in brackets and as error bars the 95 % interval over recordings. The "
-    "paper's AVG is not the mean of its class columns, so ours are printed both ways."
+    "Percent of the renders of unheard recordings that are named rightly; brackets and error bars: 95 % intervals over "
+    "recordings. Models, clips and splits are not the paper's: compare orderings, not sizes."
 )
+
+HINTS = {
+    "features": "the encoder; -T: its latents averaged over time, -F: flattened",
+    "dim": "numbers that the probe sees of each render",
+    "probe": "weights of the probe",
+    "overall": "all renders together, with the 95 % interval over recordings",
+    "class mean": "mean of the labels' accuracies; the paper's AVG is neither this nor the overall accuracy",
+    **{label: spec.name for label, spec in EFFECTS.items()},
+}
+"""What the heads of the table mean."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +110,19 @@ class ProbesShown(Shown):
     """Trained probes, and perhaps how accurate others are at other learning rates."""
 
     choice: ProbesChoice
-    probed: ClipSet  # those of the clips that could be read
-    results: Mapping[str, xr.Dataset]  # "diffae-mini-T" -> what `train_probes` found
+    probed: ClipSet  # those of the clips that could be read and that are named
+    results: Mapping[str, xr.Dataset]  # "diffae-mini-T" -> what `train_probes` found, of the clips' reference
+    own: Mapping[str, xr.Dataset]  # the same names -> what these probes name a visitor's clips; empty if there are none
     rates: Mapping[str, pd.DataFrame] | None = None  # a row a learning rate
     news: str = ""  # what is said once this is drawn
 
     def chosen(self) -> xr.Dataset:
-        """Return the result whose confusions are shown."""
-        return self.results[str(self.choice.confused_set)]
+        """Return the result whose confusions are shown: of a visitor's own clips, if they can be named."""
+        return self.answers()[str(self.choice.confused_set)]
+
+    def answers(self) -> Mapping[str, xr.Dataset]:
+        """Return what the probes name whom, by the name of the set."""
+        return self.own or self.results
 
     def cell_words(self) -> str:
         """Return the chosen cell in words: "DLY named CLN"."""
@@ -111,15 +134,23 @@ class ProbesShown(Shown):
 
 
 def prepare(choice: ProbesChoice, clips: ClipSet, last: ProbesShown | None, progress: Progress) -> ProbesShown:
-    """Return newly trained probes; or, if that was asked for, those of before with the curves of learning rates."""
-    probed, features = _features(choice, clips, progress)
+    """Return newly trained probes; or, if that was asked for, those of before with the curves of learning rates.
+
+    A visitor's own clips are named by probes that were trained on their reference.
+    """
+    same = last is not None and last.clips.reference is clips.reference and not last.choice.differing(choice) & TRAINED
+    if last is not None and same and not choice.train and not choice.compare_rates:
+        probed, own = _named(choice, clips, last.results, progress)
+        return turned(replace(last, clips=clips, probed=probed, own=own, news=""), replace(choice, confused=None))
+    probed, features = _features(choice, clips.reference, progress)
     if choice.compare_rates and last is not None:
         curve = learning_rate_curve(features, choice.label, choice.config(), bar=progress.bar)
         return replace(last, rates={name: curve.loc[name] for name in curve.index.unique("features")}, news="")
     results = _trained(choice, features, last, progress)
     probes = sum(result["epoch"].size for result in results.values())
     news = f"{probes} probes trained: each fold of recordings is the test once, for each seed."
-    shown = ProbesShown(choice, clips, probed, results, news=news)
+    named, own = _named(choice, clips, results, progress)
+    shown = ProbesShown(choice, clips, probed if clips.among is None else named, results, own, news=news)
     return turned(shown, replace(choice, confused=None))
 
 
@@ -132,7 +163,7 @@ def turned(shown: ProbesShown, choice: ProbesChoice) -> ProbesShown:
     """Return the confusions that are looked at; what is not there any more gives way to what is confused most often."""
     names = list(shown.results)
     name = choice.confused_set if choice.confused_set in names else names[0]
-    result = shown.results[str(name)]
+    result = shown.answers()[str(name)]
     cell = choice.cell
     if cell is None or not set(cell) <= set(result["label"].values):
         cell = _most_confused(confusion_matrix(result))
@@ -149,8 +180,19 @@ def moved(shown: ProbesShown) -> Mapping[str, dict]:
 
 def figure_of(shown: ProbesShown) -> go.Figure:
     """Return the figure."""
-    accuracies = {name: class_accuracy(result) for name, result in shown.results.items()}
-    return figures.linear_probes(accuracies, confusion_matrix(shown.chosen()), shown.rates)
+    confused, paper = str(shown.choice.confused_set), _paper_marks(shown)
+    figure = figures.linear_probes(
+        _accuracies(shown), confusion_matrix(shown.chosen()), shown.rates, paper=paper, confused=confused
+    )
+    return figure if shown.clips.among is None else _said_whose(figure, shown)
+
+
+def _said_whose(figure: go.Figure, shown: ProbesShown) -> go.Figure:
+    """Write into the picture which of its parts is of a visitor's own clips."""
+    others, own = reference_words(shown.clips), "your own clips"
+    if not shown.own:
+        own = f"{others}: the {shown.choice.label} of your own is not known"
+    return add_to_titles(figure, {"ccuracy": others, "taken": own, "onfusions": own})
 
 
 def heard(choice: ProbesChoice, clips: ClipSet, shown: ProbesShown | None) -> Heard | None:
@@ -182,8 +224,8 @@ def code_of(shown: ProbesShown) -> str:
     for drawn in shown.results:
         name, kind = drawn.rsplit("-", 1)
         means, all_of_it = (
-            f"prepared.effect_means(clips, {name!r})",
-            f"encode_effects(clips, lfx.load_encoder({name!r}))",
+            f"prepared.effect_means({of(shown.clips)}, {name!r})",
+            f"encode_effects({of(shown.clips)}, lfx.load_encoder({name!r}))",
         )
         sets.append(f"{drawn!r}: lfx.{means if kind == 'T' else all_of_it}")
     config = shown.choice.config()
@@ -200,17 +242,17 @@ def code_of(shown: ProbesShown) -> str:
 def texts(shown: ProbesShown) -> Mapping[str, str]:
     """Return the table beside the paper's, and the paper's claims, if the effect was asked for."""
     if shown.choice.label != "effect":
-        return {"numbers": "<h3>Accuracy</h3>" + _numbers(shown), "claims": ""}
+        return {"numbers": "<h3>Accuracy</h3>" + _numbers(shown), "claims": _NO_CLAIMS}
     claims = [(c.claim, c.number, VERDICTS[c.holds]) for c in probe_claims(shown.results).itertuples()]
     return {
         "numbers": "<h3>Table 3, ours and the paper's</h3>" + _numbers(shown),
-        "claims": table(("claim (section 3.2, section 4)", "number here", "here it ..."), claims),
+        "claims": table(("claim (section 3.2, section 4)", "number here", "result here"), claims),
     }
 
 
 def labels_of(clips: ClipSet) -> list[str]:
     """Return "effect" and every column of the clip table that a probe could learn."""
-    found = ["effect"]
+    found, clips = ["effect"], clips.reference
     for column in clips.table.columns.drop("recording"):
         recordings = clips.table.groupby(column, dropna=False)["recording"].nunique()
         if 2 <= len(recordings) <= MOST_LABELS and recordings.min() >= 3 and not recordings.index.hasnans:
@@ -243,6 +285,19 @@ def _features(choice: ProbesChoice, clips: ClipSet, progress: Progress) -> tuple
     return clips, {name: features.assign_coords(columns) for name, features in sets.items()}
 
 
+def _named(
+    choice: ProbesChoice, clips: ClipSet, results: Mapping[str, xr.Dataset], progress: Progress
+) -> tuple[ClipSet, dict[str, xr.Dataset]]:
+    """Return the clips that were read, and what probes name a visitor's own; nothing if their labels are not known."""
+    if clips.among is None:
+        return encoded_clips(clips, next(iter(results.values()))["truth"]), {}
+    try:
+        read, features = _features(choice, clips, progress)
+        return read, {name: placed_answers(results[name], one, choice.label) for name, one in features.items()}
+    except UnknownLabels:
+        return encoded_clips(clips.reference, next(iter(results.values()))["truth"]), {}
+
+
 def _read(clips: ClipSet, name: str, kind: str, progress: Progress) -> xr.DataArray:
     if kind == "T":
         return progress.read(effect_means, clips, name)
@@ -255,9 +310,11 @@ def _trained(
     """Return trained probes; their bars grow meanwhile, and those of before come back if it is stopped."""
     too_many = range(len(features) + 1, len(last.results if last else ()) + 1)
     hidden = {f"bars {number}": {"visible": False} for number in too_many}
+    before = _accuracies(last) if last else {}
+    dimmed = {"confusions": {"opacity": figures.STALE}}
 
     def grow(accuracy: dict[str, float]) -> None:
-        progress.move(figures.growing_bars(accuracy) | hidden)
+        progress.move(figures.growing_bars(accuracy, before) | hidden | dimmed)
 
     try:
         return train_probes(features, choice.label, choice.config(), bar=progress.bar, watch=grow)
@@ -284,7 +341,22 @@ def _numbers(shown: ProbesShown) -> str:
         rows += [_row(name, line, f"AVG {line['AVG']:.1f}", "") for name, line in paper.iterrows()]
         saved = pd.concat([ours, paper])
     head = ["features", "dim", "probe", *ours.columns[2:-4], "overall", "class mean"]
-    return table(head, rows) + note(CAVEAT + _numbers_of(shown)) + table_downloads(saved, "linear_probes")
+    made = note(CAVEAT + _numbers_of(shown)) + tested_on(shown.clips)
+    return table(head, rows, HINTS) + made + table_downloads(saved, "linear_probes")
+
+
+def _accuracies(shown: ProbesShown) -> dict[str, pd.DataFrame]:
+    """Return the accuracy of each set by label."""
+    return {name: class_accuracy(result) for name, result in shown.results.items()}
+
+
+def _paper_marks(shown: ProbesShown) -> dict[str, pd.Series]:
+    """Return what Table 3 reports of the twin of each set, in percent by effect; nothing if another label is named."""
+    if shown.choice.label != "effect":
+        return {}
+    paper = paper_table()
+    twins = {name: f"{PAPER_NAMES[name[:-2]]}{name[-2:]}" for name in shown.results if name[:-2] in PAPER_NAMES}
+    return {name: paper.loc[twin, list(TABLE_3_CLASSES)] for name, twin in twins.items() if twin in paper.index}
 
 
 def _paper_rows(sets: Mapping[str, Any]) -> pd.DataFrame:
@@ -298,7 +370,7 @@ def _paper_rows(sets: Mapping[str, Any]) -> pd.DataFrame:
 def _numbers_of(shown: ProbesShown) -> str:
     """Return what the percentages are of."""
     result = next(iter(shown.results.values()))
-    recordings = shown.probed.table["recording"].nunique()
+    recordings = np.unique(result["recordings"].values.astype(str)).size
     return f" n = {result['truth'].size} renders of {recordings} recordings, {result.sizes['seed']} seed(s)."
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from latentfx_nb.effects import EFFECTS, Setting, render, render_normalised
-from latentfx_nb.paper import SAMPLE_RATE_HZ
+from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
 from latentfx_nb.sound.audio import Clip, normalise
 from latentfx_nb.sound.clips import ClipSet
 
@@ -17,6 +20,10 @@ SOUNDS_KEPT = 4
 
 CLIPS_KEPT = 2
 """Clips of 2 MB each, read and at their loudness, while their knobs are turned."""
+
+
+QUIET_DB = -60.0
+"""Mean level of a whole clip of which no part can be below the meter's gate: with one block of it, over -70 LUFS."""
 
 
 class Sound(NamedTuple):
@@ -72,6 +79,15 @@ def heard_of(value: Any, choice: Any, clips: ClipSet) -> Heard | None:
 def rendered(sound: Sound) -> Clip:
     """Return a sound `[channel sample]`."""
     return render(sound.clips[sound.row], sound.effect, sound.value, sound.knob)
+
+
+def played_lufs(sound: Clip, gain: float = 1.0) -> float | None:
+    """Return the loudness at which a render `[channel sample]` is played; None for one too quiet to be brought to it.
+
+    A render over `QUIET_DB` on the whole is not silent to the meter, and has the paper's loudness, but for the `gain`.
+    """
+    power = float(np.mean(np.square(sound)))
+    return TARGET_LUFS + 20 * math.log10(gain) if power > 10 ** (QUIET_DB / 10) else None
 
 
 def kept_renders() -> Callable[[Sound], Clip]:
