@@ -758,6 +758,11 @@ def test_algebra_draws_pairs_places_bars_and_curves():
     np.testing.assert_allclose(pairs[:, 1] - pairs[:, 0], 1, rtol=1e-5)
     assert np.isnan(pairs[:, 2]).all()
     assert [trace.name for trace in figure.data[3:6]] == ["dry", "real effect", "algebra"]
+    assert [trace.text[0] for trace in figure.data[3:6]] == ["<b>dry</b>", "<b>real effect</b>", "<b>algebra</b>"]
+    colors = [str(trace.marker.color) for trace in figure.data[3:8]]
+    assert len(set(colors)) == 5  # no colour means two things
+    listed = [trace.name for trace in figure.data if trace.showlegend is not False]
+    assert len(listed) == len(set(listed))
     assert [trace.type for trace in figure.data[6:]] == ["bar"] * 2 + ["scatter"] * 4
     np.testing.assert_allclose(figure.data[6].y, 50)
     np.testing.assert_allclose(figure.data[6].error_y.arrayminus, 30)
