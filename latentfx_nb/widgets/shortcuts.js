@@ -73,7 +73,7 @@ function listOf(panel) {
   dialog.ariaLabel = "Shortcuts of the keyboard";
   dialog.innerHTML = `<form method="dialog"><h2>Keyboard</h2><dl>${lines}</dl><button>Close</button></form>`;
   dialog.onclick = ({ target }) => target === dialog && dialog.close(); // beside the list
-  dialog.onkeydown = (event) => event.key === "?" && dialog.close();
+  dialog.onkeydown = ({ key }) => ["?", "Escape"].includes(key) && dialog.close();
   panel.append(dialog);
   return dialog;
 }
