@@ -99,9 +99,9 @@ def test_the_code_draws_what_the_page_shows(name):
 
 
 @pytest.mark.parametrize(("mode", "choices"), [
-    ("Effect vector", {"method": "mean", "pairs": 2, "strength": 0.5}),
+    ("Add an effect", {"method": "mean", "pairs": 2, "strength": 0.5}),
     ("Between two clips", {"share": 0.25, "spherical": True}),
-    ("Single dims", {"dims": (1, 5), "factor": 2.0}),
+    ("Change dims", {"dims": (1, 5), "factor": 2.0}),
 ])  # fmt: skip
 def test_the_code_moves_a_clip_as_the_page_does(mode, choices):
     panel = pages.LatentAlgebra(encoder="logmel")

@@ -42,10 +42,14 @@ function tellReached(reached) {
 
 /** Let the figures fill their places when these are shown, or change their size; return how to stop that. */
 function fitFigures() {
-  const observer = new ResizeObserver(() => {
+  const fit = () => {
     if (!plots().every(fills)) window.dispatchEvent(new Event("resize"));
+  };
+  const observer = new ResizeObserver(fit);
+  const stop = onFigures((plot) => {
+    observer.observe(plot.parentElement);
+    plot.once?.("plotly_afterplot", fit); // one that takes another's place is measured before it is drawn
   });
-  const stop = onFigures((plot) => observer.observe(plot.parentElement));
   return () => {
     stop();
     observer.disconnect();
