@@ -59,6 +59,13 @@ def assert_same_cloud(content, before, after, name="data set"):
     assert titles[0] == titles[1]
 
 
+def in_view(figure, shown, number):
+    """Return the points of a view of page 03, clip by clip, from the traces of its effects."""
+    labels = [str(label) for label in shown.means["effect"].values]
+    each = [drawn(traces(figure)[f"view {number} {label}"]) for label in labels]
+    return np.stack(each, axis=1).reshape(-1, each[0].shape[-1])
+
+
 def notes(figure):
     """Return what is written into a figure because it is not drawn."""
     return [one.text for one in figure.layout.annotations if (one.name or "").startswith("not shown")]

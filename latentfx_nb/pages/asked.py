@@ -122,7 +122,7 @@ class Asked:
         page = self._page
         shown = page.choice()
         found = {name: getattr(shown, name) for name in self._names() - set(self.fields)}
-        self._defaults = self._begun = self._told = replace(self._defaults, **found)
+        self._defaults, self._begun, self._told = replace(self._defaults, **found), shown, shown
         page.bridge.on_ready(self.arrive)
         page.clip_sets.on_visit(lambda: self.again() if "clips" in self.fields else None)
         page.bridge.on("camera", lambda told: self._turned(str(told.get("camera"))))

@@ -189,8 +189,10 @@ def moved(shown: ClustersShown) -> Mapping[str, dict]:
 
 def clicked(shown: ClustersShown, name: str, points: Any) -> Mapping[str, Any]:
     """A point of the large view is a clip and an effect: ring it, and load its sound."""
+    if view_of(name) != shown.choice.main_view:
+        return {}
     sample = shown.sample(name, points.point_inds[0])
-    if sample is None or view_of(name) != shown.choice.main_view:
+    if sample is None:
         return {}
     clip, effect = divmod(sample, shown.means.sizes["effect"])
     return {"ringed_row": int(shown.rows[clip]), "ringed_effect": str(shown.means["effect"].values[effect])}
