@@ -123,8 +123,12 @@ def hover_texts(points: xr.DataArray) -> list[str]:
     """Return what a point says of itself: clip, instrument and effect, in the order the points are drawn."""
     names = [EFFECTS[str(label)].name for label in points["effect"].values]
     clips = zip(points["clip"].values, points["instrument"].values, strict=True)
-    heads = [f"<b>{plain(clip)}</b> ({plain(instrument)})<br>" for clip, instrument in clips]
+    heads = [f"<b>{plain(clip)}</b>{_in_brackets(instrument)}<br>" for clip, instrument in clips]
     return [head + name for head in heads for name in names]
+
+
+def _in_brackets(instrument: object) -> str:
+    return "" if instrument == "unknown" else f" ({plain(instrument)})"
 
 
 def coordinates(points: xr.DataArray | np.ndarray) -> dict[str, np.ndarray]:
