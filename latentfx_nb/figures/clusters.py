@@ -26,7 +26,7 @@ LARGE, SMALL = (0.0, 0.74), (0.77, 1.0)
 GAP = 0.06
 """What lies between small scenes, for their titles, as a share of the picture's height."""
 
-BOX = 1.15
+BOX = 1.35
 """Width over height of these scenes on a page."""
 
 
