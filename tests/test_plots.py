@@ -284,7 +284,7 @@ def test_one_view_is_large_and_the_others_are_small_at_its_side(n):
     assert widths[2] == max(widths) > 3 * max(widths[:2] + widths[3:])
     titles = [(part.xaxis if n == 3 else part).title.text for part in parts]
     assert titles == ["", "", "PC1", ""]
-    assert {note.text: note.font.size for note in figure.layout.annotations}[list(views)[2]] == 15
+    assert {note.text: note.font.size for note in figure.layout.annotations}[list(views)[2]] == 14
     other = figures.large_and_small(views, main=0)
     for before, after in zip(figure.data, other.data, strict=True):
         assert before == after  # traces stay in their scenes: only these change places
@@ -566,6 +566,7 @@ def test_probes_are_bars_chance_a_matrix_and_curves_with_the_documented_names():
     assert list(traces) == ["bars 1", "bars 2", "chance", "confusions", "rates 1"]
     assert [trace.type for trace in figure.data] == ["bar", "bar", "scatter", "heatmap", "scatter"]
     bars, other, chance, matrix, curve = figure.data
+    assert (bars.xaxis, matrix.xaxis, curve.xaxis) == ("x", "x2", "x3")
     assert (bars.name, other.name) == ("a-T", "b-T")
     assert list(bars.x) == ["CLN", "DIS", "HPF", "overall"]
     np.testing.assert_allclose(bars.y, [20, 40, 60, 80])
@@ -578,14 +579,31 @@ def test_probes_are_bars_chance_a_matrix_and_curves_with_the_documented_names():
     assert list(curve.x) == [1e-4, 1e-3, 1e-2, 1e-1]
     assert curve.marker.color == other.marker.color
     assert figure.layout.xaxis3.type == "log"
-    assert figure.layout.annotations[2].text == "Sensitivity to the learning rate"
+    assert figure.layout.annotations[2].text == "How the learning rate matters"
 
 
-def test_without_learning_rates_an_empty_curve_keeps_their_place():
-    figure = figures.linear_probes(accuracies(), confusion())
-    curve = named(figure)["rates 1"]
-    assert not len(curve.x) and (curve.xaxis, curve.yaxis) == ("x3", "y3")
-    assert figure.layout.annotations[2].text == "Learning rates: press Compare learning rates"
+def test_without_learning_rates_bars_and_matrix_have_the_whole_height():
+    layout = figures.linear_probes(accuracies(), confusion()).layout
+    assert layout.yaxis.domain == layout.yaxis2.domain == (0.0, 1.0)
+    assert layout.xaxis.domain[1] < layout.xaxis2.domain[0]
+    assert "xaxis3" not in layout and len(layout.annotations) == 2
+
+
+def test_effects_stand_in_the_order_of_table_1_in_bars_matrix_and_marks():
+    labels = ["CHS", "CLN", "DIS", "DLY"]  # as a sorted list has them
+    shares = xr.DataArray(np.diag([0.1, 0.2, 0.3, 0.4]), {"label": labels, "named": labels}, ("label", "named"))
+    marks = pd.Series({"DLY": 9.0, "DIS": 8.0, "CLN": 7.0})
+    figure = figures.linear_probes(accuracies(("a-T", "b-T"), labels), shares, paper={"b-T": marks}, confused="b-T")
+    bars, other, paper, chance, matrix = figure.data
+    order = ["CLN", "CHS", "DLY", "DIS"]
+    assert list(bars.x) == [*order, "overall"]
+    np.testing.assert_allclose(bars.y, [35, 20, 65, 50, 80])
+    assert list(matrix.x) == list(matrix.y) == order == list(chance.x)[:-1]
+    np.testing.assert_allclose(np.diag(np.asarray(matrix.z, float)), [20, 10, 40, 30])
+    assert list(figure.layout.xaxis.categoryarray) == [*order, "overall"]
+    assert (paper.meta, dict(zip(paper.x, paper.y, strict=True))) == ("paper 2", marks.to_dict())
+    assert paper.offsetgroup == other.offsetgroup != bars.offsetgroup  # the mark stands at its own set's bars
+    assert "b-T" in figure.layout.annotations[1].text
 
 
 def test_a_picture_holds_eight_sets_apart():
@@ -601,9 +619,14 @@ def test_a_growing_bar_is_the_validation_accuracy_so_far():
     assert (first.x, first.y) == (("overall",), (25,))
     assert (second.x, second.y, second.name) == (("overall",), (50,), "b-T")
     assert first.error_y.visible is False and second.visible is True
+    figure.move(figures.growing_bars({"a-T": 0.3}, accuracies(("a-T",))))
+    assert first.x == ("CLN", "DIS", "HPF", "overall")
+    np.testing.assert_allclose(first.y, [20, 40, 60, 30])
+    assert first.marker.opacity == (figures.STALE,) * 3 + (1,)  # what was there stays in its place, faintly
     figure.bring(figures.linear_probes(accuracies(("a-T",)), confusion()))
     assert first.error_y.visible is True and list(first.x) == ["CLN", "DIS", "HPF", "overall"]
     assert second.visible is False and "bars 2" not in figure.names()
+    assert first.marker.opacity is None
 
 
 def lost_points(pairs=False):
@@ -629,17 +652,20 @@ def test_masking_is_a_map_bars_and_lines_with_the_documented_names():
     assert (list(cells.x), list(cells.y)) == (["0", "1", "2"], ["DIS", "HPF"])
     assert cells.z[1][1] is None  # a page's messages hold no NaN
     assert "%{z:.1f} percentage points" in cells.hovertemplate
-    np.testing.assert_allclose(mean.error_y.array, [1, 2])
-    np.testing.assert_allclose(mean.error_y.arrayminus, [0.5, 1])
+    np.testing.assert_allclose(mean.error_x.array, [1, 2])
+    np.testing.assert_allclose(mean.error_x.arrayminus, [0.5, 1])
+    assert list(mean.y) == list(cells.y)  # the bars stand beside the rows of the map
     assert list(worst.hovertext) == ["without 1", "without 2"]
     assert (first.name, list(first.y)) == ("dim 1, clean", [0, 1, 2, 3])
     assert (second.name, second.line.color) == ("dim 1, DIS", figures.LINES[1]["color"])
     assert tuple(one.text for one in figure.layout.annotations) == titles
 
 
-def test_without_dims_over_time_an_empty_line_keeps_their_place():
-    line = named(figures.dimension_masking(lost_points(), lost_frames()))["line 1"]
-    assert not len(line.x) and line.showlegend is False and (line.xaxis, line.yaxis) == ("x3", "y3")
+def test_without_dims_over_time_the_map_has_the_whole_height():
+    figure = figures.dimension_masking(lost_points(), lost_frames())
+    assert list(named(figure)) == ["map", "bars 1", "bars 2"]
+    assert figure.layout.yaxis.domain == (0.0, 1.0)
+    assert len(figure.layout.annotations) == 2
 
 
 def test_a_map_with_gains_has_its_zero_at_the_centre_of_its_colours():
@@ -734,6 +760,11 @@ def test_algebra_draws_pairs_places_bars_and_curves():
     np.testing.assert_allclose(pairs[:, 1] - pairs[:, 0], 1, rtol=1e-5)
     assert np.isnan(pairs[:, 2]).all()
     assert [trace.name for trace in figure.data[3:6]] == ["dry", "real effect", "algebra"]
+    assert [trace.text[0] for trace in figure.data[3:6]] == ["<b>dry</b>", "<b>real effect</b>", "<b>algebra</b>"]
+    colors = [str(trace.marker.color) for trace in figure.data[3:8]]
+    assert len(set(colors)) == 5  # no colour means two things
+    listed = [trace.name for trace in figure.data if trace.showlegend is not False]
+    assert len(listed) == len(set(listed))
     assert [trace.type for trace in figure.data[6:]] == ["bar"] * 2 + ["scatter"] * 4
     np.testing.assert_allclose(figure.data[6].y, 50)
     np.testing.assert_allclose(figure.data[6].error_y.arrayminus, 30)

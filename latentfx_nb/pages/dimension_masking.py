@@ -40,7 +40,7 @@ class DimensionMasking(Page):
         self.encoder = one_encoder(encoder)
         self.mode = dropdown("Hide", MODES)
         self.effect = dropdown("Effect", [(EFFECTS[label].name, label) for label in content.WET])
-        self.against = dropdown("Compare with", REFERENCES)
+        self.against = dropdown("Against", REFERENCES)
         self.seeds = dropdown("Seeds", [1, 3, 5, 10])
         self.clip = one_of("Listen to", [("", 0)])
         self.cell = Clicked(cell=None)

@@ -116,7 +116,7 @@ def wait_for_title(page, text):
 
 def turn(page, presses, key="ArrowRight"):
     """Turn the knob as a reader does with the keyboard."""
-    page.locator(".latentfx-panel .widget-slider .noUi-handle").first.focus()
+    page.locator(".latentfx-panel .lfx-dial-knob").first.focus()
     for _ in range(presses):
         page.keyboard.press(key)
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { drawnAround, sceneAt, still, told } from "../../latentfx_nb/widgets/picking.js";
+import { drawnAround, sceneAt, still, told, watch } from "../../latentfx_nb/widgets/picking.js";
+import { Element, fire } from "./page.js";
 
 const at = (clientX, clientY) => ({ clientX, clientY });
 
@@ -10,6 +11,23 @@ test("a press that stays within four pixels is a click, and one that goes farthe
   assert.equal(still(at(10, 10), at(14, 10)), true);
   assert.equal(still(at(10, 10), at(14, 11)), false);
   assert.equal(still(undefined, at(10, 10)), false);
+});
+
+test("a press is a click wherever it is released: plotly covers a flat figure meanwhile", () => {
+  const page = (globalThis.document = new Element());
+  const plot = new Element();
+  const heard = {};
+  const clicked = [];
+  plot.on = (name, callback) => (heard[name] = callback);
+  watch(plot, (message) => message.kind === "point" && clicked.push(message.x));
+  const mouse = { clientX: 5, clientY: 5, button: 0, pointerType: "mouse" };
+  heard.plotly_hover({ points: [{ data: { meta: "map" }, pointNumber: [3, 4], x: "12", y: "RVB" }] });
+  fire(plot, "pointerdown", mouse);
+  heard.plotly_unhover();
+  fire(page, "pointerup", mouse);
+  assert.deepEqual(clicked, ["12"]);
+  fire(page, "pointerup", mouse); // of a press elsewhere
+  assert.deepEqual(clicked, ["12"]);
 });
 
 test("a click tells the trace by its name, the point and its place", () => {
