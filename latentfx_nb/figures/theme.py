@@ -76,8 +76,8 @@ CONFIG: dict[str, Any] = {
 }
 """What every figure is shown with: nothing that would send data to somebody else."""
 
-LEGEND_ABOVE = {"orientation": "h", "x": 0, "xanchor": "left", "yref": "container", "y": 1, "yanchor": "top"}
-"""A legend in the upper left corner of a figure, above the titles, clear of the buttons at the right."""
+LEGEND_BELOW = -0.12
+"""Where a legend stands below the labels of a figure's axes, in shares of its height."""
 
 MARK = "#d6006c"
 """What is chosen, and where the knob stands: seen on both themes, and no effect's colour."""

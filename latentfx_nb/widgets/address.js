@@ -8,7 +8,7 @@ const CARDS = ".latentfx-cards a";
 const COPY = '.lfx-bar button[data-lfx="copy"]';
 const DELAY_MS = 300;
 const SAID_MS = 2500;
-const NARROW_PX = 760;
+export const NARROW_PX = 760; // the width below which a page is a phone's, as in frame.css
 const NAME = /^[a-z_]{1,24}$/;
 const SECRET = /token|secret|password|session|auth|xsrf|visit/;
 
