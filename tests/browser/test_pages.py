@@ -124,13 +124,13 @@ def turn(page, presses, key="ArrowRight"):
 def lone_point(page, curve, avoid=-1, selector=".js-plotly-plot"):
     """Return the point of a trace that is furthest from all others on the screen, so that none hides it.
 
-    `avoid` is one that is heard already.
+    `avoid` is one that is heard already, or several.
     """
     places = np.array(page.evaluate(f"(asked) => ({ALL_PLACES})(...asked)", [curve, selector]), float)
     apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
     np.fill_diagonal(apart, np.inf)
     distances = np.nan_to_num(apart.min(axis=1), nan=-1.0)
-    distances[np.arange(len(distances)) == avoid] = -1.0
+    distances[np.isin(np.arange(len(distances)), avoid)] = -1.0
     return int(np.argmax(distances))
 
 
