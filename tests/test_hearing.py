@@ -174,21 +174,27 @@ def point(panel, name, number, kind="point"):
     return ready(panel)
 
 
+def sample(clusters, number, kind="point"):
+    """Have the browser tell of a sample of the large view, counted clip by clip, on the trace of its effect."""
+    clip, effect = divmod(number, len(clusters.shown.effects))
+    return point(clusters, f"view 1 {clusters.shown.effects[effect]}", clip, kind)
+
+
 @pytest.fixture
 def clusters(bundled):
     return ready(pages.EffectClusters(bundled, encoder="logmel"))
 
 
 def test_a_click_loads_a_sound_and_a_second_one_on_the_same_point_plays_it(clusters, bundled):
-    point(clusters, "view 1", 13)
+    sample(clusters, 13)
     clip, effect = bundled.table["clip"].iat[1], list(EFFECTS.values())[3]
     assert clusters.player.title == f"{clip}: {effect.name}"
     assert clusters.player.wet
     assert clusters.player.playing is False
-    point(clusters, "view 2", 13)
+    sample(clusters, 13)
     assert clusters.player.playing is True
     wet = clusters.player.wet
-    point(clusters, "view 1", 14)  # and while it plays, goes over
+    sample(clusters, 14)  # and while it plays, goes over
     assert clusters.player.wet != wet
     assert clusters.player.playing is True
 
@@ -196,15 +202,15 @@ def test_a_click_loads_a_sound_and_a_second_one_on_the_same_point_plays_it(clust
 def test_a_first_click_on_what_the_page_opened_with_loads_it(clusters):
     number = list(EFFECTS).index(clusters.shown.choice.ringed_effect)
     assert not clusters.player.wet
-    point(clusters, "view 1", number)
+    sample(clusters, number)
     assert clusters.player.wet
     assert clusters.player.playing is False
-    point(clusters, "view 1", number)
+    sample(clusters, number)
     assert clusters.player.playing is True
 
 
 def test_a_click_on_what_has_no_sound_plays_nothing(clusters):
-    point(clusters, "view 1", 13)
+    sample(clusters, 13)
     point(clusters, "legend 1", 0)
     assert clusters.player.playing is False
 
@@ -225,13 +231,13 @@ def test_a_path_and_a_trajectory_play_at_the_second_click(bundled):
 
 
 def test_a_point_that_is_rested_on_sounds_while_previews_are_on_and_what_was_chosen_comes_back(clusters):
-    point(clusters, "view 1", 13)
+    sample(clusters, 13)
     chosen, title, wet = clusters.choice(), clusters.player.title, clusters.player.wet
-    point(clusters, "view 1", 27, "hover")
+    sample(clusters, 27, "hover")
     assert clusters.player.playing is False  # they are off
     clusters.pointing.value = True
     assert clusters.bridge.previews is True
-    point(clusters, "view 1", 27, "hover")
+    sample(clusters, 27, "hover")
     assert clusters.player.playing is True
     assert clusters.player.wet != wet
     assert clusters.choice() == chosen
@@ -241,8 +247,8 @@ def test_a_point_that_is_rested_on_sounds_while_previews_are_on_and_what_was_cho
 
 def test_a_click_on_a_point_that_is_previewed_chooses_it(clusters, bundled):
     clusters.pointing.value = True
-    point(clusters, "view 1", 27, "hover")
-    point(clusters, "view 1", 27)
+    sample(clusters, 27, "hover")
+    sample(clusters, 27)
     point(clusters, None, None, "hover")
     assert clusters.choice().ringed_row == 2
     assert clusters.player.title.startswith(bundled.table["clip"].iat[2])
@@ -251,7 +257,7 @@ def test_a_click_on_a_point_that_is_previewed_chooses_it(clusters, bundled):
 
 def test_previews_that_are_switched_off_end_what_is_previewed(clusters):
     clusters.pointing.value = True
-    point(clusters, "view 1", 27, "hover")
+    sample(clusters, 27, "hover")
     clusters.pointing.value = False
     heard_by_now(clusters)
     assert clusters.player.playing is False

@@ -25,7 +25,7 @@ class Pointing(widgets.ToggleButton):
         if not page.clicks_sound:
             self.layout.display = "none"
         page.bridge.on_point(self._click, self._rest)
-        page.bridge.on("step", lambda told: self._step(1 if told.get("by") == 1 else -1))
+        page.bridge.on("step", lambda told: self._step(told.get("by")))
         self.observe(lambda _: self._switch(), "value")
 
     def _click(self, name: str, points: Any) -> None:
@@ -41,9 +41,11 @@ class Pointing(widgets.ToggleButton):
         else:
             self._page.hearing.end_preview()
 
-    def _step(self, by: int) -> None:
-        """Choose the clip before or after the one that is heard: of those listed, round and round."""
+    def _step(self, by: Any) -> None:
+        """Choose the clip before (-1) or after (1) the one that is heard: of those listed, round and round."""
         page, chooser = self._page, self._chooser()
+        if by not in (1, -1):  # a visitor may make it up
+            return
         if chooser is not None and chooser.index is not None:
             chooser.index = (chooser.index + by) % len(chooser.options)
         elif hasattr(page.choice(), "ringed_row"):
