@@ -27,7 +27,8 @@ import sys
 print("its parent runs", open(f"/proc/{os.getppid()}/cmdline").read().replace(chr(0), " "))
 print("torch is there:", "torch" in sys.modules)
 print("voila is there:", "voila" in sys.modules)
-print("the default encoder is there:", sys.modules["latentfx_nb.encoders.registry"].load_built_in.cache_info().currsize > 0)
+registry = sys.modules["latentfx_nb.encoders.registry"]
+print("the default encoder is there:", registry.load_built_in.cache_info().currsize > 0)
 print("plotly lies at", os.environ["LATENTFX_PLOTLY_JS"])
 """
 

@@ -5,6 +5,7 @@ import gc
 import os
 import sqlite3  # noqa: F401  for the shell's history
 import sys
+from typing import Any, cast
 
 # Kernels are ready a second sooner: plotly's renderers import nbformat, which imports jsonschema, which compiles 39
 # grammars of international addresses if it finds this module. With None in its place it does not, and schemas of
@@ -48,7 +49,7 @@ a figure and a table, and the default encoder are then there in every kernel. Th
 
 def draw_once(page: type[Described]) -> None:
     """Prepare and describe what a page opens with."""
-    shown = page.prepare(page.make_choice(), clips, None, Progress())
+    shown: Any = cast(Any, page).prepare(page.make_choice(), clips, None, Progress())
     page.figure_of(shown)
     page.texts(shown)
 

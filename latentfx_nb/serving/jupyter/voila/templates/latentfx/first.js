@@ -127,8 +127,8 @@ const latentfxFirst = (() => {
   }
 
   /**
-   * Voila 0.5 brings modules of JupyterLab 4.2; ipywidgets and anywidget were built with later ones, and say
-   * so of each. The tests of the pages hold that they go together: here it is a note for those who look for it.
+   * Voila 0.5 brings modules of JupyterLab 4.2. ipywidgets and anywidget were built with later ones, and say
+   * so of each. The tests of the pages hold that they go together: this is a note for those who look for it.
    */
   function quietVersions() {
     const { warn } = console;
