@@ -19,6 +19,7 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.algebra import METHODS
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.figures.scenes import PICTURE, SHORTEST_SIDE
+from latentfx_nb.figures.stacked import stacked
 from latentfx_nb.widgets import bridge
 from latentfx_nb.widgets.figure import ShownFigure
 
@@ -284,7 +285,7 @@ def test_one_view_is_large_and_the_others_are_small_at_its_side(n):
     assert widths[2] == max(widths) > 3 * max(widths[:2] + widths[3:])
     titles = [(part.xaxis if n == 3 else part).title.text for part in parts]
     assert titles == ["", "", "PC1", ""]
-    assert {note.text: note.font.size for note in figure.layout.annotations}[list(views)[2]] == 15
+    assert {note.text: note.font.size for note in figure.layout.annotations}[list(views)[2]] == 14
     other = figures.large_and_small(views, main=0)
     for before, after in zip(figure.data, other.data, strict=True):
         assert before == after  # traces stay in their scenes: only these change places
@@ -374,7 +375,9 @@ def test_symbols_tell_effects_and_instruments_without_colour():
         figures.INSTRUMENT_COLORS
     )
     assert len(set(figures.INSTRUMENT_SYMBOLS.values())) == 3
-    assert len(set(figures.EFFECT_SYMBOLS.values())) == 8  # as many as there are in three dimensions; two serve twice
+    used = [*figures.EFFECT_SYMBOLS.values(), *figures.INSTRUMENT_SYMBOLS.values()]
+    assert len(set(figures.EFFECT_SYMBOLS.values())) == 7  # as many as there are in three dimensions, but for "x"
+    assert "x" not in used  # which is drawn as a letter, and as an empty box where no font has it
 
 
 @pytest.mark.parametrize("color", figures.COLORINGS)
@@ -602,6 +605,21 @@ def test_effects_stand_in_the_order_of_table_1_in_bars_matrix_and_marks():
     assert (paper.meta, dict(zip(paper.x, paper.y, strict=True))) == ("paper 2", marks.to_dict())
     assert paper.offsetgroup == other.offsetgroup != bars.offsetgroup  # the mark stands at its own set's bars
     assert "b-T" in figure.layout.annotations[1].text
+
+
+def test_on_a_narrow_screen_the_parts_stand_below_each_other_with_their_titles():
+    rates = {"b-T": accuracies()["a-T"].set_axis([1e-4, 1e-3, 1e-2, 1e-1])}
+    for figure in (
+        figures.linear_probes(accuracies(), confusion(), rates, confused="b-T"),
+        figures.dimension_masking(lost_points(), lost_frames()),
+    ):
+        layout = stacked(figure).layout
+        parts = [axis.domain for axis in stacked(figure).select_yaxes()]
+        assert all(low > below for (low, _), (_, below) in itertools.pairwise(parts))
+        assert {axis.domain for axis in stacked(figure).select_xaxes()} == {(0, 1)}
+        assert [title.y for title in layout.annotations] == [top for _, top in parts]
+        assert not any(":" in title.text for title in layout.annotations)
+        assert figure.layout.xaxis.domain[1] < 1  # the figure that is given stays as it is
 
 
 def test_a_picture_holds_eight_sets_apart():

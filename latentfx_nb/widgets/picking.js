@@ -1,7 +1,7 @@
 // Which point of a figure was clicked: the one under the pointer when a press that did not move is released.
 // plotly by itself clicks only within 5 px of a point's middle, though it names points farther away, and it
-// takes the start of a rotation for a click. Told are, too: the point that the pointer rests on, points that were
-// drawn around, the scene that was clicked where no point is, and Escape.
+// takes the start of a rotation for a click. Told are, too: the point that the pointer rests on, points that
+// were drawn around, the scene that was clicked where no point is, and Escape.
 import { onFigures } from "./bridge.js";
 
 const STILL_PX = 4;
@@ -39,7 +39,7 @@ export function drawnAround(points) {
   return { kind: "select", points: points.map((point) => [point.data?.meta ?? "", told(point).number]) };
 }
 
-/** Return the number of the scene, or of the axes in a plane, that has a place of the figure; 0 if none has. */
+/** Return the number of the scene, or of the axes in a plane, that has a place of the figure; 0 if none. */
 export function sceneAt(layout, across, up) {
   const within = ([low, high], at) => low <= at && at <= high;
   for (const [part, axis] of Object.entries(layout)) {
@@ -50,7 +50,9 @@ export function sceneAt(layout, across, up) {
   return 0;
 }
 
-const domains = (layout, number) => ({ x: layout[`xaxis${number}`].domain, y: layout[`yaxis${number}`]?.domain });
+function domains(layout, number) {
+  return { x: layout[`xaxis${number}`].domain, y: layout[`yaxis${number}`]?.domain };
+}
 
 function placeOf(plot, { clientX, clientY }) {
   const box = plot.getBoundingClientRect();
