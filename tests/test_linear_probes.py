@@ -18,12 +18,13 @@ from tqdm import tqdm
 
 from latentfx_nb import figures
 from latentfx_nb.analysis import prepared
-from latentfx_nb.analysis.probes import class_accuracy, overall_accuracy, train_probes
+from latentfx_nb.analysis.probes import class_accuracy, overall_accuracy, paper_table, train_probes
 from latentfx_nb.analysis.training import LEARNING_RATES, ProbeConfig
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages import dimension_masking, linear_probes
 from latentfx_nb.pages.content import linear_probes as content
 from latentfx_nb.pages.content.progress import Progress
+from latentfx_nb.paper import TABLE_3_CLASSES
 from tests.on_pages import LABELS, assert_sounds, happens, heard_by_now, ready, said
 from tests.speed import PATIENCE_S
 
@@ -97,6 +98,46 @@ def test_a_confused_cell_lists_its_renders_and_is_heard(probing, bundled):
     assert probing.confused.options == (("(none)", None),)
 
 
+def test_the_confused_renders_are_listed_with_their_effects_and_heard_before_they_are_chosen(probing, bundled):
+    click_cell(probing, "DLY", "CLN")
+    picker, before = probing.confused, probing.confused.value
+    assert picker.playable
+    assert all(re.fullmatch(r"Delay · \d+% of its probes", picker.details[value]) for _, value in picker.options)
+    row, effect = picker.options[1][1]
+    picker._answer(picker, {"kind": "play", "number": 1}, [])
+    assert probing.player.title == f"{bundled.table['clip'].iat[row]}: {EFFECTS[effect].name}"
+    assert picker.playing == (row, effect)
+    assert picker.value == before
+    picker._answer(picker, {"kind": "play", "number": 1}, [])
+    assert not probing.player.playing
+
+
+def test_a_second_click_on_a_cell_plays_its_first_confusion():
+    panel = ready(LinearProbes())
+    place = SimpleNamespace(xs=["CLN"], ys=["DLY"], point_inds=[[0, 0]])
+    panel.pointing._click("confusions", place)
+    heard_by_now(panel)
+    assert panel.player.title.endswith("Delay (DLY named CLN)")
+    assert not panel.player.playing
+    panel.pointing._click("confusions", place)
+    heard_by_now(panel)
+    assert panel.player.playing
+
+
+def test_marks_are_the_papers_own_values_of_the_same_kind_of_encoder(probing):
+    paper = paper_table().loc["DiffAE-T"]
+    marks = probing.figure.trace("paper 2")  # the second set is diffae-mini-T; logmel has no twin
+    assert dict(zip(marks.x, marks.y, strict=True)) == {label: paper[label] for label in TABLE_3_CLASSES}
+    assert [name for name in probing.figure.names() if name.startswith("paper")] == ["paper 2"]
+
+
+def test_heads_of_the_table_explain_themselves(probing):
+    heads = dict(re.findall(r'<th title="(.*?)">(.*?)</th>', probing.html["numbers"].value))
+    explained = {head: html.unescape(hint) for hint, head in heads.items()}
+    assert explained["DLY"] == "Delay"
+    assert explained["probe"] == "weights of the probe"
+
+
 def test_a_click_on_the_matrix_chooses_the_cell(probing):
     click_cell(probing, "CHS", "PS")
     assert probing.confused.description == "CHS named PS"
@@ -105,11 +146,14 @@ def test_a_click_on_the_matrix_chooses_the_cell(probing):
 def test_pressing_train_grows_the_bars_and_shows_another_label(bundled):
     panel = ready(LinearProbes())
     grown = []
+    dimmed = []
     panel.figure.trace("bars 1").on_change(lambda trace, y: grown.append(tuple(trace.x)), "y")
+    panel.figure.trace("confusions").on_change(lambda trace, opacity: dimmed.append(opacity), "opacity")
     panel.label.value = "instrument"
     panel.seeds.value = 1
     panel.train_button.click()
     ready(panel)
+    assert dimmed == [figures.STALE, None]  # the matrix of before is no longer of what is trained
     assert grown[0][-1] == "overall"
     assert list(grown[0][:-1]) == list(EFFECTS)  # those of before stay where they are, faintly, until others are known
     assert list(shown_bars(panel)["logmel-T"]) == ["guitar", "piano", "overall"]
@@ -299,3 +343,14 @@ def test_a_choice_of_probes_can_be_kept():
     assert panel.confused_set.value == "logmel-T"
     assert panel.confused.description == "DLY named CLN"
     assert panel.seeds.value == 1
+
+
+def test_on_a_narrow_screen_the_matrix_stands_below_the_bars_and_beside_them_on_a_wide_one():
+    panel = ready(LinearProbes())
+    wide = panel.figure.layout.xaxis.domain
+    assert wide[1] < 1
+    panel.bridge.narrow = True
+    assert panel.figure.layout.xaxis.domain == (0, 1) == panel.figure.layout.xaxis2.domain
+    assert panel.figure.layout.yaxis2.domain[1] < panel.figure.layout.yaxis.domain[0]
+    panel.bridge.narrow = False
+    assert panel.figure.layout.xaxis.domain == wide

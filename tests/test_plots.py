@@ -19,6 +19,7 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.algebra import METHODS
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.figures.scenes import PICTURE, SHORTEST_SIDE
+from latentfx_nb.figures.stacked import stacked
 from latentfx_nb.widgets import bridge
 from latentfx_nb.widgets.figure import ShownFigure
 
@@ -604,6 +605,21 @@ def test_effects_stand_in_the_order_of_table_1_in_bars_matrix_and_marks():
     assert (paper.meta, dict(zip(paper.x, paper.y, strict=True))) == ("paper 2", marks.to_dict())
     assert paper.offsetgroup == other.offsetgroup != bars.offsetgroup  # the mark stands at its own set's bars
     assert "b-T" in figure.layout.annotations[1].text
+
+
+def test_on_a_narrow_screen_the_parts_stand_below_each_other_with_their_titles():
+    rates = {"b-T": accuracies()["a-T"].set_axis([1e-4, 1e-3, 1e-2, 1e-1])}
+    for figure in (
+        figures.linear_probes(accuracies(), confusion(), rates, confused="b-T"),
+        figures.dimension_masking(lost_points(), lost_frames()),
+    ):
+        layout = stacked(figure).layout
+        parts = [axis.domain for axis in stacked(figure).select_yaxes()]
+        assert all(low > below for (low, _), (_, below) in itertools.pairwise(parts))
+        assert {axis.domain for axis in stacked(figure).select_xaxes()} == {(0, 1)}
+        assert [title.y for title in layout.annotations] == [top for _, top in parts]
+        assert not any(":" in title.text for title in layout.annotations)
+        assert figure.layout.xaxis.domain[1] < 1  # the figure that is given stays as it is
 
 
 def test_a_picture_holds_eight_sets_apart():

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from latentfx_nb.figures.theme import LEGEND_ABOVE, error_bars, finish, with_gaps
+from latentfx_nb.figures.theme import LEGEND_BELOW, error_bars, finish, with_gaps
 
 LINES = (
     {"color": "#808080", "width": 2},
@@ -20,7 +20,7 @@ LINES = (
 )
 """Clean and wet, of one dim and of a second."""
 
-TITLES = ("Points lost without a latent dim", "Points lost per effect", "The chosen dim over time")
+TITLES = ("Points lost without a latent dim", "Lost per effect", "The chosen dim over time")
 """Of the map, the bars and the lines."""
 
 
@@ -57,7 +57,7 @@ def dimension_masking(
         figure.update_yaxes(title="latent value", row=2, col=1)
     figure.update_layout(_map_axes(lost, bool(lines)), barmode="group")
     figure = finish(figure, height=780 if lines else 520)
-    return figure.update_layout(legend=LEGEND_ABOVE, margin={"t": 72})
+    return figure.update_layout(legend={"y": LEGEND_BELOW}, margin={"t": 32})
 
 
 def _map(lost: xr.DataArray) -> go.Heatmap:

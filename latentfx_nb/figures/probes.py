@@ -12,7 +12,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from latentfx_nb.effects import EFFECTS
-from latentfx_nb.figures.theme import LEGEND_ABOVE, SET_COLORS, STALE, finish, plain, with_gaps, with_interval
+from latentfx_nb.figures.theme import LEGEND_BELOW, SET_COLORS, STALE, finish, plain, with_gaps, with_interval
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ def linear_probes(
     scale = {"colorscale": "Blues", "cmin": 0, "cmax": 100, "showscale": False}
     figure.update_layout(barmode="group", scattermode="group", coloraxis=scale)
     figure = finish(figure, height=820 if rates else 560)
-    return figure.update_layout(legend=LEGEND_ABOVE, margin={"t": 72})
+    return figure.update_layout(legend={"y": LEGEND_BELOW}, margin={"t": 32})
 
 
 def ordered(labels: Sequence[str]) -> list[str]:

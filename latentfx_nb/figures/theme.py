@@ -76,8 +76,8 @@ CONFIG: dict[str, Any] = {
 }
 """What every figure is shown with: nothing that would send data to somebody else."""
 
-LEGEND_ABOVE = {"orientation": "h", "x": 0, "xanchor": "left", "yref": "container", "y": 1, "yanchor": "top"}
-"""A legend in the upper left corner of a figure, above the titles, clear of the buttons at the right."""
+LEGEND_BELOW = -0.12
+"""Where a legend stands below the labels of a figure's axes, in shares of its height."""
 
 MARK = "#d6006c"
 """What is chosen, and where the knob stands: seen on both themes, and no effect's colour."""
@@ -124,8 +124,12 @@ def hover_texts(points: xr.DataArray) -> list[str]:
     """Return what a point says of itself: clip, instrument and effect, in the order the points are drawn."""
     names = [EFFECTS[str(label)].name for label in points["effect"].values]
     clips = zip(points["clip"].values, points["instrument"].values, strict=True)
-    heads = [f"<b>{plain(clip)}</b> ({plain(instrument)})<br>" for clip, instrument in clips]
+    heads = [f"<b>{plain(clip)}</b>{_in_brackets(instrument)}<br>" for clip, instrument in clips]
     return [head + name for head in heads for name in names]
+
+
+def _in_brackets(instrument: object) -> str:
+    return "" if instrument == "unknown" else f" ({plain(instrument)})"
 
 
 def coordinates(points: xr.DataArray | np.ndarray) -> dict[str, np.ndarray]:

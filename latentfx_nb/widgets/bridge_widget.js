@@ -1,7 +1,7 @@
 // The bridge of a page: it keeps widgets listening, saves, names and fits figures, tells Python of the theme,
 // and moves markers with the sound.
 import { followKnob } from "./along.js";
-import { aboutBrowser, keepAddress } from "./address.js";
+import { NARROW_PX, aboutBrowser, keepAddress } from "./address.js";
 import { fills, keepListening, nameFigure, onFigures, plotOf, plots, savePicture } from "./bridge.js";
 import { figureOf, isDark, onKernel, onTheme, restyleTraces } from "./bridge.js";
 import { openCoach } from "./coach.js";
@@ -40,6 +40,19 @@ function tellReached(reached) {
   document.dispatchEvent(new CustomEvent("latentfx:kernel", { detail: { reached } }));
 }
 
+/** Tell Python whether the page is narrow, now and whenever that changes; return how to stop that. */
+function tellWidth(model) {
+  const query = window.matchMedia(`(max-width: ${NARROW_PX - 1}px)`);
+  const tell = () => {
+    if (query.matches === model.get("narrow")) return;
+    model.set("narrow", query.matches);
+    model.save_changes();
+  };
+  query.addEventListener("change", tell);
+  tell();
+  return () => query.removeEventListener("change", tell);
+}
+
 /** Let the figures fill their places when these are shown, or change their size; return how to stop that. */
 function fitFigures() {
   const fit = () => {
@@ -48,7 +61,8 @@ function fitFigures() {
   const observer = new ResizeObserver(fit);
   const stop = onFigures((plot) => {
     observer.observe(plot.parentElement);
-    plot.once?.("plotly_afterplot", fit); // one that takes another's place is measured before it is drawn
+    plot.once?.("plotly_afterplot", fit);
+    fit(); // one that takes the place of another is in a box that does not change
   });
   return () => {
     stop();
@@ -72,7 +86,7 @@ function initialize({ model }) {
   const endings = [followSound(model), onFigures(nameFigure), theme, keepAddress(model)];
   tellTheme(model);
   model.send(aboutBrowser()); // Python answers with its state, in case an earlier message was lost
-  endings.push(tellVisit(model), onKernel(model.widget_manager, tellReached));
+  endings.push(tellVisit(model), tellWidth(model), onKernel(model.widget_manager, tellReached));
   return () => endings.forEach((end) => end());
 }
 

@@ -39,7 +39,7 @@ export function drawnAround(points) {
   return { kind: "select", points: points.map((point) => [point.data?.meta ?? "", told(point).number]) };
 }
 
-/** Return the number of the scene, or of the axes in a plane, that has a place of the figure; or 0. */
+/** Return the number of the scene, or of the axes in a plane, that has a place of the figure; 0 if none. */
 export function sceneAt(layout, across, up) {
   const within = ([low, high], at) => low <= at && at <= high;
   for (const [part, axis] of Object.entries(layout)) {

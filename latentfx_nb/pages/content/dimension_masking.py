@@ -177,7 +177,7 @@ def figure_of(shown: MaskingShown) -> go.Figure:
         dims = " and ".join(map(str, shown.cell()[1]))
         over_time = f"Dim {dims} over time, {figures.plain(_heard(shown).title)}"
     title = TITLES[choice.mode].format(effect=EFFECTS[choice.effect].name.lower())
-    titles = (title, "Points lost per effect", over_time)
+    titles = (title, "Lost per effect", over_time)
     figure = figures.dimension_masking(shown.losses.cells, shown.losses.bars, shown.lines, titles)
     others = {} if shown.clips.among is None else dict.fromkeys(("without", "among", "per effect"), _others(shown))
     return add_to_titles(figure, others)
