@@ -16,6 +16,11 @@ export default [
   js.configs.recommended,
   { files: ["latentfx_nb/widgets/*.js"], languageOptions: { globals: globals.browser }, rules: readable },
   {
+    files: ["latentfx_nb/serving/**/*.js"], // a plain script that runs before anything else
+    languageOptions: { globals: globals.browser, sourceType: "script" },
+    rules: { ...readable, "max-lines-per-function": "off", "no-unused-vars": "off" },
+  },
+  {
     files: ["eslint.config.js", "tests/js/*.js"],
     languageOptions: { globals: globals.node },
     rules: { ...readable, "max-lines-per-function": "off" },

@@ -69,6 +69,6 @@ import latentfx_nb as lfx
 lfx.pages.LatentAlgebra(encoder="diffae-mini", effect="HPF")
 
 # %% [markdown]
-# *Between two clips* and *Single dims* need no learning: go from one performance to another on a straight line or on a
+# *Between two clips* and *Change dims* need no learning: go from one performance to another on a straight line or on a
 # great circle, hold a dim still at its average, turn it over, or take it from the wet clip. What a single dim does to
 # the sound is the listening side of page 06.

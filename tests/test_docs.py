@@ -24,7 +24,7 @@ HANDED_DOWN = "LATENTFX_PLOTLY_JS"  # the server sets it for its own kernels
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))}
-MOST_WORDS = 1000
+MOST_WORDS = 900
 MOST_PICTURE_BYTES = 3_000_000
 
 GUIDE = TEXTS["encoders.md"]

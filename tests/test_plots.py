@@ -234,32 +234,77 @@ def test_what_is_given_is_left_as_it_was():
 # ------------------------------------------------------------------------------------------------------------ clusters
 
 
+def view(figure, number):
+    """Return the traces of a view's points, by what stands after "view 1"."""
+    named = {trace.meta: trace for trace in figure.data if str(trace.meta).startswith(f"view {number}")}
+    return {name.removeprefix(f"view {number}").strip(): trace for name, trace in named.items()}
+
+
+def rings(figure):
+    return [trace for trace in figure.data if trace.name == "chosen"]
+
+
 @pytest.mark.parametrize("n", [2, 3])
-def test_clouds_come_first_then_rings_then_the_legend(n):
+def test_each_view_has_a_trace_for_each_effect_and_a_ring(n):
     views = four_views(n)
     figure = figures.effect_clusters(views)
     kind = {2: "scatter", 3: "scatter3d"}[n]
     assert {trace.type for trace in figure.data} == {kind}
-    for number, (trace, x) in enumerate(zip(figure.data[:4], views.values(), strict=True), start=1):
-        np.testing.assert_allclose(drawn(trace), x.values.reshape(-1, n), rtol=1e-6)
-        assert trace.showlegend is False
-        assert trace.meta == f"view {number}"
-    for number, ring in enumerate(figure.data[4:8], start=1):
-        assert (ring.meta, ring.name, ring.hoverinfo, list(ring.x)) == (f"chosen {number}", "chosen", "skip", [None])
-    places = [trace.scene if n == 3 else trace.xaxis for trace in figure.data[:8]]
-    assert places[:4] == places[4:]
-    assert len(set(places[:4])) == 4
-    assert all(trace.showlegend and list(trace.x) == [None] for trace in figure.data[8:])
+    for number, x in enumerate(views.values(), start=1):
+        traces = view(figure, number)
+        assert set(traces) == set(EFFECTS)
+        assert list(traces)[-1] == "CLN"  # drawn over the others
+        for label, trace in traces.items():
+            np.testing.assert_allclose(drawn(trace), x.sel(effect=label).values, rtol=1e-6)
+            assert (trace.legendgroup, trace.showlegend) == (label, number == 1)
+    for number, ring in enumerate(rings(figure), start=1):
+        assert (ring.meta, ring.hoverinfo, list(ring.x)) == (f"chosen {number}", "skip", [None])
+    axis = "scene" if n == 3 else "xaxis"
+    places = [{trace[axis] for trace in view(figure, number).values()} for number in range(1, 5)]
+    assert places == [{ring[axis]} for ring in rings(figure)]
+    assert len(set.union(*places)) == 4
     assert [annotation.text for annotation in figure.layout.annotations] == list(views)
 
 
 def test_rings_are_drawn_where_a_view_has_the_point():
     views = four_views()
     points = list(views.values())
-    figure = figures.effect_clusters(views, rings=[points[0][1, 2], None, points[2][1, 2]])
+    drawn_rings = rings(figures.effect_clusters(views, rings=[points[0][1, 2], None, points[2][1, 2]]))
     for number in (0, 2):
-        np.testing.assert_allclose(drawn(figure.data[4 + number]), [points[number].values[1, 2]], rtol=1e-6)
-    assert [list(figure.data[number].x) for number in (5, 7)] == [[None], [None]]
+        np.testing.assert_allclose(drawn(drawn_rings[number]), [points[number].values[1, 2]], rtol=1e-6)
+    assert [list(drawn_rings[number].x) for number in (1, 3)] == [[None], [None]]
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_one_view_is_large_and_the_others_are_small_at_its_side(n):
+    views = four_views(n)
+    figure = figures.large_and_small(views, main=2)
+    suffixes = ("", "2", "3", "4")
+    parts = [figure.layout[f"{'scene' if n == 3 else 'xaxis'}{one}"] for one in suffixes]
+    widths = [np.ptp(part.domain.x if n == 3 else part.domain) for part in parts]
+    assert widths[2] == max(widths) > 3 * max(widths[:2] + widths[3:])
+    titles = [(part.xaxis if n == 3 else part).title.text for part in parts]
+    assert titles == ["", "", "PC1", ""]
+    assert {note.text: note.font.size for note in figure.layout.annotations}[list(views)[2]] == 15
+    other = figures.large_and_small(views, main=0)
+    for before, after in zip(figure.data, other.data, strict=True):
+        assert before == after  # traces stay in their scenes: only these change places
+
+
+def test_points_that_are_not_looked_for_are_hardly_seen():
+    x, faded = points(), np.arange(30) % 3 == 0
+    figure = figures.large_and_small({"one": x, "other": x * 2}, faded=faded)
+    for number in (1, 2):
+        for group in figures.point_groups(x, "effect"):
+            colors = view(figure, number)[group.key].marker.color
+            assert [color.startswith("rgba") for color in colors] == faded[group.samples].tolist()
+    assert all(isinstance(trace.marker.color, str) for trace in figures.large_and_small({"one": x}).data)
+
+
+@pytest.mark.parametrize("color", figures.COLORINGS)
+def test_groups_hold_each_sample_once(color):
+    groups = figures.point_groups(points(), color)
+    assert sorted(np.concatenate([group.samples for group in groups])) == list(range(30))
 
 
 def test_axes_are_named_after_their_own_components():
@@ -272,7 +317,7 @@ def test_axes_are_named_after_their_own_components():
 
 
 def test_a_point_says_its_clip_instrument_and_effect():
-    texts = figures.clusters(points()).data[0].text
+    texts = figures.clusters(points(), "clip").data[0].text
     assert len(texts) == len(CLIPS) * len(EFFECTS)
     for text, (clip, label) in zip(texts, itertools.product(range(len(CLIPS)), EFFECTS)):
         assert text == f"<b>{CLIPS[clip]}</b> ({INSTRUMENTS[clip]})<br>{EFFECTS[label].name}"
@@ -338,8 +383,11 @@ def test_points_take_the_looks_of_their_labels(color):
     x = points()
     looks = figures.point_looks(x, color)
     figure = figures.clusters(x, color)
-    for name, found in looks.items():
-        assert list(figure.data[0].marker[name]) == found
+    for group in figures.point_groups(x, color):
+        marker = view(figure, 1)[group.key].marker
+        for name, found in looks.items():
+            own = [marker[name]] * len(group.samples) if isinstance(marker[name], str) else list(marker[name])
+            assert own == [found[sample] for sample in group.samples]
     shades, symbols = (np.array(looks[name]).reshape(len(CLIPS), len(EFFECTS)) for name in ("color", "symbol"))
     if color == "effect":
         assert (shades == np.array(list(figures.EFFECT_COLORS.values()))).all()
@@ -369,25 +417,30 @@ def test_every_clip_has_a_colour_of_its_own(n):
     assert len(set(figures.clip_colors(n))) == n
 
 
-@pytest.mark.parametrize(("color", "entries"), [("effect", 10), ("instrument", 3), ("clip", 0)])
+@pytest.mark.parametrize(("color", "entries"), [("effect", 10), ("instrument", 2), ("clip", 0)])
 def test_the_legend_names_what_the_colours_mean(color, entries):
-    shown = figures.effect_clusters(four_views(), color).data[8:]
+    shown = [trace for trace in figures.effect_clusters(four_views(), color).data if trace.showlegend]
     assert len(shown) == entries
-    assert all(trace.visible and trace.showlegend for trace in shown)
-    assert [trace.meta for trace in shown] == [f"legend {trace.name}" for trace in shown]
+    looks = {"effect": (figures.EFFECT_COLORS, figures.EFFECT_SYMBOLS)}.get(
+        color, (figures.INSTRUMENT_COLORS, figures.INSTRUMENT_SYMBOLS)
+    )
+    for trace in shown:
+        assert trace.name.startswith(trace.legendgroup)
+        assert trace.marker.color == looks[0][trace.legendgroup]
+        assert trace.marker.symbol == looks[1][trace.legendgroup]
     if color == "effect":
-        for trace, (label, shade) in zip(shown, figures.EFFECT_COLORS.items(), strict=True):
-            assert trace.name.startswith(f"{label} ")
-            assert trace.marker.color == shade
-            assert trace.marker.symbol == figures.EFFECT_SYMBOLS[label]
-    if color == "instrument":
-        assert {trace.name: trace.marker.color for trace in shown} == figures.INSTRUMENT_COLORS
+        assert [trace.name for trace in sorted(shown, key=lambda trace: trace.legendrank or 1000)][0] == "CLN clean"
+
+
+def test_the_reference_is_drawn_last_and_has_an_outline():
+    *others, clean = figures.clusters(points()).data[:10]
+    assert (clean.name, clean.marker.line.width, clean.marker.opacity) == ("CLN clean", 1, 1)
+    assert all(trace.marker.line.width == 0 and trace.marker.size < clean.marker.size for trace in others)
 
 
 def test_a_view_without_points_is_an_empty_scene():
     figure = figures.effect_clusters({"full": points(), "not yet": points(prefix="UMAP").isel(clip=slice(0))})
-    assert len(figure.data[0].x) == 30
-    assert len(figure.data[1].x) == 0
+    assert [sum(len(trace.x) for trace in view(figure, number).values()) for number in (1, 2)] == [30, 0]
     assert figure.layout.annotations[1].text == "not yet"
 
 
@@ -721,6 +774,11 @@ def test_algebra_draws_pairs_places_bars_and_curves():
     np.testing.assert_allclose(pairs[:, 1] - pairs[:, 0], 1, rtol=1e-5)
     assert np.isnan(pairs[:, 2]).all()
     assert [trace.name for trace in figure.data[3:6]] == ["dry", "real effect", "algebra"]
+    assert [trace.text[0] for trace in figure.data[3:6]] == ["<b>dry</b>", "<b>real effect</b>", "<b>algebra</b>"]
+    colors = [str(trace.marker.color) for trace in figure.data[3:8]]
+    assert len(set(colors)) == 5  # no colour means two things
+    listed = [trace.name for trace in figure.data if trace.showlegend is not False]
+    assert len(listed) == len(set(listed))
     assert [trace.type for trace in figure.data[6:]] == ["bar"] * 2 + ["scatter"] * 4
     np.testing.assert_allclose(figure.data[6].y, 50)
     np.testing.assert_allclose(figure.data[6].error_y.arrayminus, 30)

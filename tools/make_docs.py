@@ -149,7 +149,7 @@ def front_page(notebooks: list[str]) -> str:
         "Using it": USERS,
         "Pages": notebooks,
         "Serving it": OPERATORS,
-        "Reference": ("api", "architecture", "CONTRIBUTING", "CHANGELOG", "dependencies"),
+        "Reference": ("api", "architecture", "design", "CONTRIBUTING", "CHANGELOG", "dependencies"),
     }
     parts = [TREE.format(caption=caption, entries="\n".join(names)) for caption, names in trees.items()]
     return site_links(text, ROOT) + "".join(parts)

@@ -26,7 +26,7 @@ PAIRS = 8  # that a map of latent algebra learns from
 
 def pages() -> str:
     """Return the table of pages: file, place in the paper, what one does there."""
-    rows = [("`00_start_here`", "", "Choose a page; see which encoders are ready.")]
+    rows = [("`00_start_here`", "", "The instrument, with three steps to try, and all pages below it.")]
     rows += [(f"`{name}`", in_the_paper(name), page.blurb) for name, page in all_pages().items()]
     return table(("page", "in the paper", "what you do there"), rows)
 

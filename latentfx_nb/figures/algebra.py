@@ -10,10 +10,16 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from latentfx_nb.figures.theme import coordinates, error_bars, finish, hover_texts, name_axes, scatter
+from latentfx_nb.figures.theme import MARK, coordinates, error_bars, finish, hover_texts, name_axes, scatter
 
-PLACE_COLORS = ("#808080", "#d55e00", "#0072b2")
-"""Where a clip starts from, where it should come to, and where algebra brings it."""
+PLACE_COLORS = ("#808080", "#d55e00", MARK)
+"""Where a clip starts from, where it should come to, and where algebra brings it: none of a method's colours."""
+
+PLACE_LABELS = ("bottom center", "top left", "top right")
+"""Where their names stand, apart from each other where the places are near."""
+
+BEST = {"color": "rgba(128, 128, 128, 0.15)", "line": {"color": "#808080", "width": 1.5}}
+"""The bars of what the effect's own latents get: an outline, as nothing is learned in them."""
 
 
 METHOD_COLORS = {
@@ -22,7 +28,7 @@ METHOD_COLORS = {
     "ridge regression": "#0072b2",
     "rotation": "#00a761",
 }
-"""Colours of `algebra.METHODS`, by their words; what is not algebra but the real effect has that place's."""
+"""Colours of `algebra.METHODS`, by their words."""
 
 
 METHOD_SYMBOLS = ("circle", "diamond", "square", "x")
@@ -44,8 +50,9 @@ def latent_algebra(
     (value, component)` is the way there. `bars` are two frames with a row an effect, `curves` four with a row for each
     number of pairs; both with the columns score, low and high. `titles` stand over bars and curves.
 
-    Traces: "data set", "learned from", "the way"; "start", "aim" and "result", which the legend calls as `places` does;
-    "bars 1", "bars 2"; and "curve 1" to "curve 4".
+    Traces: "data set", "learned from", "the way"; "start", "aim" and "result", which have their names in `places`
+    beside them; "bars 1", "bars 2"; and "curve 1" to "curve 4". The legend names methods only: a bar and a curve of one
+    method are one line of it.
     """
     flat = cloud.sizes["component"] == 2
     scene = [*_background(flat, cloud, pairs, path), *_places(flat, places)]
@@ -64,8 +71,8 @@ def _grid(flat: bool, titles: tuple[str, str]) -> go.Figure:
         2,
         2,
         specs=[[{"type": "xy" if flat else "scene", "rowspan": 2}, {}], [None, {}]],
-        subplot_titles=["Time averages", *titles],
-        column_widths=[0.54, 0.46],
+        subplot_titles=["Where the latents go", *titles],
+        column_widths=[0.68, 0.32],
         horizontal_spacing=0.07,
         vertical_spacing=0.16,
     )
@@ -73,7 +80,7 @@ def _grid(flat: bool, titles: tuple[str, str]) -> go.Figure:
         figure.update_yaxes(title="score (%)", zeroline=True, zerolinecolor="#808080", row=row, col=2)
     figure.update_xaxes(type="category", row=1, col=2)
     figure.update_xaxes(title="pairs learned from", type="category", row=2, col=2)
-    return figure.update_layout(barmode="group")
+    return figure.update_layout(barmode="group").update_annotations(font_size=13)
 
 
 def _background(
@@ -99,13 +106,15 @@ def _pair_lines(dry: xr.DataArray, wet: xr.DataArray) -> dict[str, np.ndarray]:
 
 
 def _places(flat: bool, places: Mapping[str, xr.DataArray]) -> list[go.Scatter | go.Scatter3d]:
-    """Return three diamonds."""
+    """Return three diamonds with their names."""
     traces = []
-    for (name, place), meta, color in zip(places.items(), ("start", "aim", "result"), PLACE_COLORS, strict=True):
+    metas = ("start", "aim", "result")
+    for (name, place), meta, color, side in zip(places.items(), metas, PLACE_COLORS, PLACE_LABELS, strict=True):
         outline = {"width": 1, "color": "#ffffff"}
         marker = {"size": 14 if flat else 8, "symbol": "diamond", "color": color, "line": outline}
-        look = {"mode": "markers", "marker": marker, "hoverinfo": "text", "text": [f"<b>{name}</b>"]}
-        traces.append(scatter(flat, **look, **coordinates(place.values[None]), name=name, meta=meta, showlegend=True))
+        look = {"mode": "markers+text", "marker": marker, "hoverinfo": "text", "text": [f"<b>{name}</b>"]}
+        look |= {"textposition": side, "textfont": {"color": color}}
+        traces.append(scatter(flat, **look, **coordinates(place.values[None]), name=name, meta=meta))
     return traces
 
 
@@ -113,7 +122,9 @@ def _bars(bars: Mapping[str, pd.DataFrame]) -> list[go.Bar]:
     """Return a set of bars for each frame, a bar an effect."""
     traces = []
     for number, (name, frame) in enumerate(bars.items(), start=1):
-        look = {"name": name, "meta": f"bars {number}", "marker": {"color": METHOD_COLORS.get(name, PLACE_COLORS[1])}}
+        marker = {"color": METHOD_COLORS[name]} if name in METHOD_COLORS else BEST
+        look = {"name": name, "meta": f"bars {number}", "legendgroup": name, "marker": marker}
+        look["showlegend"] = name not in METHOD_COLORS  # the curve of the same method is in the legend
         traces.append(go.Bar(x=list(frame.index), **look, **_score_values(frame, f"{name}, %{{x}}")))
     return traces
 
@@ -125,7 +136,8 @@ def _curves(curves: Mapping[str, pd.DataFrame]) -> list[go.Scatter]:
         color = METHOD_COLORS[name]
         look = {"mode": "lines+markers", "marker": {"color": color, "symbol": symbol}, "line": {"color": color}}
         values = _score_values(frame, f"{name}, %{{x}} pairs")
-        traces.append(go.Scatter(x=[str(k) for k in frame.index], name=name, meta=f"curve {number}", **look, **values))
+        called = {"name": name, "meta": f"curve {number}", "legendgroup": name}
+        traces.append(go.Scatter(x=[str(k) for k in frame.index], **called, **look, **values))
     return traces
 
 

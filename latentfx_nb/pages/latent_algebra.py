@@ -24,10 +24,11 @@ from latentfx_nb.pages.content.algebra_choice import (
     VECTOR,
     AlgebraChoice,
 )
-from latentfx_nb.pages.controls import STYLE, Ask, Field, dropdown, list_clips, one_encoder, one_of, planes, several
-from latentfx_nb.pages.frame import group
+from latentfx_nb.pages.controls import Ask, Field, dropdown, list_clips, one_encoder, one_of, planes, several
+from latentfx_nb.pages.frame import area, group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.widgets.dial import Dial
 
 FIELDS = ("encoder", "mode", "effect", "method", "pairs", "strength", "other", "spherical", "share", "change", "dims",
           "factor", "measure")  # fmt: skip
@@ -58,39 +59,42 @@ class LatentAlgebra(Page):
         dimensions: int = 3,
     ) -> None:
         self.encoder = one_encoder(encoder)
-        self.mode = widgets.ToggleButtons(options=MODES, style={"button_width": "150px"})
+        self.mode = widgets.ToggleButtons(options=MODES, style={"button_width": "auto"})
+        self.mode.add_class("lfx-modes")
         self.clip, self.other = one_of("Clip"), one_of("Other clip")
         self._make_movers(effect, method)
         measures = {name: words for name, (_, words) in MEASURES.items()}
-        self.measure = dropdown("Score", _options(measures), "stft", "400px")
-        self.score_button = Ask("score", "Score all effects", tooltip="decodes for minutes; can go on later")
+        self.measure = dropdown("Score by", _options(measures), "stft")
+        self.score_button = Ask("score", "Score all effects", tooltip="decodes for minutes; what is finished is kept")
         self.decode_button = Ask("decode", "Decode", tooltip="takes minutes with this encoder")
         fields = {name: getattr(self, name) for name in FIELDS} | {"row": self.clip}
         self.dimensions = planes(dimensions)
         controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
         super().__init__(source, *controls, self.score_button, self.decode_button)
+        self.bridge.watch_over(*self._dials)
         for chooser in (self.mode, self.change):
             chooser.observe(lambda _: self._show_movers(), "value")
         self._show_movers()
 
     def _make_movers(self, effect: str, method: str) -> None:
-        """Make what says how a clip is moved; each mode shows some of it in one row."""
-        self._movers = widgets.VBox()
-        self.effect = dropdown("Effect", [(f"{EFFECTS[one].name} ({one})", one) for one in WET], effect, "220px")
-        self.method = dropdown("Learn as", _options(METHODS), method, "220px")
-        self.pairs = dropdown("From pairs", SHOTS, PAIRS, "130px")
-        self.strength = _slider("Strength", 1.0, -1.0, 2.0)
-        self.spherical = dropdown("On", [("a straight line", False), ("a great circle", True)], False, "220px")
-        self.share = _slider("Share of the other clip", 0.5, 0.0, 1.0)
-        self.change = dropdown("Dims", CHANGES, SCALE, "220px")
-        self.dims = several("Which dims")
-        self.factor = _slider("Swing times", 0.0, -1.0, 3.0)
+        """Make what says how a clip is moved; each mode shows some of it, in the same place."""
+        self._movers = area("movers")
+        self.effect = dropdown("Effect", [(f"{EFFECTS[one].name} ({one})", one) for one in WET], effect)
+        self.method = dropdown("Method", _options(METHODS), method)
+        self.pairs = dropdown("Training pairs", SHOTS, PAIRS)
+        self.strength = Dial(1.0, low=-1.0, high=2.0, words="Strength", ticks=[(0.0, "dry"), (1.0, "as learned")])
+        self.spherical = dropdown("Interpolate along", [("a straight line", False), ("a great circle", True)], False)
+        self.share = Dial(0.5, low=0.0, high=1.0, words="Share of the other clip")
+        self.change = dropdown("Change", CHANGES, SCALE)
+        self.dims = several("Dims")
+        self.factor = Dial(0.0, low=-1.0, high=3.0, words="Scale by", ticks=[(0.0, "held still"), (1.0, "as it is")])
+        self._dials = self.strength, self.share, self.factor
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""
         return [
             group("Source", self.clip_set, self.own_files, self.clip, self.encoder),
-            group("Change", self.mode, self._movers, self.decode_button),
+            group("Move", self.mode, self._movers, self.decode_button),
             group("Scores", self.measure, self.score_button),
         ]
 
@@ -138,12 +142,6 @@ class LatentAlgebra(Page):
 
 def _options(words: dict[str, str]) -> list[tuple[str, str]]:
     return [(said, name) for name, said in words.items()]
-
-
-def _slider(words: str, value: float, low: float, high: float) -> widgets.FloatSlider:
-    return widgets.FloatSlider(
-        value, min=low, max=high, step=0.05, description=words, style=STYLE, layout={"width": "340px"}
-    )
 
 
 def _leave_out(chooser: Any, rows: Sequence[int]) -> None:

@@ -3,7 +3,7 @@
 import { followKnob } from "./along.js";
 import { NARROW_PX, aboutBrowser, keepAddress } from "./address.js";
 import { fills, keepListening, nameFigure, onFigures, plotOf, plots, savePicture } from "./bridge.js";
-import { figureOf, isDark, onTheme, restyleTraces } from "./bridge.js";
+import { figureOf, isDark, onKernel, onTheme, restyleTraces } from "./bridge.js";
 import { openCoach } from "./coach.js";
 import { openDrawer } from "./frame.js";
 import { drawLegends } from "./legend.js";
@@ -12,6 +12,7 @@ import { tellPoints } from "./picking.js";
 import { saveFile } from "./saving.js";
 import { onKeys } from "./shortcuts.js";
 import { nameParts } from "./speaking.js";
+import { dropEmptyTips } from "./tips.js";
 import { tellVisit } from "./visit.js";
 import { tameWheel } from "./wheel.js";
 
@@ -47,6 +48,11 @@ function tellWidth(model) {
   return () => query.removeEventListener("change", tell);
 }
 
+/** Tell the page around the widgets, which is the dashboard's template, whether the kernel can be reached. */
+function tellReached(reached) {
+  document.dispatchEvent(new CustomEvent("latentfx:kernel", { detail: { reached } }));
+}
+
 /** Let the figures fill their places when these are shown, or change their size; return how to stop that. */
 function fitFigures() {
   const fit = () => {
@@ -80,7 +86,7 @@ function initialize({ model }) {
   const endings = [followSound(model), onFigures(nameFigure), theme, keepAddress(model)];
   tellTheme(model);
   model.send(aboutBrowser()); // Python answers with its state, in case an earlier message was lost
-  endings.push(tellVisit(model), tellWidth(model));
+  endings.push(tellVisit(model), tellWidth(model), onKernel(model.widget_manager, tellReached));
   return () => endings.forEach((end) => end());
 }
 
@@ -95,7 +101,7 @@ function render({ model, el }) {
     for (const place of panel()?.querySelectorAll(".lfx-exactness") ?? []) place.textContent = words;
   });
   const keys = onKeys(panel, (message) => model.send(message));
-  const figures = [fitFigures(), drawLegends(panel, restyler(model)), tameWheel(panel)];
+  const figures = [fitFigures(), drawLegends(panel, restyler(model)), tameWheel(panel), dropEmptyTips(panel)];
   const endings = [points, along, keys, openDrawer(panel), openCoach(panel), nameParts(panel), ...figures];
   return () => endings.forEach((end) => end());
 }

@@ -99,5 +99,5 @@ export function watch(plot, tell) {
  * "hover", without a trace once it has left. Return how to stop that.
  */
 export function tellPoints(root, tell) {
-  return onFigures((plot) => root().contains(plot) && watch(plot, tell));
+  return onFigures((plot) => root()?.contains(plot) && watch(plot, tell));
 }

@@ -11,7 +11,7 @@ from latentfx_nb.pages.content.choice import Choice
 from latentfx_nb.pages.content.sounds import Heard, Sound, dry_and_wet
 from latentfx_nb.sound.clips import ClipSet
 
-VECTOR, BETWEEN, DIMS = MODES = ("Effect vector", "Between two clips", "Single dims")
+VECTOR, BETWEEN, DIMS = MODES = ("Add an effect", "Between two clips", "Change dims")
 
 SOUNDS = {
     VECTOR: {"dry": "Dry", "wet": "Real effect", "decoded": "Decoded effect", "algebra": "Decoded algebra"},
@@ -27,7 +27,7 @@ PLACES = {
 }
 """What start, aim and result are called, by mode."""
 
-SCALE, SWAP = CHANGES = ("scale", "take from the effect")
+SCALE, SWAP = CHANGES = ("scale", "take from the wet clip")
 """What is done to single dims."""
 
 PAIRS = 8
@@ -75,8 +75,9 @@ def heard(choice: AlgebraChoice, clips: ClipSet, shown: object) -> Heard:
         learned = f"{METHODS[choice.method]} from {choice.pairs} pairs"
         words = f"{effect}, {learned}, strength {choice.strength:.2f}"
     else:
-        what = f"times {choice.factor:.2f}" if choice.change == SCALE else f"from {effect.lower()}"
-        words = f"dims {', '.join(map(str, choice.dims)) or 'none'} {what}"
+        what = f"scaled by {choice.factor:.2f}" if choice.change == SCALE else f"from {effect.lower()}"
+        named = "dim" if len(choice.dims) == 1 else "dims"
+        words = f"{named} {', '.join(map(str, choice.dims)) or 'none'} {what}"
     return dry_and_wet(clips, choice.row, choice.effect, words=words)
 
 
