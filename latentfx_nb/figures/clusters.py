@@ -27,7 +27,7 @@ LARGE, SMALL = (0.0, 0.74), (0.77, 1.0)
 GAP = 0.06
 """What lies between small scenes, for their titles, as a share of the picture's height."""
 
-BOX = 1.15
+BOX = 1.35
 """Width over height of these scenes on a page."""
 
 
@@ -148,7 +148,7 @@ def _labels(axis: Mapping[str, Any], large: bool) -> dict[str, Any]:
 def _title(words: str, domain: Mapping[str, list[float]], large: bool) -> dict[str, Any]:
     place = {"x": domain["x"][0], "y": domain["y"][1], "xref": "paper", "yref": "paper"}
     anchor = {"xanchor": "left", "yanchor": "bottom", "showarrow": False}
-    return {"text": words, **place, **anchor, "font": {"size": 15 if large else 12}}
+    return {"text": words, **place, **anchor, "font": {"size": 14 if large else 11}}
 
 
 def _scenes(titles: Sequence[str], rows: int, columns: int, flat: bool, below: str | None) -> go.Figure:

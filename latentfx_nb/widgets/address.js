@@ -3,7 +3,7 @@
 // the camera, and the fields of other pages.
 import { onFigures } from "./bridge.js";
 
-const BAR = ".lfx-bar a[data-page]";
+const BAR = ".lfx-bar a[data-page], .latentfx-see a[data-page]";
 const CARDS = ".latentfx-cards a";
 const COPY = '.lfx-bar button[data-lfx="copy"]';
 const DELAY_MS = 300;

@@ -35,6 +35,11 @@ function tellTheme(model) {
   model.save_changes();
 }
 
+/** Tell the page around the widgets, which is the dashboard's template, whether the kernel can be reached. */
+function tellReached(reached) {
+  document.dispatchEvent(new CustomEvent("latentfx:kernel", { detail: { reached } }));
+}
+
 /** Tell Python whether the page is narrow, now and whenever that changes; return how to stop that. */
 function tellWidth(model) {
   const query = window.matchMedia(`(max-width: ${NARROW_PX - 1}px)`);
@@ -46,11 +51,6 @@ function tellWidth(model) {
   query.addEventListener("change", tell);
   tell();
   return () => query.removeEventListener("change", tell);
-}
-
-/** Tell the page around the widgets, which is the dashboard's template, whether the kernel can be reached. */
-function tellReached(reached) {
-  document.dispatchEvent(new CustomEvent("latentfx:kernel", { detail: { reached } }));
 }
 
 /** Let the figures fill their places when these are shown, or change their size; return how to stop that. */

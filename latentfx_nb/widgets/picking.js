@@ -1,7 +1,7 @@
 // Which point of a figure was clicked: the one under the pointer when a press that did not move is released.
 // plotly by itself clicks only within 5 px of a point's middle, though it names points farther away, and it
-// takes the start of a rotation for a click. Told are, too: the point that the pointer rests on, points that were
-// drawn around, the scene that was clicked where no point is, and Escape.
+// takes the start of a rotation for a click. Told are, too: the point that the pointer rests on, points that
+// were drawn around, the scene that was clicked where no point is, and Escape.
 import { onFigures } from "./bridge.js";
 
 const STILL_PX = 4;

@@ -17,7 +17,7 @@ from PIL import Image
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.pages import all_pages
 
-from .conftest import PROJECT, REPOSITORY, TAP, TWO_FRAMES, WAIT_MS
+from .conftest import PROJECT, TAP, TWO_FRAMES, WAIT_MS
 from .looks import CUT_OFF, HARD_TO_READ, OVERLAPPING, UNFILLED, UNNAMED
 
 pytestmark = pytest.mark.browser
@@ -30,7 +30,7 @@ ALL_PLACES = f"""(curve, selector = ".js-plotly-plot") => {{
   return Array.from(trace.x, (_, number) => one([selector, curve, number]));
 }}"""
 DIAMONDS = """() => {
-  const {x, y, z} = document.querySelector(".js-plotly-plot").data[2];
+  const {x, y, z} = document.querySelector(".js-plotly-plot").data.find(({meta}) => meta === "knob");
   return JSON.stringify([Array.from(x), Array.from(y), Array.from(z)]);
 }"""
 
@@ -129,13 +129,13 @@ def turn(page, presses, key="ArrowRight"):
 def lone_point(page, curve, avoid=-1, selector=".js-plotly-plot"):
     """Return the point of a trace that is furthest from all others on the screen, so that none hides it.
 
-    `avoid` is one that is heard already.
+    `avoid` is one that is heard already, or several.
     """
     places = np.array(page.evaluate(f"(asked) => ({ALL_PLACES})(...asked)", [curve, selector]), float)
     apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
     np.fill_diagonal(apart, np.inf)
     distances = np.nan_to_num(apart.min(axis=1), nan=-1.0)
-    distances[np.arange(len(distances)) == avoid] = -1.0
+    distances[np.isin(np.arange(len(distances)), avoid)] = -1.0
     return int(np.argmax(distances))
 
 
@@ -176,20 +176,52 @@ def pixels_like(shot, *colours):
 
 def test_the_front_page_leads_to_pages_that_answer(opened):
     page = opened("00_start_here")
-    assert_plain(page)
+    assert page.locator(".latentfx-panel").count() == 1
+    more = page.get_by_role("link", name="All pages")
+    assert more.bounding_box()["y"] + more.bounding_box()["height"] <= page.viewport_size["height"]  # seen at once
     cards = page.locator(".latentfx-cards a").all()
     assert len(cards) == len(all_pages())
-    for card, one in zip(cards, all_pages().values()):
+    for card, (name, one) in zip(cards, all_pages().items()):
         assert card.is_visible()
         assert card.inner_text().split("\n")[0] == one.title
         assert one.blurb in card.inner_text()
         assert card.bounding_box()["width"] > 200
-        assert (REPOSITORY / "notebooks" / card.get_attribute("href")).is_file()
+        assert card.locator("img:visible").count() == 1
+        assert card.get_attribute("data-page") == name
+        assert urllib.parse.urlsplit(card.get_attribute("href")).path.endswith(f"{name}.ipynb")
+    more.click()
+    page.wait_for_function("document.querySelector('.latentfx-cards').getBoundingClientRect().top < 100")
     # An answer is a page that has run: one of them will do, as the other tests open them all.
     answer = page.request.get(urllib.parse.urljoin(page.url, card.get_attribute("href")), timeout=3 * WAIT_MS)
     assert answer.status == 200
     assert one.title in answer.text()
-    assert "ready" in page.locator(".latentfx-table tr", has_text="logmel").inner_text()
+    page.locator(".lfx-tab[data-section=facts]").click()
+    assert "ready" in page.locator(".latentfx-encoders tr", has_text="logmel").inner_text()
+
+
+def test_the_front_page_has_three_steps_that_tick_themselves_off(opened):
+    page = opened("00_start_here")
+    steps = page.get_by_role("region", name="Three things to try")
+    done = ".lfx-coach [data-done=true]"
+    steps.get_by_role("button", name="Press play").wait_for()
+    assert page.locator(done).count() == 0
+    page.wait_for_selector(".lfx-play:enabled")
+    steps.get_by_role("button", name="Press play").press("Enter")
+    assert page.evaluate("document.activeElement.className") == "lfx-play"
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"{done}[data-step=play]")
+    page.locator(".lfx-sides [aria-pressed=false]").first.click()
+    page.wait_for_selector(f"{done}[data-step=side]")
+    assert page.locator(done).count() == 2  # the page has set the knob itself, which is no step
+    page.locator(".lfx-rail [role=slider]").first.press("ArrowUp")
+    page.wait_for_selector(f"{done}[data-step=turn]")
+    steps.get_by_text("That was the whole instrument").wait_for()
+    steps.get_by_role("button", name="Close").click()
+    steps.wait_for(state="detached")
+    page.reload()
+    page.locator(".latentfx-dial").wait_for()
+    page.wait_for_function("document.querySelector('.lfx-tab')")
+    assert steps.count() == 0
 
 
 def test_latent_images_are_drawn_and_follow_the_knob(opened, scene):
@@ -202,7 +234,7 @@ def test_latent_images_are_drawn_and_follow_the_knob(opened, scene):
     first = state(page)
     assert title(page).endswith("Distortion, drive 25 dB")
     shots, sums = [scene.shot(page, IMAGE, index) for index in (4, 5)], page.evaluate(IMAGE_SUMS)
-    turn(page, 1, "Home")
+    turn(page, 1, "Shift+End")
     wait_for_title(page, "drive 0 dB")
     after = wait_for_sound(page, first)
     assert after["dry"] == first["dry"]
@@ -229,7 +261,7 @@ def test_latent_images_offer_the_reconstruction_where_the_encoder_has_a_decoder(
     decoded.wait_for(state="visible", timeout=WAIT_MS)
     assert page.get_by_text("has no decoder").count() == 0
     decoded.click()
-    turn(page, 1, "Home")
+    turn(page, 1, "Shift+End")
     wait_for_title(page, "drive 0 dB")
     page.wait_for_function("document.querySelector('.latentfx-player').dataset.listening === 'wet'", timeout=WAIT_MS)
     decoded.wait_for(state="visible", timeout=WAIT_MS)
@@ -309,7 +341,7 @@ def test_play_pressed_first_thing_makes_the_sound_and_plays_it(opened):
     page.get_by_role("button", name="Pause").click()
     page.wait_for_function("document.querySelector('.latentfx-player').dataset.playing === 'false'", timeout=WAIT_MS)
     before = state(page)
-    page.get_by_label("Effect", exact=True).select_option("Chorus (CHS)")  # a choice loads, and does not start
+    page.get_by_label("Effect", exact=True).select_option("Chorus")  # a choice loads, and does not start
     assert wait_for_sound(page, before)["dry"] == before["dry"]
     wait_for_title(page, "gtr_00_a: Chorus, rate 1 Hz")
     assert player.get_attribute("data-playing") == "false"
@@ -445,7 +477,7 @@ def test_a_click_on_a_path_is_heard_and_another_effect_is_drawn(opened, scene):
     assert_silent(page)
 
     before = state(page)
-    page.get_by_label("Effect", exact=True).select_option("Distortion (DIS)")
+    page.get_by_label("Effect", exact=True).select_option("Distortion")
     page.wait_for_function(
         "() => document.querySelector('.js-plotly-plot').data[1].text[0].endsWith('drive 0 dB')", timeout=WAIT_MS
     )
@@ -515,17 +547,27 @@ def test_latent_algebra_is_heard_and_scored(opened, scene):
 def test_encoders_are_compared_and_sorted(opened):
     page = opened("09_compare_encoders")
     assert_plain(page)
-    first = page.locator(".latentfx-table tr td:first-child")
-    names = first.all_inner_texts()
-    assert {"diffae-mini", "stacked-mini-2", "logmel"} <= set(names)
-    page.get_by_label("Sort by").select_option("knob paths: total curvature (rad)")
-    page.wait_for_function(
-        "(name) => document.querySelector('.latentfx-table td').innerText !== name", arg=names[0], timeout=WAIT_MS
-    )
-    ordered = first.all_inner_texts()
-    drawn = page.locator(".ytick text")
-    page.wait_for_function("(name) => document.querySelector('.ytick text').textContent === name", arg=ordered[0])
-    assert drawn.all_text_contents()[: len(ordered)] == ordered
+    first = page.locator(".latentfx-sorted tbody th")
+    assert {"diffae-mini", "stacked-mini-2", "logmel"} <= set(first.all_inner_texts())
+    turns = page.get_by_role("button", name="turns", exact=True)
+    assert "total curvature" in turns.get_attribute("title")
+    for way, of in (("ascending", 1), ("descending", -1)):
+        turns.press("Enter")
+        page.wait_for_selector(f"th[aria-sort={way}] button[data-column=curvature]")
+        assert page.evaluate("document.activeElement.dataset.column") == "curvature"  # it may be pressed again
+        column = page.evaluate(
+            "[...document.querySelectorAll('thead th')].findIndex((one) => one.ariaSort !== 'none' && one.ariaSort)"
+        )
+        cells = [
+            float(one)
+            for one in page.locator(f".latentfx-sorted tbody tr > :nth-child({column + 1})").all_inner_texts()
+        ]
+        assert cells == sorted(cells)[::of]
+        names = first.all_inner_texts()
+        page.wait_for_function(
+            "(names) => String(document.querySelector('.js-plotly-plot').data[0].text) === String(names)", arg=names
+        )
+    assert page.locator(".latentfx-sorted td.lfx-best").count() >= len(cells)
 
 
 @pytest.mark.ci

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { still, told, watch } from "../../latentfx_nb/widgets/picking.js";
+import { drawnAround, sceneAt, still, told, watch } from "../../latentfx_nb/widgets/picking.js";
 import { Element, fire } from "./page.js";
 
 const at = (clientX, clientY) => ({ clientX, clientY });
@@ -38,4 +38,27 @@ test("a click tells the trace by its name, the point and its place", () => {
 test("a click on a cell tells its row, and a trace without a name its number", () => {
   const cell = { data: {}, curveNumber: 1, pointNumber: [3, 4], x: "HPF", y: "LPF" };
   assert.deepEqual(told(cell), { kind: "point", trace: "1", number: 3, x: "HPF", y: "LPF" });
+});
+
+test("points that were drawn around are told by trace and number", () => {
+  const points = [
+    { data: { meta: "view 1 HPF" }, pointNumber: 3 },
+    { data: {}, pointNumber: 1 },
+  ];
+  assert.deepEqual(drawnAround(points), { kind: "select", points: [["view 1 HPF", 3], ["", 1]] });
+  assert.deepEqual(drawnAround([]), { kind: "select", points: [] });
+});
+
+test("a place in the picture is in one of its scenes, or between them", () => {
+  const domain = (x, y) => ({ domain: { x, y } });
+  const solid = { scene: domain([0, 0.7], [0, 1]), scene2: domain([0.8, 1], [0.5, 1]), title: {} };
+  assert.deepEqual([sceneAt(solid, 0.3, 0.2), sceneAt(solid, 0.9, 0.7), sceneAt(solid, 0.9, 0.2)], [1, 2, 0]);
+  const flat = {
+    xaxis: { domain: [0, 0.7] },
+    yaxis: { domain: [0, 1] },
+    xaxis3: { domain: [0.8, 1] },
+    yaxis3: { domain: [0, 0.4] },
+  };
+  assert.deepEqual([sceneAt(flat, 0.3, 0.2), sceneAt(flat, 0.9, 0.2), sceneAt(flat, 0.9, 0.7)], [1, 3, 0]);
+  assert.equal(sceneAt({}, 0.5, 0.5), 0);
 });

@@ -306,7 +306,7 @@ def _title(points: ClusterPoints, view: str) -> str:
     if view not in points.views:
         return f"{VIEWS[view]}: not computed yet"
     share = points.explained.get(view)
-    return VIEWS[view] if share is None else f"{VIEWS[view]} ({share.sum():.0%} of the variance)"
+    return VIEWS[view] if share is None else f"{VIEWS[view]} · {100 * share.sum():.0f} %"
 
 
 def _numbers(shown: ClustersShown) -> str:
