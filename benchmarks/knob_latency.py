@@ -40,13 +40,14 @@ ROUNDS = 15
 # Milliseconds after the key went down of each new position of the diamonds, of its painting, and of the new sound.
 WATCH = """() => {
   const plot = document.querySelector(".js-plotly-plot"), player = document.querySelector(".latentfx-player");
-  let start = 0, set = [], painted = [], sound, wet = player.dataset.wet, x = plot.data[2].x;
+  const knob = plot.data.find((trace) => trace.meta === "knob");
+  let start = 0, set = [], painted = [], sound, wet = player.dataset.wet, x = knob.x;
   const now = () => performance.now() - start;
   const tell = () => {
     if (sound && painted.length > 1) window.latentfxTimes = [set[0], painted[0], set[1], painted[1], sound];
   };
   document.addEventListener("keydown", () => { start = performance.now(); set = []; painted = []; sound = 0; }, true);
-  Object.defineProperty(plot.data[2], "x", { get: () => x, set: (value) => { x = value; set.push(now()); } });
+  Object.defineProperty(knob, "x", { get: () => x, set: (value) => { x = value; set.push(now()); } });
   plot.on("plotly_afterplot", () => { painted.push(now()); tell(); });
   new MutationObserver(() => {
     if (player.dataset.wet === wet) return;
@@ -131,7 +132,7 @@ def main() -> None:
 
 
 def in_browser(encoder: str, presses: int = 20) -> str:
-    """Return the medians that a visitor of page 04 sees, from a key press on the slider, measured in Chromium.
+    """Return the medians that a visitor of page 04 sees, from a key press on the knob, measured in Chromium.
 
     New data on the prepared path, the exact point after it, and its sound, decoded and ready to play.
     """
@@ -150,7 +151,7 @@ def in_browser(encoder: str, presses: int = 20) -> str:
         page.locator(".latentfx-panel select").nth(1).select_option(encoder)
         page.wait_for_timeout(5000)  # the first picture and the encoder's own points are drawn by then
         page.evaluate(WATCH)
-        page.locator(".noUi-handle").first.focus()
+        page.locator(".lfx-dial-knob").first.focus()
         times = []
         for _ in range(presses):
             page.evaluate("() => { window.latentfxTimes = []; }")

@@ -36,7 +36,7 @@ LOOK_S = 0.5, 1.5
 
 
 class Visitor:
-    """One open page: its kernel's socket and the models of its slider, its figure and its player."""
+    """One open page: its kernel's socket and the models of its knob, its figure and its player."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -62,8 +62,8 @@ class Visitor:
         await self._send("comm_msg", {"comm_id": control, "data": {"method": "request_states"}})
         answer = await self._heard(lambda one: one["content"].get("data", {}).get("method") == "update_states")
         models = answer["content"]["data"]["states"]
-        [self._slider] = (name for name, model in models.items() if model["model_name"] == "FloatLogSliderModel")
-        self._bounds = [models[self._slider]["state"][end] for end in ("min", "max", "base")]
+        [self._knob] = (name for name, model in models.items() if "knob" in model["state"])
+        self._ends = [models[self._knob]["state"][end] for end in ("low", "high")]
         self._players = {name for name, model in models.items() if "listening" in model["state"]}
         self._figures = {name for name, model in models.items() if "_py2js_restyle" in model["state"]}
         return self
@@ -80,10 +80,10 @@ class Visitor:
         """Turn the knob, and wait until its exact point and sound are there."""
         while not self._inbox.empty():
             self._inbox.get_nowait()  # the last turn's news
-        low, high, base = self._bounds
-        value = base ** self._random.uniform(low, high)
+        low, high = self._ends
+        value = low * (high / low) ** self._random.uniform(0, 1)
         start = time.perf_counter()
-        await self._send("comm_msg", {"comm_id": self._slider, "data": {
+        await self._send("comm_msg", {"comm_id": self._knob, "data": {
             "method": "update", "state": {"value": value}, "buffer_paths": []}})  # fmt: skip
         await self._heard(lambda one: _of(one, self._figures))
         self.prepared_s.append(time.perf_counter() - start)

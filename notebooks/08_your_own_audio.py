@@ -48,7 +48,11 @@ lfx.exports.points_table({"pca": pca.transform(means)}, clips).head()
 # %%
 import latentfx_nb as lfx
 
-lfx.pages.YourOwnAudio(encoder="diffae-mini")
+page = lfx.pages.YourOwnAudio(encoder="diffae-mini")
+page
+
+# %%
+page.place  # where pages appear that are opened from it
 
 # %% [markdown]
 # *Points (Parquet)* has a row a render, with coordinates, labels and what made them;

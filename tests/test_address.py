@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import fields, replace
 from urllib.parse import urlencode
 
 import pytest
 
 from latentfx_nb import pages
+from latentfx_nb.analysis.prepared import NotShipped
 from latentfx_nb.pages import all_pages, asked
 from latentfx_nb.pages.address import MOST_CHARACTERS, camera_of, dropped, plain, read, text, written
-from latentfx_nb.pages.content.algebra_choice import AlgebraChoice
+from latentfx_nb.pages.content.algebra_choice import BETWEEN, DIMS, AlgebraChoice
 from latentfx_nb.pages.content.dimension_masking import MaskingChoice
 from latentfx_nb.pages.content.knob_paths import KnobChoice
 from latentfx_nb.pages.content.latent_images import ImagesChoice
@@ -27,7 +27,7 @@ CHOSEN = [
     ProbesChoice(encoders=("logmel", "lyra-v2"), kinds=("T", "F"), standardise=False, rate=0.003, seeds=5),
     ProbesChoice(confused_set="a, 50 % b", cell=("a, b", "100 % c"), confused=(3, "DLY")),
     MaskingChoice(mode="two", cell=("HPF", 3, 60)),
-    AlgebraChoice(mode="Between two clips", spherical=True, share=1 / 3, dims=(0, 5)),
+    AlgebraChoice(mode=BETWEEN, spherical=True, share=1 / 3, dims=(0, 5)),
 ]
 
 
@@ -165,7 +165,7 @@ ASKED = {
     "KnobPaths": "encoder=logmel&effect=LPF&knob=cutoff_frequency_hz&value=1234.5&row=9&rows=0,9",
     "LinearProbes": "encoders=logmel&seeds=1&cell=PS,CHS",
     "DimensionMasking": "encoder=logmel&against=unmasked&row=4",
-    "LatentAlgebra": "encoder=logmel&effect=RVB&strength=0.5&dims=3,5&mode=Single+dims",
+    "LatentAlgebra": "encoder=logmel&effect=RVB&strength=0.5&dims=3,5&" + urlencode({"mode": DIMS}),
     "YourOwnAudio": "encoder=logmel&dimensions=2",
     "CompareEncoders": "",
 }
@@ -310,9 +310,7 @@ def test_a_camera_of_the_address_is_the_figures(visit):
 
 def test_what_takes_long_is_computed_once_the_page_stands(monkeypatch, visit):
     """Points that do not ship: the page opens with its defaults, and they come with a bar."""
-    from latentfx_nb.analysis.prepared import NotShipped
-
-    prepare, held, begun = pages.KnobPaths.content.prepare, threading.Event(), []
+    prepare, begun = pages.KnobPaths.content.prepare, []
 
     def slow(choice, clips, last, progress):
         if choice.encoder == "logmel":
@@ -325,7 +323,6 @@ def test_what_takes_long_is_computed_once_the_page_stands(monkeypatch, visit):
     assert begun[0] is asked.Opening and len(begun) > 1
     assert page.shown.choice.encoder == "logmel" and page.shown.choice.row == 9
     assert address_of(page)["encoder"] == "logmel"
-    held.set()
 
 
 def _raise(error):

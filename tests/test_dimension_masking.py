@@ -50,12 +50,11 @@ def test_single_dims_are_masked_before_the_page_is_there(masking_panel, bundled)
     np.testing.assert_allclose(np.asarray(cells.z, float), lost.values)
     assert list(cells.y) == LABELS[1:]
     worst = masking_panel.figure.trace("bars 2")
-    np.testing.assert_allclose(worst.y, lost.max("dim"))
+    np.testing.assert_allclose(worst.x, lost.max("dim"))
     effect = str(lost["effect"].values[lost.argmax(...)["effect"]])
     assert masking_panel.player.title == f"gtr_00_a: {EFFECTS[effect].name}"
-    assert not masking_panel.figure.trace("line 1").y
-    assert "line 2" not in masking_panel.figure.names()
-    assert masking_panel.figure.layout.annotations[2].text.endswith("click a cell of the map, or choose a clip")
+    assert not lines_of(masking_panel)
+    assert masking_panel.figure.layout.annotations[0].text.endswith("click a cell to hear its effect")
     assert "No single dim is decisive" in masking_panel.html["numbers"].value
     assert "n = 64 clips, each clean and wet, of 48 recordings." in masking_panel.html["numbers"].value
 
@@ -91,7 +90,7 @@ def test_two_dims_of_one_effect_are_a_map_of_pairs():
     assert cells.shape == (64, 64)
     assert np.isnan(np.diag(cells)).all()
     np.testing.assert_array_equal(cells, cells.T)
-    assert tuple(panel.figure.trace("bars 1").x) == ("HPF",)
+    assert tuple(panel.figure.trace("bars 1").y) == ("HPF",)
     click_cell(panel, "40", "3")
     assert [line.name for line in lines_of(panel)] == [
         "dim 40, clean",
@@ -111,7 +110,7 @@ def test_the_most_telling_dims_are_hidden_one_by_one():
     np.testing.assert_allclose(chosen.sum(axis=1), 800)  # percent: each probe has hidden eight dims
     random, telling = panel.figure.trace("bars 1"), panel.figure.trace("bars 2")
     assert [random.name, telling.name] == ["8 random dims", "the 8 most telling"]
-    assert np.mean(telling.y) > np.mean(random.y) + 1
+    assert np.mean(telling.x) > np.mean(random.x) + 1
     assert "The paper did not try this" in panel.html["numbers"].value
 
 
@@ -129,7 +128,7 @@ def test_the_worst_cell_is_drawn_once_it_is_clicked_or_another_clip_is_chosen(bu
     effect, (dim,) = panel.shown.cell()
     panel.against.value = "unmasked"
     ready(panel)
-    assert not panel.figure.trace("line 1").y  # nobody has asked for a dim
+    assert not lines_of(panel)  # nobody has asked for a dim
     panel.clip.value = 5
     ready(panel)
     clip = bundled.table["clip"].iat[5]
@@ -196,7 +195,7 @@ def test_masks_are_prepared_without_widgets(bundled):
     choice = content.MaskingChoice(encoder="logmel")
     shown = content.prepare(choice, bundled, None, Progress())
     assert shown.losses.cells.dims == ("effect", "dim") and not shown.wants_lines
-    assert [trace.meta for trace in content.figure_of(shown).data] == ["map", "bars 1", "bars 2", "line 1"]
+    assert [trace.meta for trace in content.figure_of(shown).data] == ["map", "bars 1", "bars 2"]
     chosen = content.turned(shown, content.MaskingChoice(encoder="logmel", cell=("HPF", 3), against="unmasked"))
     turned = content.exact(chosen, Progress())
     assert list(turned.lines) == ["dim 3, clean", "dim 3, HPF"]

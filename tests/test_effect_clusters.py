@@ -20,6 +20,7 @@ from latentfx_nb.pages import effect_clusters
 from latentfx_nb.pages.content import effect_clusters as content
 from latentfx_nb.pages.content import sounds
 from latentfx_nb.pages.content.progress import Progress
+from latentfx_nb.pages.curves import FOOT, HEIGHT
 from latentfx_nb.sound.clips import load_clips
 from tests import on_pages
 from tests.on_pages import LABELS, assert_sounds, drawn, happens, ready, said
@@ -30,8 +31,27 @@ pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the 
 EffectClusters = partial(effect_clusters.EffectClusters, encoder="logmel")
 
 
-def clouds(panel):
-    return [panel.figure.trace(f"view {number}") for number in range(1, 5)]
+def traces_of(panel, number=1):
+    """Return the traces of a view, by their effect or instrument."""
+    name = f"view {number}"
+    keys = [one.removeprefix(name).strip() for one in panel.figure.names() if one.split(" ")[:2] == name.split(" ")]
+    return {key: panel.figure.trace(f"{name} {key}".strip()) for key in keys}
+
+
+def cloud(panel, number=1, by="effect"):
+    """Return the points of a view `[sample component]`, clip by clip, whatever they are coloured by."""
+    x = panel.shown.means.sel(effect=panel.shown.effects)
+    groups = {group.key: group.samples for group in figures.point_groups(x, by)}
+    drawn_traces = {key: drawn(trace) for key, trace in traces_of(panel, number).items()}
+    assert set(drawn_traces) == set(groups)
+    points = np.concatenate([drawn_traces[key] for key in groups])
+    if not len(points):
+        return points
+    return points[np.argsort(np.concatenate(list(groups.values())))]
+
+
+def clouds(panel, by="effect"):
+    return [cloud(panel, number, by) for number in range(1, 5)]
 
 
 def rings(panel):
@@ -39,15 +59,20 @@ def rings(panel):
 
 
 def click(panel, number):
-    """Click a point of the first scene."""
-    return on_pages.click(panel, "view 1", number)
+    """Click a sample of the first view, counted clip by clip, on the trace of its effect."""
+    return on_pages.click(panel, *trace_and_number(panel, number))
+
+
+def trace_and_number(panel, number):
+    clip, effect = divmod(number, len(panel.shown.effects))
+    return f"view 1 {panel.shown.effects[effect]}", clip
 
 
 def test_the_four_scenes_hold_the_shipped_points(bundled):
     panel = ready(EffectClusters())
     points = prepared.cluster_points(bundled, "logmel")
-    for trace, view in zip(clouds(panel), prepared.VIEWS, strict=True):
-        np.testing.assert_allclose(drawn(trace), points.views[view].values.reshape(-1, 3), rtol=1e-6)
+    for found, view in zip(clouds(panel), prepared.VIEWS, strict=True):
+        np.testing.assert_allclose(found, points.views[view].values.reshape(-1, 3), rtol=1e-6)
     assert panel.compute_umap.layout.display == "none"
     shown = re.findall(
         r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>", panel.html["numbers"].value
@@ -70,8 +95,8 @@ def test_a_click_rings_the_point_in_every_scene_and_loads_its_sound(number, bund
     panel = ready(EffectClusters())
     click(panel, number)
     clip, effect = divmod(number, 10)
-    for ring, trace in zip(rings(panel), clouds(panel), strict=True):
-        np.testing.assert_allclose(ring, drawn(trace)[number], rtol=1e-6)
+    for ring, found in zip(rings(panel), clouds(panel), strict=True):
+        np.testing.assert_allclose(ring, found[number], rtol=1e-6)
     assert panel.player.title == f"{bundled.table['clip'].iat[clip]}: {EFFECTS[LABELS[effect]].name}"
     assert_sounds(panel.player, bundled[clip], LABELS[effect])
     assert panel.player.playing is False
@@ -102,28 +127,33 @@ def test_showing_one_effect_keeps_its_points_and_clicks(bundled):
     panel = ready(EffectClusters())
     points = prepared.cluster_points(bundled, "logmel")
     panel.effect.value = "HPF"
-    for trace, view in zip(clouds(panel), prepared.VIEWS, strict=True):
+    for number, view in enumerate(prepared.VIEWS, start=1):
+        assert list(traces_of(panel, number)) == ["HPF"]
+        trace = traces_of(panel, number)["HPF"]
         np.testing.assert_allclose(drawn(trace), points.views[view].sel(effect="HPF").values, rtol=1e-6)
         assert len(trace.text) == 64
         assert all(text.endswith("High-pass filter") for text in trace.text)
-        assert set(trace.marker.color) == {figures.EFFECT_COLORS["HPF"]}
+        assert trace.marker.color == figures.EFFECT_COLORS["HPF"]
     click(panel, 17)
     assert panel.player.title == f"{bundled.table['clip'].iat[17]}: High-pass filter"
     np.testing.assert_allclose(rings(panel)[0], points.views["pca_mean"].sel(effect="HPF").values[17], rtol=1e-6)
     panel.effect.value = ""
-    assert len(panel.figure.trace("view 1").x) == 640
+    assert len(cloud(panel)) == 640
 
 
 def test_colour_buttons_recolour_points_and_legend(bundled):
     panel = ready(EffectClusters())
-    for coloring, colours, entries in (("instrument", 2, 3), ("clip", 64, 0), ("effect", 10, 10)):
+    before = clouds(panel)
+    for coloring, colours, entries in (("instrument", 2, 2), ("clip", 64, 0), ("effect", 10, 10)):
         panel.coloring.value = coloring
-        for trace in clouds(panel):
-            assert len(set(trace.marker.color)) == colours
-            assert len(trace.marker.color) == 640
-        legend = [trace.name for trace in panel.figure.data if trace.showlegend and trace.visible]
+        for number, found in enumerate(clouds(panel, coloring), start=1):
+            shades = [trace.marker.color for trace in traces_of(panel, number).values()]
+            every = {shade for one in shades for shade in ([one] if isinstance(one, str) else one)}
+            assert len(every) == colours
+            np.testing.assert_array_equal(found, before[number - 1])
+        legend = {trace.name for trace in panel.figure.data if trace.showlegend and trace.visible is not False}
         assert len(legend) == entries
-        assert not entries or {"instrument": "guitar", "effect": "CLN clean"}[coloring] == legend[0]
+        assert not entries or {"instrument": "guitar", "effect": "CLN clean"}[coloring] in legend
     assert tuple(panel.coloring.options) == figures.COLORINGS
 
 
@@ -131,21 +161,23 @@ def test_umap_of_a_folder_waits_for_its_button(few, warm_cache):
     panel = ready(EffectClusters(few))
     titles = [annotation.text for annotation in panel.figure.layout.annotations[:4]]
     assert titles[1] == "UMAP, time-averaged: not computed yet"
-    assert titles[0].endswith("of the variance)")
-    assert [len(trace.x) for trace in clouds(panel)] == [30, 0, 30, 0]
+    assert re.fullmatch(r"PCA, time-averaged · \d+ %", titles[0])  # of the variance, as at the axes
+    assert [len(found) for found in clouds(panel)] == [30, 0, 30, 0]
     assert panel.compute_umap.layout.display == "flex"
+    panel.main_view.value = "umap_mean"
     assert panel.figure.layout.scene2.xaxis.title.text == "UMAP1"
+    panel.main_view.value = "pca_mean"
     click(panel, 12)
     assert list(panel.figure.trace("chosen 2").x) == [None]
     panel.compute_umap.click()
     ready(panel)
     assert said(panel) == ""
     assert panel.figure.layout.annotations[1].text == "UMAP, time-averaged"
-    assert [len(trace.x) for trace in clouds(panel)] == [30] * 4
-    assert all(np.isfinite(drawn(trace)).all() for trace in clouds(panel))
+    assert [len(found) for found in clouds(panel)] == [30] * 4
+    assert all(np.isfinite(found).all() for found in clouds(panel))
     assert panel.compute_umap.layout.display == "none"
-    np.testing.assert_allclose(rings(panel)[3], drawn(panel.figure.trace("view 4"))[12], rtol=1e-6)
-    assert {len(trace.text) for trace in clouds(panel)} == {30}
+    np.testing.assert_allclose(rings(panel)[3], cloud(panel, 4)[12], rtol=1e-6)
+    assert {len(trace.text) for number in range(1, 5) for trace in traces_of(panel, number).values()} == {3}
 
 
 def test_a_click_means_what_is_drawn_while_a_folder_cannot_be_prepared(few, bundled, monkeypatch):
@@ -160,10 +192,10 @@ def test_a_click_means_what_is_drawn_while_a_folder_cannot_be_prepared(few, bund
     panel.clip_set.value = str(few)
     ready(panel)
     assert said(panel) == "That did not work: the disk is full"
-    assert len(panel.figure.trace("view 1").x) == 640
+    assert len(cloud(panel)) == 640
     click(panel, 503)
     assert panel.player.title == f"{bundled.table['clip'].iat[50]}: {EFFECTS[LABELS[3]].name}"
-    np.testing.assert_allclose(rings(panel)[0], drawn(panel.figure.trace("view 1"))[503], rtol=1e-6)
+    np.testing.assert_allclose(rings(panel)[0], cloud(panel)[503], rtol=1e-6)
 
 
 def test_rings_of_one_clip_set_do_not_stay_on_another(few, warm_cache, monkeypatch):
@@ -173,7 +205,7 @@ def test_rings_of_one_clip_set_do_not_stay_on_another(few, warm_cache, monkeypat
     assert panel.clip_set.value == "bundled"  # a click chooses no clip set
     panel.clip_set.value = str(few)
     ready(panel)
-    clean = drawn(panel.figure.trace("view 1"))[0]
+    clean = cloud(panel)[0]
     np.testing.assert_allclose(rings(panel)[0], clean, rtol=1e-6)
     assert [list(ring.x) for ring in (panel.figure.trace("chosen 2"), panel.figure.trace("chosen 4"))] == [
         [None]
@@ -186,8 +218,8 @@ def test_a_new_encoder_keeps_the_chosen_point(lyra_weights):
     click(panel, 213)
     panel.encoder.value = "lyra-v2"
     ready(panel)
-    for ring, trace in zip(rings(panel), clouds(panel), strict=True):
-        np.testing.assert_allclose(ring, drawn(trace)[213], rtol=1e-6)
+    for ring, found in zip(rings(panel), clouds(panel), strict=True):
+        np.testing.assert_allclose(ring, found[213], rtol=1e-6)
 
 
 CLAIMS = pd.DataFrame(
@@ -266,14 +298,14 @@ def test_too_few_recordings_for_the_claims_are_a_sentence(few, warm_cache):
     remedy = "5 folds need as many recordings, not 3: pass more clips, or fewer folds"
     assert said(panel) == f"That did not work: {remedy}"
     assert panel.test_claims.layout.display == "flex"
-    assert len(panel.figure.trace("view 1").x) == 30
+    assert len(cloud(panel)) == 30
 
 
 def test_clusters_of_one_vector_a_clip_say_that_there_is_no_time(summary, bundled):
     panel = ready(EffectClusters(bundled[:12], encoder="summary"))
     assert said(panel) == ""
     assert "summary gives one vector a clip: there is no time to average or to flatten" in panel.html["numbers"].value
-    mean, flat = (np.stack([panel.figure.trace(f"view {i}")[axis] for axis in "xyz"]) for i in (1, 3))
+    mean, flat = (cloud(panel, number) for number in (1, 3))
     np.testing.assert_allclose(mean, flat, atol=1e-2)
     panel.test_claims.click()
     ready(panel)
@@ -287,27 +319,107 @@ def test_clusters_of_one_vector_a_clip_say_that_there_is_no_time(summary, bundle
 def test_two_dimensions_need_no_webgl():
     panel = ready(EffectClusters(dimensions=2))
     assert {trace.type for trace in panel.figure.data} == {"scatter"}
-    assert drawn(panel.figure.trace("view 1")).shape == (640, 2)
+    assert cloud(panel).shape == (640, 2)
     click(panel, 47)
-    np.testing.assert_allclose(drawn(panel.figure.trace("chosen 1"))[0], drawn(panel.figure.trace("view 1"))[47])
+    np.testing.assert_allclose(drawn(panel.figure.trace("chosen 1"))[0], cloud(panel)[47])
     assert said(panel) == ""
 
 
-def test_curves_of_averaging_windows_stand_below_the_clusters(bundled):
+def test_a_plane_comes_and_goes_without_computing(monkeypatch):
+    panel = ready(EffectClusters())
+    monkeypatch.setattr(prepared, "fit_pca", None)
+    monkeypatch.setattr(prepared, "encode_effects", None)
+    for dimensions in (2, 3, 2):
+        panel.dimensions.value = dimensions
+        ready(panel)
+        assert said(panel) == ""
+        assert [found.shape for found in clouds(panel)] == [(640, dimensions)] * 4
+        click(panel, 47)
+        for ring, found in zip(rings(panel), clouds(panel), strict=True):
+            np.testing.assert_allclose(ring, found[47], rtol=1e-6)
+
+
+def test_curves_of_averaging_windows_stand_with_the_facts(bundled):
     panel = ready(EffectClusters(bundled))
     windows = prepared.window_purity(bundled, "logmel")
-    curves = [panel.figure.trace(f"same {label}") for label in figures.WINDOW_COLORS]
-    for curve, label in zip(curves, figures.WINDOW_COLORS, strict=True):
-        np.testing.assert_allclose(curve.y, 100 * windows.loc[label]["purity"])
-    panel.coloring.value = "instrument"
-    assert all(curve.visible in (None, True) for curve in curves)
-    assert panel.figure.layout.annotations[4].text == figures.WINDOWS_TITLE
+    drawn_curves = re.findall(r'<polyline points="([^"]*)"', panel.html["numbers"].value)
+    for curve, label in zip(drawn_curves, figures.WINDOW_COLORS, strict=True):
+        heights = [float(point.split(",")[1]) for point in curve.split()]
+        room = HEIGHT - FOOT - 8  # y goes down the picture
+        np.testing.assert_allclose(1 - (np.array(heights) - 8) / room, windows.loc[label]["purity"], atol=1e-3)
 
 
-def test_without_curves_their_title_says_what_to_press(few, warm_cache):
+def test_without_curves_it_is_said_what_to_press(few, warm_cache):
     panel = ready(EffectClusters(few))
-    assert panel.figure.layout.annotations[4].text == "Averaging windows: press Test the claims"
-    assert list(panel.figure.trace("same effect").x) == [None]
+    assert "Averaging windows: press Test the claims" in panel.html["numbers"].value
+    assert "<polyline" not in panel.html["numbers"].value
+
+
+def faded(panel, number=1):
+    """Return which samples of a view are hardly seen."""
+    found = {}
+    for label, trace in traces_of(panel, number).items():
+        color = trace.marker.color
+        found[label] = [False] * len(trace.x) if isinstance(color, str) else [one.startswith("rgba") for one in color]
+    return np.stack([found[label] for label in panel.shown.effects], axis=1).ravel()
+
+
+def test_what_is_not_looked_for_fades_in_all_views(bundled):
+    panel = ready(EffectClusters())
+    assert not faded(panel).any() and panel.html["count"].value == ""
+    panel.filter.value = "piano hpf"
+    piano = np.repeat(bundled.table["instrument"].to_numpy() == "piano", 10)
+    expected = ~(piano & (np.tile(np.array(LABELS), 64) == "HPF"))
+    for number in range(1, 5):
+        np.testing.assert_array_equal(faded(panel, number), expected)
+    assert panel.html["count"].value == f"{(~expected).sum()} of 640 points"
+    panel.filter.value = bundled.table["clip"].iat[7]
+    assert panel.html["count"].value == "10 of 640 points"
+    panel.clear.click()
+    assert panel.filter.value == "" and not faded(panel).any()
+
+
+def test_points_that_were_drawn_around_stay_bright_in_all_views(bundled):
+    panel = ready(EffectClusters(dimensions=2))
+    around = [["view 1 HPF", 3], ["view 1 CLN", 3], ["chosen 1", 0], ["view 1 DIS", 20]]
+    tell(panel, kind="select", points=around)
+    numbers = sorted([30 + LABELS.index("HPF"), 30 + LABELS.index("CLN"), 200 + LABELS.index("DIS")])
+    for number in range(1, 5):
+        assert np.flatnonzero(~faded(panel, number)).tolist() == numbers
+    assert panel.html["count"].value == "3 of 640 points"
+    panel.dimensions.value = 3
+    ready(panel)
+    assert np.flatnonzero(~faded(panel, 2)).tolist() == numbers
+    panel.effect.value = "HPF"
+    assert panel.html["count"].value == "1 of 64 points"
+    panel.effect.value = ""
+    tell(panel, kind="clear")
+    assert not faded(panel).any()
+    assert "selected" in panel.private
+
+
+def tell(panel, **message):
+    """Say something to the page as its bridge's browser side does."""
+    panel.bridge._handle_custom_msg(message, [])
+
+
+def widths(panel):
+    names = ("scene", "scene2", "scene3", "scene4")
+    return [round(float(np.ptp(panel.figure.layout[name].domain.x)), 2) for name in names]
+
+
+def test_a_small_view_that_is_clicked_becomes_the_large_one():
+    panel = ready(EffectClusters())
+    first, ring = panel.figure, rings(panel)[0]
+    assert widths(panel) == [0.74, 0.23, 0.23, 0.23]
+    on_pages.click(panel, "view 3 HPF", 5)  # a point there: the view comes first
+    assert widths(panel) == [0.23, 0.23, 0.74, 0.23]
+    np.testing.assert_array_equal(rings(panel)[0], ring)
+    tell(panel, kind="place", number=2)
+    assert widths(panel) == [0.23, 0.74, 0.23, 0.23]
+    assert panel.main_view.value == "umap_mean" and panel.figure is first
+    on_pages.click(panel, "view 2 HPF", 5)  # now it is heard
+    assert panel.player.title.endswith("High-pass filter")
 
 
 def test_the_number_of_effects_is_that_of_those_drawn():
@@ -329,19 +441,24 @@ def test_colours_and_clicks_do_not_wait_for_the_claims_and_do_not_stop_them(few,
     panel.test_claims.click()
     assert happens(started)
     panel.coloring.value = "instrument"
-    assert len(set(panel.figure.trace("view 1").marker.color)) == 2
     panel.effect.value = "HPF"
-    assert len(panel.figure.trace("view 1").x) == 3
-    panel.click("view 1", SimpleNamespace(point_inds=[2]))
-    np.testing.assert_allclose(rings(panel)[0], drawn(panel.figure.trace("view 1"))[2], rtol=1e-6)
+    instruments = set(map(str, panel.shown.means["instrument"].values))
+    assert set(traces_of(panel)) <= {*figures.INSTRUMENT_COLORS} and len(traces_of(panel)) == len(
+        {one if one in figures.INSTRUMENT_COLORS else "other" for one in instruments}
+    )
+    assert len(cloud(panel, by="instrument")) == 3
+    last = list(traces_of(panel))[-1]
+    panel.click(f"view 1 {last}", SimpleNamespace(point_inds=[0]))
+    chosen = drawn(traces_of(panel)[last])[0]
+    np.testing.assert_allclose(rings(panel)[0], chosen, rtol=1e-6)
     gate.set()
     ready(panel)
     assert_shows_claims(panel)
-    assert len(set(panel.figure.trace("view 1").marker.color)) == 2
-    assert len(panel.figure.trace("view 1").x) == 3
-    np.testing.assert_allclose(rings(panel)[0], drawn(panel.figure.trace("view 1"))[2], rtol=1e-6)
-    click(panel, 0)  # what was asked for once does not keep the ring from moving
-    np.testing.assert_allclose(rings(panel)[0], drawn(panel.figure.trace("view 1"))[0], rtol=1e-6)
+    assert len(cloud(panel, by="instrument")) == 3
+    np.testing.assert_allclose(rings(panel)[0], chosen, rtol=1e-6)
+    first = next(iter(traces_of(panel)))
+    on_pages.click(panel, f"view 1 {first}", 0)  # what was asked for once does not keep the ring from moving
+    np.testing.assert_allclose(rings(panel)[0], drawn(traces_of(panel)[first])[0], rtol=1e-6)
 
 
 def test_a_click_moves_the_rings_alone():
@@ -351,7 +468,8 @@ def test_a_click_moves_the_rings_alone():
     click(panel, 321)
     rings = {panel.figure.number(f"chosen {number}") for number in range(1, 5)}
     assert {number for one in sent if one for number in one["style_traces"]} == rings
-    assert all(np.array_equal(panel.figure.trace(f"view {n}").x, before[f"view {n}"]) for n in range(1, 5))
+    views = [name for name in before if name.startswith("view ")]
+    assert len(views) == 40 and all(np.array_equal(panel.figure.trace(name).x, before[name]) for name in views)
 
 
 def test_a_click_while_another_encoder_is_prepared_rings_the_point_in_both(monkeypatch, lyra_weights):
@@ -366,12 +484,13 @@ def test_a_click_while_another_encoder_is_prepared_rings_the_point_in_both(monke
     monkeypatch.setattr(content, "cluster_points", slow)
     panel.encoder.value = "lyra-v2"
     assert happens(started)
-    panel.click("view 1", SimpleNamespace(point_inds=[213]))
-    np.testing.assert_allclose(rings(panel)[0], drawn(panel.figure.trace("view 1"))[213], rtol=1e-6)
+    name, number = trace_and_number(panel, 213)
+    panel.click(name, SimpleNamespace(point_inds=[number]))
+    np.testing.assert_allclose(rings(panel)[0], cloud(panel)[213], rtol=1e-6)
     before = rings(panel)[0]
     gate.set()
     ready(panel)
-    np.testing.assert_allclose(rings(panel)[0], drawn(panel.figure.trace("view 1"))[213], rtol=1e-6)
+    np.testing.assert_allclose(rings(panel)[0], cloud(panel)[213], rtol=1e-6)
     assert not np.allclose(rings(panel)[0], before)
 
 
@@ -381,16 +500,16 @@ def test_clusters_are_prepared_without_a_page(bundled):
     assert (again, unknown) == (choice, [])
     shown = content.prepare(choice, bundled, None, Progress())
     figure = content.figure_of(shown)
-    names = [trace.meta for trace in figure.data]
-    assert names == [*(f"{what} {n}" for what in ("view", "chosen") for n in range(1, 5)),
-                     "same effect", "same instrument", "same clip"]  # fmt: skip
+    named = {trace.meta: trace for trace in figure.data}
+    assert list(named) == [name for n in range(1, 5) for name in (f"view {n}", f"chosen {n}")]
     points = prepared.cluster_points(bundled, "logmel").views["pca_flat"]
-    np.testing.assert_allclose(drawn(figure.data[6])[0], points[40].sel(effect="DLY"), rtol=1e-6)
-    np.testing.assert_allclose(drawn(figure.data[2]), points.sel(effect="HPF"), rtol=1e-6)
-    assert content.clicked(shown, "view 2", SimpleNamespace(point_inds=[7])) == {
+    np.testing.assert_allclose(drawn(named["chosen 3"])[0], points[40].sel(effect="DLY"), rtol=1e-6)
+    np.testing.assert_allclose(drawn(named["view 3"]), points.sel(effect="HPF"), rtol=1e-6)
+    assert content.clicked(shown, "view 1", SimpleNamespace(point_inds=[7])) == {
         "ringed_row": 7, "ringed_effect": "HPF"
     }  # fmt: skip
-    assert content.clicked(shown, "same clip", SimpleNamespace(point_inds=[1])) == {}
+    assert content.clicked(shown, "view 2", SimpleNamespace(point_inds=[7])) == {}  # a small one
+    assert content.clicked(shown, "chosen 1", SimpleNamespace(point_inds=[0])) == {}
     assert content.heard(choice, bundled, shown).title == f"{bundled.table['clip'].iat[40]}: Delay"
     assert content.prepare(replace(choice, color="effect"), bundled, shown, Progress()).points is shown.points
     assert len(content.sounds(shown)["view 4"]) == 64

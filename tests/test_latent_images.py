@@ -117,9 +117,9 @@ def test_a_turn_replaces_what_is_being_decoded(toy, bundled, monkeypatch):
     assert happens(toy.at_work)
     loaded, put = [], panel.player.put
 
-    def putting(sounds, title):
-        loaded.append((title, *list(sounds)[2:]))
-        return put(sounds, title)
+    def putting(encoded, title, *loudness):
+        loaded.append((title, *list(encoded.sides)[2:]))
+        return put(encoded, title, *loudness)
 
     monkeypatch.setattr(panel.player, "put", putting)
     panel.knob.value = 3.0

@@ -18,13 +18,14 @@ from tqdm import tqdm
 
 from latentfx_nb import figures
 from latentfx_nb.analysis import prepared
-from latentfx_nb.analysis.probes import class_accuracy, overall_accuracy, train_probes
+from latentfx_nb.analysis.probes import class_accuracy, overall_accuracy, paper_table, train_probes
 from latentfx_nb.analysis.training import LEARNING_RATES, ProbeConfig
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages import dimension_masking, linear_probes
 from latentfx_nb.pages.content import linear_probes as content
 from latentfx_nb.pages.content.progress import Progress
-from tests.on_pages import assert_sounds, happens, heard_by_now, ready, said
+from latentfx_nb.paper import TABLE_3_CLASSES
+from tests.on_pages import LABELS, assert_sounds, happens, heard_by_now, ready, said
 from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
@@ -94,7 +95,47 @@ def test_a_confused_cell_lists_its_renders_and_is_heard(probing, bundled):
     assert probing.player.title == f"{bundled.table['clip'].iat[clip]}: Delay (DLY named CLN)"
     assert_sounds(probing.player, bundled[clip], "DLY")
     click_cell(probing, "LPF", "HPF")
-    assert probing.confused.options == (("no render is", None),)
+    assert probing.confused.options == (("(none)", None),)
+
+
+def test_the_confused_renders_are_listed_with_their_effects_and_heard_before_they_are_chosen(probing, bundled):
+    click_cell(probing, "DLY", "CLN")
+    picker, before = probing.confused, probing.confused.value
+    assert picker.playable
+    assert all(re.fullmatch(r"Delay · \d+% of its probes", picker.details[value]) for _, value in picker.options)
+    row, effect = picker.options[1][1]
+    picker._answer(picker, {"kind": "play", "number": 1}, [])
+    assert probing.player.title == f"{bundled.table['clip'].iat[row]}: {EFFECTS[effect].name}"
+    assert picker.playing == (row, effect)
+    assert picker.value == before
+    picker._answer(picker, {"kind": "play", "number": 1}, [])
+    assert not probing.player.playing
+
+
+def test_a_second_click_on_a_cell_plays_its_first_confusion():
+    panel = ready(LinearProbes())
+    place = SimpleNamespace(xs=["CLN"], ys=["DLY"], point_inds=[[0, 0]])
+    panel.pointing._click("confusions", place)
+    heard_by_now(panel)
+    assert panel.player.title.endswith("Delay (DLY named CLN)")
+    assert not panel.player.playing
+    panel.pointing._click("confusions", place)
+    heard_by_now(panel)
+    assert panel.player.playing
+
+
+def test_marks_are_the_papers_own_values_of_the_same_kind_of_encoder(probing):
+    paper = paper_table().loc["DiffAE-T"]
+    marks = probing.figure.trace("paper 2")  # the second set is diffae-mini-T; logmel has no twin
+    assert dict(zip(marks.x, marks.y, strict=True)) == {label: paper[label] for label in TABLE_3_CLASSES}
+    assert [name for name in probing.figure.names() if name.startswith("paper")] == ["paper 2"]
+
+
+def test_heads_of_the_table_explain_themselves(probing):
+    heads = dict(re.findall(r'<th title="(.*?)">(.*?)</th>', probing.html["numbers"].value))
+    explained = {head: html.unescape(hint) for hint, head in heads.items()}
+    assert explained["DLY"] == "Delay"
+    assert explained["probe"] == "weights of the probe"
 
 
 def test_a_click_on_the_matrix_chooses_the_cell(probing):
@@ -105,16 +146,22 @@ def test_a_click_on_the_matrix_chooses_the_cell(probing):
 def test_pressing_train_grows_the_bars_and_shows_another_label(bundled):
     panel = ready(LinearProbes())
     grown = []
+    dimmed = []
     panel.figure.trace("bars 1").on_change(lambda trace, y: grown.append(tuple(trace.x)), "y")
+    panel.figure.trace("confusions").on_change(lambda trace, opacity: dimmed.append(opacity), "opacity")
     panel.label.value = "instrument"
     panel.seeds.value = 1
     panel.train_button.click()
     ready(panel)
-    assert grown[0] == ("overall",)
+    assert dimmed == [figures.STALE, None]  # the matrix of before is no longer of what is trained
+    assert grown[0][-1] == "overall"
+    assert list(grown[0][:-1]) == list(EFFECTS)  # those of before stay where they are, faintly, until others are known
     assert list(shown_bars(panel)["logmel-T"]) == ["guitar", "piano", "overall"]
     assert list(panel.figure.trace("confusions").x) == ["guitar", "piano"]
     assert panel.figure.trace("chance").y == (50, 50, 50)
-    assert "paper:" not in panel.html["numbers"].value and panel.html["claims"].value == ""
+    assert "paper:" not in panel.html["numbers"].value
+    assert "predict the effect to test them" in panel.html["claims"].value
+    assert not any(name.startswith("paper") for name in panel.figure.names())
     assert said(panel).startswith("5 probes trained")
     assert panel.confused.description in ("guitar named piano", "piano named guitar")
 
@@ -147,8 +194,7 @@ def test_flattened_latents_are_probed_beside_their_averages(bundled, warm_cache)
 
 def test_learning_rates_are_compared_at_the_press_of_a_button():
     panel = ready(LinearProbes())
-    assert not len(panel.figure.trace("rates 1").x)
-    assert "rates 2" not in panel.figure.names()
+    assert not any(name.startswith("rates") for name in panel.figure.names())
     panel.seeds.value = 1
     panel.compare_rates.click()
     ready(panel)
@@ -163,10 +209,10 @@ def test_training_can_be_cancelled_and_says_so(monkeypatch):
     panel.rate.value = 1e-4
     original, grown = figures.growing_bars, []
 
-    def grow(accuracy):
+    def grow(accuracy, before):
         panel.status.stopped()
         grown.append(accuracy)
-        return original(accuracy)
+        return original(accuracy, before)
 
     monkeypatch.setattr(figures, "growing_bars", grow)
     panel.train_button.click()
@@ -243,7 +289,7 @@ def test_a_cell_and_a_set_can_be_looked_at_while_probes_are_trained(monkeypatch)
     assert said(panel).startswith("10 probes trained")
     assert (panel.confused.description, panel.confused_set.value) == ("DLY named CLN", chosen)
     cells = panel.figure.trace("confusions").z
-    matrix = content.confusion_matrix(panel.shown.results[chosen])
+    matrix = content.confusion_matrix(panel.shown.results[chosen]).sel(label=LABELS, named=LABELS)
     np.testing.assert_allclose(np.array(cells, float), 100 * matrix.values)
 
 
@@ -258,7 +304,7 @@ def test_learning_rates_asked_for_during_a_training_are_compared_after_it():
     assert tuple(panel.figure.trace("rates 1").x) == LEARNING_RATES
     panel.train_button.click()  # the curves are of the probes of before
     ready(panel)
-    assert not len(panel.figure.trace("rates 1").x)
+    assert not any(name.startswith("rates") for name in panel.figure.names())
 
 
 def test_nothing_is_trained_before_the_button_is_pressed():
@@ -277,8 +323,8 @@ def test_probes_are_prepared_without_widgets(bundled):
     assert list(shown.results) == ["logmel-T"]
     assert shown.choice.confused_set == "logmel-T" and set(shown.choice.cell) == {"guitar", "piano"}
     names = [trace.meta for trace in content.figure_of(shown).data]
-    assert names == ["bars 1", "chance", "confusions", "rates 1"]
-    assert content.texts(shown)["claims"] == ""
+    assert names == ["bars 1", "chance", "confusions"]
+    assert "holds" not in content.texts(shown)["claims"]
     compared = content.prepare(
         content.ProbesChoice(encoders=("logmel",), seeds=1, compare_rates=True), bundled, shown, Progress()
     )
@@ -297,3 +343,14 @@ def test_a_choice_of_probes_can_be_kept():
     assert panel.confused_set.value == "logmel-T"
     assert panel.confused.description == "DLY named CLN"
     assert panel.seeds.value == 1
+
+
+def test_on_a_narrow_screen_the_matrix_stands_below_the_bars_and_beside_them_on_a_wide_one():
+    panel = ready(LinearProbes())
+    wide = panel.figure.layout.xaxis.domain
+    assert wide[1] < 1
+    panel.bridge.narrow = True
+    assert panel.figure.layout.xaxis.domain == (0, 1) == panel.figure.layout.xaxis2.domain
+    assert panel.figure.layout.yaxis2.domain[1] < panel.figure.layout.yaxis.domain[0]
+    panel.bridge.narrow = False
+    assert panel.figure.layout.xaxis.domain == wide

@@ -276,3 +276,12 @@ def test_a_dashboards_page_names_no_folder_of_the_server(dashboard, tmp_path, mo
 
 def test_small_numbers_are_words():
     assert [in_words(number) for number in (1, 10, 12, 13, 64)] == ["one", "ten", "twelve", "13", "64"]
+
+
+def test_heads_of_tables_explain_themselves_by_hints_and_by_what_measures_mean():
+    text = table(("straight", "dim", "other"), [(1, 2, 3)], {"dim": 'numbers "seen" <each>'})
+    heads = dict(re.findall(r'<th title="([^"]*)">(.*?)</th>', text))
+    said_of = {head: html.unescape(hint) for hint, head in heads.items()}
+    assert said_of["dim"] == 'numbers "seen" <each>'
+    assert said_of["straight"].endswith("is better)")
+    assert "<th>other</th>" in text

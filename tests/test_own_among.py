@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -58,6 +59,13 @@ def assert_same_cloud(content, before, after, name="data set"):
     assert titles[0] == titles[1]
 
 
+def in_view(figure, shown, number):
+    """Return the points of a view of page 03, clip by clip, from the traces of its effects."""
+    labels = [str(label) for label in shown.means["effect"].values]
+    each = [drawn(traces(figure)[f"view {number} {label}"]) for label in labels]
+    return np.stack(each, axis=1).reshape(-1, each[0].shape[-1])
+
+
 def notes(figure):
     """Return what is written into a figure because it is not drawn."""
     return [one.text for one in figure.layout.annotations if (one.name or "").startswith("not shown")]
@@ -101,19 +109,27 @@ def test_points_of_own_clips_lie_among_the_bundled_ones_in_all_views(own, bundle
     choice = effect_clusters.ClustersChoice(encoder="logmel")
     before, after = both(effect_clusters, choice, bundled, clips)
     figures = [effect_clusters.figure_of(one) for one in (before, after)]
-    clouds = traces(figures[1])
+    clouds, alone = traces(figures[1]), traces(figures[0])
     for number in range(1, 5):
-        np.testing.assert_array_equal(drawn(clouds[f"data set {number}"]), drawn(traces(figures[0])[f"view {number}"]))
-    assert [clouds[f"data set {number}"].showlegend for number in range(1, 5)] == [True, False, False, False]
+        view = before.points.views[list(effect_clusters.VIEWS)[number - 1]]
+        np.testing.assert_array_equal(drawn(clouds[f"data set {number}"]), np.float32(view).reshape(-1, 3))
+        np.testing.assert_array_equal(drawn(alone[f"view {number} HPF"]), np.float32(view.sel(effect="HPF")))
+    assert [bool(clouds[f"data set {number}"].showlegend) for number in range(1, 5)] == [True, False, False, False]
+    assert clouds["data set 1"].name == "bundled clips"
+    for axis in ("xaxis", "yaxis", "zaxis"):
+        without, among = (figure.layout.scene[axis] for figure in figures)
+        assert without.title == among.title
+        assert among.range[0] <= without.range[0] and without.range[1] <= among.range[1], "noise lies outside"
     mean, axes = basis_of(bundled, "logmel")
-    expected = (effect_means(clips, "logmel").values.astype(float) - mean) @ axes.T
-    np.testing.assert_allclose(drawn(clouds["view 1"]), expected.reshape(-1, 3), atol=1e-3)
-    assert len(drawn(clouds["view 1"])) == 20 and len(drawn(clouds["view 2"])) == 0
-    assert notes(figures[1]) == [effect_clusters.NOT_PLACED] * 3 and notes(figures[0]) == []
+    expected = (effect_means(clips, "logmel").sel(effect="HPF").values.astype(float) - mean) @ axes.T
+    np.testing.assert_allclose(drawn(clouds["view 1 HPF"]), expected, atol=1e-3)
+    assert len(drawn(clouds["view 2 HPF"])) == 0
+    assert notes(figures[1]) == [effect_clusters.NOT_PLACED.replace("\n", "<br>")] * 3 and notes(figures[0]) == []
     assert after.points.purity is before.points.purity
     assert "of the bundled clips, not of your own" in effect_clusters.texts(after)["numbers"]
-    assert len(effect_clusters.sounds(after)["view 1"]) == 20
-    assert effect_clusters.clicked(after, "data set 1", None) == {}
+    assert len(effect_clusters.sounds(after)["view 1 HPF"]) == 2
+    for name, chosen in (("view 1 HPF", {"ringed_row": 1, "ringed_effect": "HPF"}), ("data set 1", {})):
+        assert effect_clusters.clicked(after, name, SimpleNamespace(point_inds=[1])) == chosen
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])

@@ -105,23 +105,36 @@ def test_files_are_offered_on_the_visitors_other_pages_and_on_nobody_elses(serve
     assert labels(visited(opened("04_knob_paths"), "b2" * 16)) == ["64 bundled clips"]
 
 
-def test_files_that_an_address_asks_for_are_chosen_when_the_visitor_is_known(server):
+def addressed(monkeypatch, name, query):
+    """Open a page of a dashboard at an address."""
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
+    monkeypatch.setenv("QUERY_STRING", query)
+    return ready(all_pages()[name]())
+
+
+def test_files_that_an_address_asks_for_are_chosen_when_the_visitor_is_known(server, monkeypatch):
+    hand_in(visited(opened("01_latent_images")), {"riff.wav": wav(1)})
+    page = addressed(monkeypatch, "04_knob_paths", "clips=own&row=1&encoder=logmel&effect=LPF")
+    assert page.clip_set.value == "bundled" and "not here" not in said(page)
+    visited(page)
+    choice = page.choice()
+    assert (choice.clips, choice.row, choice.encoder, choice.effect) == ("own", 1, "logmel", "LPF")
+    assert list(page.clips.table["clip"]) == ["riff-0", "riff-1"] and page.shown.clips is page.clips
+    assert page.bridge.address["clips"] == "own"
+
+
+def test_files_that_are_gone_are_said(server, monkeypatch):
+    page = visited(addressed(monkeypatch, "04_knob_paths", "clips=own"))
+    assert page.choice().clips == "bundled"
+    assert "files of your own, which are not here: bundled clips are shown instead" in said(page)
+
+
+def test_a_script_may_choose_them_too(server):
     hand_in(visited(opened("01_latent_images")), {"riff.wav": wav(1, 200_000)})
     page = opened("04_knob_paths")
     page.choose(clips="own")
-    ready(page)
-    assert page.choice().clips == "own" and page.clip_set.value == "bundled"
     visited(page)
     assert page.choice().clips == "own" and list(page.clips.table["clip"]) == ["riff"]
-    assert page.shown.clips is page.clips
-
-
-def test_files_that_are_gone_are_said(server):
-    page = opened("04_knob_paths")
-    page.choose(clips="own")
-    visited(page)
-    assert page.choice().clips == "bundled"
-    assert "Your own files are not here any more" in said(page)
 
 
 def test_files_removed_on_one_page_are_gone_from_the_others(server):
@@ -149,3 +162,17 @@ def test_a_page_that_is_told_nonsense_keeps_its_files_to_itself(server):
     page = visited(opened("01_latent_images"), "../../etc")
     hand_in(page, {"riff.wav": wav(1, 200_000)})
     assert page.clip_set.label == "your own audio (1 clip)" and list(server.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["05_linear_probes", "06_dimension_masking"])
+def test_own_clips_are_shown_by_what_was_learned_from_the_others_without_a_press(name):
+    panel = opened(name)
+    learned = panel.shown.results if name.startswith("05") else panel.shown.study
+    hand_in(panel, {"riff.wav": wav(1, 200_000)})
+    assert panel.shown.clips is panel.clips and list(panel.clips.table["clip"]) == ["riff"]
+    assert (panel.shown.results if name.startswith("05") else panel.shown.study) is learned
+    assert panel.choice().clips == "own"
+    panel.clip_set.value = "bundled"
+    ready(panel)
+    assert len(panel.shown.clips) == 64
+    assert (panel.shown.results if name.startswith("05") else panel.shown.study) is learned

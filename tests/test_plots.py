@@ -19,6 +19,7 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.algebra import METHODS
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.figures.scenes import PICTURE, SHORTEST_SIDE
+from latentfx_nb.figures.stacked import stacked
 from latentfx_nb.widgets import bridge
 from latentfx_nb.widgets.figure import ShownFigure
 
@@ -233,32 +234,77 @@ def test_what_is_given_is_left_as_it_was():
 # ------------------------------------------------------------------------------------------------------------ clusters
 
 
+def view(figure, number):
+    """Return the traces of a view's points, by what stands after "view 1"."""
+    named = {trace.meta: trace for trace in figure.data if str(trace.meta).startswith(f"view {number}")}
+    return {name.removeprefix(f"view {number}").strip(): trace for name, trace in named.items()}
+
+
+def rings(figure):
+    return [trace for trace in figure.data if trace.name == "chosen"]
+
+
 @pytest.mark.parametrize("n", [2, 3])
-def test_clouds_come_first_then_rings_then_the_legend(n):
+def test_each_view_has_a_trace_for_each_effect_and_a_ring(n):
     views = four_views(n)
     figure = figures.effect_clusters(views)
     kind = {2: "scatter", 3: "scatter3d"}[n]
     assert {trace.type for trace in figure.data} == {kind}
-    for number, (trace, x) in enumerate(zip(figure.data[:4], views.values(), strict=True), start=1):
-        np.testing.assert_allclose(drawn(trace), x.values.reshape(-1, n), rtol=1e-6)
-        assert trace.showlegend is False
-        assert trace.meta == f"view {number}"
-    for number, ring in enumerate(figure.data[4:8], start=1):
-        assert (ring.meta, ring.name, ring.hoverinfo, list(ring.x)) == (f"chosen {number}", "chosen", "skip", [None])
-    places = [trace.scene if n == 3 else trace.xaxis for trace in figure.data[:8]]
-    assert places[:4] == places[4:]
-    assert len(set(places[:4])) == 4
-    assert all(trace.showlegend and list(trace.x) == [None] for trace in figure.data[8:])
+    for number, x in enumerate(views.values(), start=1):
+        traces = view(figure, number)
+        assert set(traces) == set(EFFECTS)
+        assert list(traces)[-1] == "CLN"  # drawn over the others
+        for label, trace in traces.items():
+            np.testing.assert_allclose(drawn(trace), x.sel(effect=label).values, rtol=1e-6)
+            assert (trace.legendgroup, trace.showlegend) == (label, number == 1)
+    for number, ring in enumerate(rings(figure), start=1):
+        assert (ring.meta, ring.hoverinfo, list(ring.x)) == (f"chosen {number}", "skip", [None])
+    axis = "scene" if n == 3 else "xaxis"
+    places = [{trace[axis] for trace in view(figure, number).values()} for number in range(1, 5)]
+    assert places == [{ring[axis]} for ring in rings(figure)]
+    assert len(set.union(*places)) == 4
     assert [annotation.text for annotation in figure.layout.annotations] == list(views)
 
 
 def test_rings_are_drawn_where_a_view_has_the_point():
     views = four_views()
     points = list(views.values())
-    figure = figures.effect_clusters(views, rings=[points[0][1, 2], None, points[2][1, 2]])
+    drawn_rings = rings(figures.effect_clusters(views, rings=[points[0][1, 2], None, points[2][1, 2]]))
     for number in (0, 2):
-        np.testing.assert_allclose(drawn(figure.data[4 + number]), [points[number].values[1, 2]], rtol=1e-6)
-    assert [list(figure.data[number].x) for number in (5, 7)] == [[None], [None]]
+        np.testing.assert_allclose(drawn(drawn_rings[number]), [points[number].values[1, 2]], rtol=1e-6)
+    assert [list(drawn_rings[number].x) for number in (1, 3)] == [[None], [None]]
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_one_view_is_large_and_the_others_are_small_at_its_side(n):
+    views = four_views(n)
+    figure = figures.large_and_small(views, main=2)
+    suffixes = ("", "2", "3", "4")
+    parts = [figure.layout[f"{'scene' if n == 3 else 'xaxis'}{one}"] for one in suffixes]
+    widths = [np.ptp(part.domain.x if n == 3 else part.domain) for part in parts]
+    assert widths[2] == max(widths) > 3 * max(widths[:2] + widths[3:])
+    titles = [(part.xaxis if n == 3 else part).title.text for part in parts]
+    assert titles == ["", "", "PC1", ""]
+    assert {note.text: note.font.size for note in figure.layout.annotations}[list(views)[2]] == 14
+    other = figures.large_and_small(views, main=0)
+    for before, after in zip(figure.data, other.data, strict=True):
+        assert before == after  # traces stay in their scenes: only these change places
+
+
+def test_points_that_are_not_looked_for_are_hardly_seen():
+    x, faded = points(), np.arange(30) % 3 == 0
+    figure = figures.large_and_small({"one": x, "other": x * 2}, faded=faded)
+    for number in (1, 2):
+        for group in figures.point_groups(x, "effect"):
+            colors = view(figure, number)[group.key].marker.color
+            assert [color.startswith("rgba") for color in colors] == faded[group.samples].tolist()
+    assert all(isinstance(trace.marker.color, str) for trace in figures.large_and_small({"one": x}).data)
+
+
+@pytest.mark.parametrize("color", figures.COLORINGS)
+def test_groups_hold_each_sample_once(color):
+    groups = figures.point_groups(points(), color)
+    assert sorted(np.concatenate([group.samples for group in groups])) == list(range(30))
 
 
 def test_axes_are_named_after_their_own_components():
@@ -271,7 +317,7 @@ def test_axes_are_named_after_their_own_components():
 
 
 def test_a_point_says_its_clip_instrument_and_effect():
-    texts = figures.clusters(points()).data[0].text
+    texts = figures.clusters(points(), "clip").data[0].text
     assert len(texts) == len(CLIPS) * len(EFFECTS)
     for text, (clip, label) in zip(texts, itertools.product(range(len(CLIPS)), EFFECTS)):
         assert text == f"<b>{CLIPS[clip]}</b> ({INSTRUMENTS[clip]})<br>{EFFECTS[label].name}"
@@ -329,7 +375,9 @@ def test_symbols_tell_effects_and_instruments_without_colour():
         figures.INSTRUMENT_COLORS
     )
     assert len(set(figures.INSTRUMENT_SYMBOLS.values())) == 3
-    assert len(set(figures.EFFECT_SYMBOLS.values())) == 8  # as many as there are in three dimensions; two serve twice
+    used = [*figures.EFFECT_SYMBOLS.values(), *figures.INSTRUMENT_SYMBOLS.values()]
+    assert len(set(figures.EFFECT_SYMBOLS.values())) == 7  # as many as there are in three dimensions, but for "x"
+    assert "x" not in used  # which is drawn as a letter, and as an empty box where no font has it
 
 
 @pytest.mark.parametrize("color", figures.COLORINGS)
@@ -337,8 +385,11 @@ def test_points_take_the_looks_of_their_labels(color):
     x = points()
     looks = figures.point_looks(x, color)
     figure = figures.clusters(x, color)
-    for name, found in looks.items():
-        assert list(figure.data[0].marker[name]) == found
+    for group in figures.point_groups(x, color):
+        marker = view(figure, 1)[group.key].marker
+        for name, found in looks.items():
+            own = [marker[name]] * len(group.samples) if isinstance(marker[name], str) else list(marker[name])
+            assert own == [found[sample] for sample in group.samples]
     shades, symbols = (np.array(looks[name]).reshape(len(CLIPS), len(EFFECTS)) for name in ("color", "symbol"))
     if color == "effect":
         assert (shades == np.array(list(figures.EFFECT_COLORS.values()))).all()
@@ -368,25 +419,30 @@ def test_every_clip_has_a_colour_of_its_own(n):
     assert len(set(figures.clip_colors(n))) == n
 
 
-@pytest.mark.parametrize(("color", "entries"), [("effect", 10), ("instrument", 3), ("clip", 0)])
+@pytest.mark.parametrize(("color", "entries"), [("effect", 10), ("instrument", 2), ("clip", 0)])
 def test_the_legend_names_what_the_colours_mean(color, entries):
-    shown = figures.effect_clusters(four_views(), color).data[8:]
+    shown = [trace for trace in figures.effect_clusters(four_views(), color).data if trace.showlegend]
     assert len(shown) == entries
-    assert all(trace.visible and trace.showlegend for trace in shown)
-    assert [trace.meta for trace in shown] == [f"legend {trace.name}" for trace in shown]
+    looks = {"effect": (figures.EFFECT_COLORS, figures.EFFECT_SYMBOLS)}.get(
+        color, (figures.INSTRUMENT_COLORS, figures.INSTRUMENT_SYMBOLS)
+    )
+    for trace in shown:
+        assert trace.name.startswith(trace.legendgroup)
+        assert trace.marker.color == looks[0][trace.legendgroup]
+        assert trace.marker.symbol == looks[1][trace.legendgroup]
     if color == "effect":
-        for trace, (label, shade) in zip(shown, figures.EFFECT_COLORS.items(), strict=True):
-            assert trace.name.startswith(f"{label} ")
-            assert trace.marker.color == shade
-            assert trace.marker.symbol == figures.EFFECT_SYMBOLS[label]
-    if color == "instrument":
-        assert {trace.name: trace.marker.color for trace in shown} == figures.INSTRUMENT_COLORS
+        assert [trace.name for trace in sorted(shown, key=lambda trace: trace.legendrank or 1000)][0] == "CLN clean"
+
+
+def test_the_reference_is_drawn_last_and_has_an_outline():
+    *others, clean = figures.clusters(points()).data[:10]
+    assert (clean.name, clean.marker.line.width, clean.marker.opacity) == ("CLN clean", 1, 1)
+    assert all(trace.marker.line.width == 0 and trace.marker.size < clean.marker.size for trace in others)
 
 
 def test_a_view_without_points_is_an_empty_scene():
     figure = figures.effect_clusters({"full": points(), "not yet": points(prefix="UMAP").isel(clip=slice(0))})
-    assert len(figure.data[0].x) == 30
-    assert len(figure.data[1].x) == 0
+    assert [sum(len(trace.x) for trace in view(figure, number).values()) for number in (1, 2)] == [30, 0]
     assert figure.layout.annotations[1].text == "not yet"
 
 
@@ -511,6 +567,7 @@ def test_probes_are_bars_chance_a_matrix_and_curves_with_the_documented_names():
     assert list(traces) == ["bars 1", "bars 2", "chance", "confusions", "rates 1"]
     assert [trace.type for trace in figure.data] == ["bar", "bar", "scatter", "heatmap", "scatter"]
     bars, other, chance, matrix, curve = figure.data
+    assert (bars.xaxis, matrix.xaxis, curve.xaxis) == ("x", "x2", "x3")
     assert (bars.name, other.name) == ("a-T", "b-T")
     assert list(bars.x) == ["CLN", "DIS", "HPF", "overall"]
     np.testing.assert_allclose(bars.y, [20, 40, 60, 80])
@@ -523,14 +580,46 @@ def test_probes_are_bars_chance_a_matrix_and_curves_with_the_documented_names():
     assert list(curve.x) == [1e-4, 1e-3, 1e-2, 1e-1]
     assert curve.marker.color == other.marker.color
     assert figure.layout.xaxis3.type == "log"
-    assert figure.layout.annotations[2].text == "Sensitivity to the learning rate"
+    assert figure.layout.annotations[2].text == "How the learning rate matters"
 
 
-def test_without_learning_rates_an_empty_curve_keeps_their_place():
-    figure = figures.linear_probes(accuracies(), confusion())
-    curve = named(figure)["rates 1"]
-    assert not len(curve.x) and (curve.xaxis, curve.yaxis) == ("x3", "y3")
-    assert figure.layout.annotations[2].text == "Learning rates: press Compare learning rates"
+def test_without_learning_rates_bars_and_matrix_have_the_whole_height():
+    layout = figures.linear_probes(accuracies(), confusion()).layout
+    assert layout.yaxis.domain == layout.yaxis2.domain == (0.0, 1.0)
+    assert layout.xaxis.domain[1] < layout.xaxis2.domain[0]
+    assert "xaxis3" not in layout and len(layout.annotations) == 2
+
+
+def test_effects_stand_in_the_order_of_table_1_in_bars_matrix_and_marks():
+    labels = ["CHS", "CLN", "DIS", "DLY"]  # as a sorted list has them
+    shares = xr.DataArray(np.diag([0.1, 0.2, 0.3, 0.4]), {"label": labels, "named": labels}, ("label", "named"))
+    marks = pd.Series({"DLY": 9.0, "DIS": 8.0, "CLN": 7.0})
+    figure = figures.linear_probes(accuracies(("a-T", "b-T"), labels), shares, paper={"b-T": marks}, confused="b-T")
+    bars, other, paper, chance, matrix = figure.data
+    order = ["CLN", "CHS", "DLY", "DIS"]
+    assert list(bars.x) == [*order, "overall"]
+    np.testing.assert_allclose(bars.y, [35, 20, 65, 50, 80])
+    assert list(matrix.x) == list(matrix.y) == order == list(chance.x)[:-1]
+    np.testing.assert_allclose(np.diag(np.asarray(matrix.z, float)), [20, 10, 40, 30])
+    assert list(figure.layout.xaxis.categoryarray) == [*order, "overall"]
+    assert (paper.meta, dict(zip(paper.x, paper.y, strict=True))) == ("paper 2", marks.to_dict())
+    assert paper.offsetgroup == other.offsetgroup != bars.offsetgroup  # the mark stands at its own set's bars
+    assert "b-T" in figure.layout.annotations[1].text
+
+
+def test_on_a_narrow_screen_the_parts_stand_below_each_other_with_their_titles():
+    rates = {"b-T": accuracies()["a-T"].set_axis([1e-4, 1e-3, 1e-2, 1e-1])}
+    for figure in (
+        figures.linear_probes(accuracies(), confusion(), rates, confused="b-T"),
+        figures.dimension_masking(lost_points(), lost_frames()),
+    ):
+        layout = stacked(figure).layout
+        parts = [axis.domain for axis in stacked(figure).select_yaxes()]
+        assert all(low > below for (low, _), (_, below) in itertools.pairwise(parts))
+        assert {axis.domain for axis in stacked(figure).select_xaxes()} == {(0, 1)}
+        assert [title.y for title in layout.annotations] == [top for _, top in parts]
+        assert not any(":" in title.text for title in layout.annotations)
+        assert figure.layout.xaxis.domain[1] < 1  # the figure that is given stays as it is
 
 
 def test_a_picture_holds_eight_sets_apart():
@@ -546,9 +635,14 @@ def test_a_growing_bar_is_the_validation_accuracy_so_far():
     assert (first.x, first.y) == (("overall",), (25,))
     assert (second.x, second.y, second.name) == (("overall",), (50,), "b-T")
     assert first.error_y.visible is False and second.visible is True
+    figure.move(figures.growing_bars({"a-T": 0.3}, accuracies(("a-T",))))
+    assert first.x == ("CLN", "DIS", "HPF", "overall")
+    np.testing.assert_allclose(first.y, [20, 40, 60, 30])
+    assert first.marker.opacity == (figures.STALE,) * 3 + (1,)  # what was there stays in its place, faintly
     figure.bring(figures.linear_probes(accuracies(("a-T",)), confusion()))
     assert first.error_y.visible is True and list(first.x) == ["CLN", "DIS", "HPF", "overall"]
     assert second.visible is False and "bars 2" not in figure.names()
+    assert first.marker.opacity is None
 
 
 def lost_points(pairs=False):
@@ -574,17 +668,20 @@ def test_masking_is_a_map_bars_and_lines_with_the_documented_names():
     assert (list(cells.x), list(cells.y)) == (["0", "1", "2"], ["DIS", "HPF"])
     assert cells.z[1][1] is None  # a page's messages hold no NaN
     assert "%{z:.1f} percentage points" in cells.hovertemplate
-    np.testing.assert_allclose(mean.error_y.array, [1, 2])
-    np.testing.assert_allclose(mean.error_y.arrayminus, [0.5, 1])
+    np.testing.assert_allclose(mean.error_x.array, [1, 2])
+    np.testing.assert_allclose(mean.error_x.arrayminus, [0.5, 1])
+    assert list(mean.y) == list(cells.y)  # the bars stand beside the rows of the map
     assert list(worst.hovertext) == ["without 1", "without 2"]
     assert (first.name, list(first.y)) == ("dim 1, clean", [0, 1, 2, 3])
     assert (second.name, second.line.color) == ("dim 1, DIS", figures.LINES[1]["color"])
     assert tuple(one.text for one in figure.layout.annotations) == titles
 
 
-def test_without_dims_over_time_an_empty_line_keeps_their_place():
-    line = named(figures.dimension_masking(lost_points(), lost_frames()))["line 1"]
-    assert not len(line.x) and line.showlegend is False and (line.xaxis, line.yaxis) == ("x3", "y3")
+def test_without_dims_over_time_the_map_has_the_whole_height():
+    figure = figures.dimension_masking(lost_points(), lost_frames())
+    assert list(named(figure)) == ["map", "bars 1", "bars 2"]
+    assert figure.layout.yaxis.domain == (0.0, 1.0)
+    assert len(figure.layout.annotations) == 2
 
 
 def test_a_map_with_gains_has_its_zero_at_the_centre_of_its_colours():

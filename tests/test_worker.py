@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from latentfx_nb.pages.status import Status
-from latentfx_nb.pages.worker import Cancelled, Worker
+from latentfx_nb.pages.waiting import working
+from latentfx_nb.pages.worker import Cancelled, Worker, main, wait_for
 from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
@@ -132,11 +133,12 @@ def test_wait_returns_at_once_where_nothing_was_asked_for(recorder):
 
 def test_status_shows_progress_and_clears_up():
     status = Status()
-    with status.progress(total=4, initial=1, desc="logmel: HPF", check=lambda: None) as bar:
+    with status.progress(total=4, initial=1, desc="logmel: HPF", unit="clip", check=lambda: None) as bar:
+        assert status.text == "Listening to clip 2 of 4 through the high-pass filter with logmel …"
         assert (bar._bar.value, bar._bar.max) == (1, 4)
         assert status._bar.layout.display == status._stop.layout.display == "flex"
         bar.update()
-        assert status.text == "logmel: HPF: 2 of 4"
+        assert status.text == "Listening to clip 3 of 4 through the high-pass filter with logmel"
     assert status.text == ""
     assert status._bar.layout.display == status._stop.layout.display == "none"
 
@@ -166,15 +168,43 @@ def test_long_work_says_what_is_left(monkeypatch):
     status, now = Status(), [100.0]
     monkeypatch.setattr("latentfx_nb.pages.status.time.monotonic", lambda: now[0])
     said = []
-    with status.progress(total=40, initial=10, desc="Encoding", check=lambda: None) as progress:
+    with status.progress(total=40, initial=10, desc="Encoding", unit="clip", check=lambda: None) as progress:
         progress.set_postfix_str("render 60%")
         for seconds in (1, 1, 10, 100):
             now[0] += seconds
             progress.update()
             said.append(status.text)
     assert said == [
-        "Encoding: 11 of 40 (render 60%)",
-        "Encoding: 12 of 40, about 30 s left (render 60%)",
-        "Encoding: 13 of 40, about 2 min left (render 60%)",
-        "Encoding: 14 of 40, about 12 min left (render 60%)",
+        "Encoding: 11 of 40 clips",
+        "Encoding: 12 of 40 clips, about 30 s left",
+        "Encoding: 13 of 40 clips, about 2 min left",
+        "Encoding: 14 of 40 clips, about 12 min left",
     ]
+
+
+@pytest.mark.parametrize(
+    ("desc", "unit", "words"),
+    [
+        ("logmel: CLN CHS HPF", "clip", "Listening to clip 26 of 64 through three effects with logmel"),
+        ("logmel: CLN", "clip", "Listening to clip 26 of 64 without an effect with logmel"),
+        (
+            "The other paths (logmel: RVB)",
+            "clip",
+            "The other paths: listening to clip 26 of 64 through the reverb with logmel",
+        ),
+        ("Encoding pairs", "clip", "Encoding pairs: 25 of 64 clips"),
+        ("logmel: algebra", "sound", "logmel: algebra: 25 of 64 sounds"),
+        ("PCA of all frames", "step", "PCA of all frames: 25 of 64"),
+    ],
+)
+def test_what_one_waits_for_is_said_in_a_listeners_words(desc, unit, words):
+    assert working(desc, unit, 25, 64) == words
+
+
+def test_what_goes_wrong_while_a_result_is_shown_is_told_by_its_job():
+    told, shown = [], []
+    worker = Worker(told.append, lambda: None)
+    worker.submit("a", lambda: (main.call(lambda: 1 / 0), main.call(lambda: shown.append(1))))
+    wait_for(worker, timeout_s=PATIENCE_S)
+    assert [type(one) for one in told] == [ZeroDivisionError]
+    assert shown == [1]

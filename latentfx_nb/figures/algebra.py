@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -123,7 +124,7 @@ def _bars(bars: Mapping[str, pd.DataFrame]) -> list[go.Bar]:
     traces = []
     for number, (name, frame) in enumerate(bars.items(), start=1):
         marker = {"color": METHOD_COLORS[name]} if name in METHOD_COLORS else BEST
-        look = {"name": name, "meta": f"bars {number}", "legendgroup": name, "marker": marker}
+        look: dict[str, Any] = {"name": name, "meta": f"bars {number}", "legendgroup": name, "marker": marker}
         look["showlegend"] = name not in METHOD_COLORS  # the curve of the same method is in the legend
         traces.append(go.Bar(x=list(frame.index), **look, **_score_values(frame, f"{name}, %{{x}}")))
     return traces

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
+from latentfx_nb.figures.among import cloud_trace, note_in
 from latentfx_nb.figures.points import point_traces, ring_trace
 from latentfx_nb.figures.scenes import axes_of
 from latentfx_nb.figures.theme import finish, name_axes, with_interval
@@ -26,7 +27,7 @@ LARGE, SMALL = (0.0, 0.74), (0.77, 1.0)
 GAP = 0.06
 """What lies between small scenes, for their titles, as a share of the picture's height."""
 
-BOX = 1.15
+BOX = 1.35
 """Width over height of these scenes on a page."""
 
 
@@ -72,11 +73,15 @@ def large_and_small(
     color: str = "effect",
     rings: Sequence[xr.DataArray | None] = (),
     faded: np.ndarray | None = None,
+    around: Sequence[xr.DataArray | None] = (),
+    missing: str = "",
 ) -> go.Figure:
     """Return the view of number `main` large, and the others small at its side, with the traces of `effect_clusters`.
 
     The first view's scene is "scene" (in a plane the axes "x" and "y"), the second's "scene2" and so on, whichever is
-    large. `faded [sample]` says which samples, clip by clip, are hardly seen.
+    large. `faded [sample]` says which samples, clip by clip, are hardly seen. `around` are clouds that the points of
+    the views lie in, and whose axes they have: faint traces "data set 1" and so on. A view without points says that
+    they are `missing`.
     """
     flat = all(points.sizes["component"] == 2 for points in views.values())
     figure, spot, notes = go.Figure(), 0, []
@@ -85,9 +90,14 @@ def large_and_small(
         domain = _domain(None if number == main else spot, len(views) - 1)
         spot += number != main
         suffix = "" if number == 0 else str(number + 1)
-        figure.add_traces([trace.update(_axes_names(flat, suffix)) for trace in traces])
-        figure.update_layout(_placed(axes_of(points, flat, picture=BOX), domain, suffix, number == main))
+        cloud = around[number] if around else None
+        behind = [] if cloud is None else [cloud_trace(cloud, number + 1)]
+        figure.add_traces([trace.update(_axes_names(flat, suffix)) for trace in [*behind, *traces]])
+        axes = axes_of(points, flat, picture=BOX) if cloud is None else axes_of(cloud, flat, [points], BOX)
+        figure.update_layout(_placed(axes, domain, suffix, number == main))
         notes.append(_title(title, domain, number == main))
+        if missing and not points.sizes["clip"]:
+            notes.append(note_in(missing, sum(domain["x"]) / 2, domain["y"][1]))
     return finish(figure, height=600).update_layout(annotations=notes, margin={"t": 24})
 
 
@@ -138,7 +148,7 @@ def _labels(axis: Mapping[str, Any], large: bool) -> dict[str, Any]:
 def _title(words: str, domain: Mapping[str, list[float]], large: bool) -> dict[str, Any]:
     place = {"x": domain["x"][0], "y": domain["y"][1], "xref": "paper", "yref": "paper"}
     anchor = {"xanchor": "left", "yanchor": "bottom", "showarrow": False}
-    return {"text": words, **place, **anchor, "font": {"size": 15 if large else 12}}
+    return {"text": words, **place, **anchor, "font": {"size": 14 if large else 11}}
 
 
 def _scenes(titles: Sequence[str], rows: int, columns: int, flat: bool, below: str | None) -> go.Figure:

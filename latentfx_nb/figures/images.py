@@ -27,7 +27,7 @@ def latent_images(spectrograms: Sequence[xr.DataArray], latents: Sequence[xr.Dat
         shared_yaxes="rows",
         subplot_titles=[f"{title}: spectrogram" for title in titles] + [f"{title}: latents" for title in titles],
         horizontal_spacing=0.05,
-        vertical_spacing=0.12,
+        vertical_spacing=0.11,
     )
     for row, images in enumerate((spectrograms, latents), start=1):
         axes = (f"coloraxis{2 * row - 1}", f"coloraxis{2 * row}")
@@ -39,7 +39,8 @@ def latent_images(spectrograms: Sequence[xr.DataArray], latents: Sequence[xr.Dat
     figure.update_yaxes(title="latent dim", row=2, col=1)
     figure.update_xaxes(title="time (s)", row=2)
     figure.update_layout(image_ranges(spectrograms, latents))
-    return finish(figure, height=640)
+    figure.update_annotations(font={"size": 13})  # the titles of the six
+    return finish(figure, height=640).update_layout(margin={"t": 32})
 
 
 def image_ranges(spectrograms: Sequence[xr.DataArray], latents: Sequence[xr.DataArray]) -> dict:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from latentfx_nb.figures.theme import error_bars, finish, with_gaps
+from latentfx_nb.figures.theme import LEGEND_BELOW, error_bars, finish, with_gaps
 
 LINES = (
     {"color": "#808080", "width": 2},
@@ -20,7 +20,7 @@ LINES = (
 )
 """Clean and wet, of one dim and of a second."""
 
-TITLES = ("Points lost without a dim", "Per effect", "The chosen dim over time")
+TITLES = ("Points lost without a latent dim", "Lost per effect", "The chosen dim over time")
 """Of the map, the bars and the lines."""
 
 
@@ -51,14 +51,13 @@ def dimension_masking(
         figure.add_trace(go.Bar(marker={"color": color}, meta=f"bars {number}", **_lost_bars(name, frame)), 1, 2)
     for line in _dim_lines(lines or {}):
         figure.add_trace(line, 2, 1)
-    figure.update_xaxes(title="points lost", row=1, col=2)
     figure.update_yaxes(type="category", autorange="reversed", row=1, col=2)
     if lines:
         figure.update_xaxes(title="time (s)", row=2, col=1)
         figure.update_yaxes(title="latent value", row=2, col=1)
     figure.update_layout(_map_axes(lost, bool(lines)), barmode="group")
     figure = finish(figure, height=780 if lines else 520)
-    return figure.update_layout(legend={"x": 1, "xanchor": "right", "y": 1.1, "yanchor": "bottom"}, margin={"t": 76})
+    return figure.update_layout(legend={"y": LEGEND_BELOW}, margin={"t": 32})
 
 
 def _map(lost: xr.DataArray) -> go.Heatmap:
@@ -83,8 +82,9 @@ def _map_axes(lost: xr.DataArray, shares: bool) -> dict:
         bar["title"] = {"text": "%", "side": "top"}
     signed = bool((lost < 0).any())
     scale = {"colorscale": "RdBu_r" if signed else "Reds", "cmin": -end if signed else 0, "cmax": end, "colorbar": bar}
-    rows = {"title": {"text": _axis_title(str(down))}, "type": "category", "autorange": "reversed"}
-    columns = {"title": {"text": _axis_title(str(across))}, "type": "category", "tickangle": 0}
+    named = {"dim": "latent dim", "other": "latent dim hidden with it"} if down == "dim" else {}
+    rows = {"title": {"text": named.get(str(down), "")}, "type": "category", "autorange": "reversed"}
+    columns = {"title": {"text": named.get(str(across), "")}, "type": "category", "tickangle": 0}
     return {"coloraxis": scale, "xaxis": columns, "yaxis": rows}
 
 
@@ -107,7 +107,3 @@ def _dim_lines(lines: Mapping[str, xr.DataArray]) -> list[go.Scatter]:
         y = np.asarray(values, np.float32)
         drawn.append(go.Scatter(x=times, y=y, mode="lines", line=look, name=name, meta=f"line {number}"))
     return drawn
-
-
-def _axis_title(dim: str) -> str:
-    return {"dim": "latent dim", "other": "latent dim hidden with it"}.get(dim, dim)

@@ -44,14 +44,14 @@ def knob_path(
     look = {"mode": "lines+markers", "hoverinfo": "text"}
     traces = [
         _cloud(flat, cloud),
-        scatter(flat, **look, name="paths", meta="paths", **path_trace(paths, quiet), legendgroup=_legend_group(paths)),
+        scatter(flat, **look, **_named("paths", paths), **path_trace(paths, quiet)),
     ]
     for number, other in enumerate(others, start=1):
-        also = {"name": "further paths", "meta": f"further paths {number}", "legendgroup": _legend_group(other)}
+        also = _named("further paths", other) | {"meta": f"further paths {number}"}
         traces.append(scatter(flat, **look, **also, **path_trace(other, quiet)))
     if heard is not None:
-        traces.append(scatter(flat, name="heard path", meta="heard path", **heard_trace(paths, heard)))
-    knob = {"mode": "markers", "hoverinfo": "text", "name": "knob", "meta": "knob"}
+        traces.append(scatter(flat, **_named("heard path", paths), **heard_trace(paths, heard)))
+    knob = {"mode": "markers", "hoverinfo": "text", **_named("knob", paths)}
     traces.append(scatter(flat, **knob, **knob_trace(paths, chosen, heard)))
     nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
     traces += [scatter(flat, **nowhere, mode="markers", **path_legend(one)) for one in (paths, *others)]
@@ -113,16 +113,15 @@ def path_legend(paths: xr.DataArray) -> dict:
     }
 
 
+def _named(name: str, paths: xr.DataArray) -> dict:
+    """Return what a trace is called, and the line in the legend that hides it with the others of its knob."""
+    return {"name": name, "meta": name, "legendgroup": path_legend(paths).get("legendgroup")}
+
+
 def path_scale(paths: xr.DataArray) -> tuple[str, list[str], str]:
     """Return the low end of a knob, the colours "rgb(...)" of its paths from there on, and its high end."""
     low, high = (_value_text(paths, value) for value in paths["value"].values[[0, -1]])
     return low, [color for _, color in _shades(_path_color(paths))], high
-
-
-def _legend_group(paths: xr.DataArray) -> str | None:
-    """Return what the paths of a knob and its line in the legend share: pressing the line hides the paths."""
-    group: str | None = path_legend(paths).get("legendgroup")
-    return group
 
 
 def _path_color(paths: xr.DataArray) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -13,7 +12,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from latentfx_nb.effects import EFFECTS
-from latentfx_nb.figures.theme import SET_COLORS, STALE, finish, plain, with_gaps, with_interval
+from latentfx_nb.figures.theme import LEGEND_BELOW, SET_COLORS, STALE, finish, plain, with_gaps, with_interval
 
 T = TypeVar("T")
 
@@ -57,8 +56,7 @@ def linear_probes(
     scale = {"colorscale": "Blues", "cmin": 0, "cmax": 100, "showscale": False}
     figure.update_layout(barmode="group", scattermode="group", coloraxis=scale)
     figure = finish(figure, height=820 if rates else 560)
-    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.09, "yanchor": "bottom"}
-    return figure.update_layout(legend=legend, margin={"t": 80})
+    return figure.update_layout(legend={"y": LEGEND_BELOW}, margin={"t": 32})
 
 
 def ordered(labels: Sequence[str]) -> list[str]:
@@ -157,10 +155,10 @@ def _paper_marks(sets: Collection[str], paper: Mapping[str, pd.Series]) -> list[
     return marks
 
 
-def _bars(number: int, name: str, marker: Mapping = MappingProxyType({}), **values: Any) -> dict:
+def _bars(number: int, name: str, marker: Mapping | None = None, **values: Any) -> dict:
     """Return one set of bars, counted from 1: its look, its place and its values."""
     pattern = {"shape": SET_PATTERNS[number - 1], "fillmode": "overlay", "fgcolor": "#ffffff", "solidity": 0.15}
-    look = {"color": SET_COLORS[number - 1], "pattern": pattern, **marker}
+    look = {"color": SET_COLORS[number - 1], "pattern": pattern, **(marker or {})}
     place = {"type": "bar", "xaxis": "x", "yaxis": "y", "meta": f"bars {number}", "offsetgroup": str(number)}
     return {**place, "name": name, "marker": look, "visible": True, **values}
 

@@ -15,7 +15,7 @@ import xarray as xr
 SHORTEST_SIDE = 0.4
 """The shortest side of a scene's box may be, as a share of the longest; else sides are as long as the data."""
 
-WIDER = 0.85
+WIDER = 1.2
 """The width of a box over its height is at least that of the picture times this, so that points fill wide pictures."""
 
 DEEPEST = 0.6
@@ -33,7 +33,7 @@ FIELD_OF_VIEW = np.tan(np.radians(22.5))
 PICTURE = 1.6
 """Width over height of a page's picture, for which the camera stands right; taller ones are seen from farther away."""
 
-FILLED, BOXED = np.array([0.92, 0.84]), np.array([1.12, 1.0])
+FILLED, BOXED = np.array([0.92, 0.84]), np.array([1.12, 0.92])
 """How much of the picture the middle 99 % of the points and the whole box fill at the most, in width and height: the
 rest is for the axes' labels."""
 

@@ -37,14 +37,15 @@ EFFECT_SYMBOLS = {
     "CHS": "diamond",
     "CMP": "square",
     "DLY": "cross",
-    "DIS": "x",
+    "DIS": "diamond",
     "HPF": "circle-open",
     "LPF": "square-open",
     "PS": "diamond-open",
     "RVB": "circle",
     "TRV": "square",
 }
-"""Three-dimensional plots have eight symbols: who shares one does not share a hue."""
+"""Plots in space have eight symbols, of which "x" is a letter that many systems lack: who shares one of the seven does
+not share a hue."""
 
 GOLDEN = 0.618034
 """A step around the colour wheel by the golden ratio: however many are taken, they stay apart."""
@@ -63,7 +64,7 @@ def effect_look(label: str) -> dict[str, str]:
 
 INSTRUMENT_COLORS = {"guitar": "#d55e00", "piano": "#0072b2", "other": "#808080"}
 
-INSTRUMENT_SYMBOLS = {"guitar": "diamond", "piano": "circle", "other": "x"}
+INSTRUMENT_SYMBOLS = {"guitar": "diamond", "piano": "circle", "other": "cross"}
 
 SET_COLORS = ("#0072b2", "#d55e00", "#00a761", "#e561c1", "#b98d00", "#8d84ff", "#9546b9", "#808080")
 
@@ -74,6 +75,9 @@ CONFIG: dict[str, Any] = {
     "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "latentfx"},
 }
 """What every figure is shown with: nothing that would send data to somebody else."""
+
+LEGEND_BELOW = -0.12
+"""Where a legend stands below the labels of a figure's axes, in shares of its height."""
 
 MARK = "#d6006c"
 """What is chosen, and where the knob stands: seen on both themes, and no effect's colour."""
@@ -120,8 +124,12 @@ def hover_texts(points: xr.DataArray) -> list[str]:
     """Return what a point says of itself: clip, instrument and effect, in the order the points are drawn."""
     names = [EFFECTS[str(label)].name for label in points["effect"].values]
     clips = zip(points["clip"].values, points["instrument"].values, strict=True)
-    heads = [f"<b>{plain(clip)}</b> ({plain(instrument)})<br>" for clip, instrument in clips]
+    heads = [f"<b>{plain(clip)}</b>{_in_brackets(instrument)}<br>" for clip, instrument in clips]
     return [head + name for head in heads for name in names]
+
+
+def _in_brackets(instrument: object) -> str:
+    return "" if instrument == "unknown" else f" ({plain(instrument)})"
 
 
 def coordinates(points: xr.DataArray | np.ndarray) -> dict[str, np.ndarray]:

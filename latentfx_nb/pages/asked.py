@@ -14,6 +14,7 @@ from traitlets import TraitError
 
 from latentfx_nb.analysis.prepared import NotShipped
 from latentfx_nb.pages.address import FOLLOWERS, camera_of, dropped, plain, read, shortened, text, words_of, written
+from latentfx_nb.pages.clip_sets import ClipSets
 from latentfx_nb.pages.content.choice import Choice
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.controls import Control
@@ -49,6 +50,7 @@ class Opened(Protocol):
     picture: Picture
     once: Once
     clips: ClipSet
+    clip_sets: ClipSets
 
     def choice(self) -> Any: ...
     def list_clips(self, clips: ClipSet) -> None: ...
@@ -120,8 +122,9 @@ class Asked:
         page = self._page
         shown = page.choice()
         found = {name: getattr(shown, name) for name in self._names() - set(self.fields)}
-        self._defaults = self._begun = self._told = replace(self._defaults, **found)
+        self._defaults, self._begun, self._told = replace(self._defaults, **found), shown, shown
         page.bridge.on_ready(self.arrive)
+        page.clip_sets.on_visit(lambda: self.again() if "clips" in self.fields else None)
         page.bridge.on("camera", lambda told: self._turned(str(told.get("camera"))))
         self.again()
 
@@ -163,6 +166,9 @@ class Asked:
         with self._page.once:
             self._take()
         refused = [name for name in self.fields if not self._is_taken(name)]
+        if "clips" in refused and self._page.clip_sets.wants_own:  # the browser says soon whether they are there
+            self._taking = False
+            return
         self._sentences += [self._refusal(name) for name in refused if not _follows(name, refused)]
         more = len(self._sentences) - MOST_SENTENCES
         told = [*self._sentences[:MOST_SENTENCES], *([f"{more} more of it cannot be shown."] if more > 0 else [])]

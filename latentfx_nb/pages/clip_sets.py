@@ -15,13 +15,12 @@ from latentfx_nb.pages.markup import counted
 from latentfx_nb.pages.own_files import OwnFiles
 from latentfx_nb.pages.status import Status
 from latentfx_nb.sound.clips import ClipSet, load_clips
+from latentfx_nb.sound.visits import visits_folder
 from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.host import is_dashboard
 
 OWN = "own"
 """What the visitor's own files are called in a `Choice`."""
-
-GONE = "Your own files are not here any more: they are removed ten minutes after the last page has closed."
 
 
 class ClipSets:
@@ -44,7 +43,10 @@ class ClipSets:
         self._own: ClipSet | None = None
         self._reference: str | ClipSet = ""  # what own files are drawn among
         self._listing = False
-        self._lists_files, self._wants_own = lists_files, False
+        self._lists_files = lists_files
+        self._visitor_known = visits_folder() is None  # else the browser says it soon
+        self.wants_own = False  # they are chosen as soon as the browser has said whose they are
+        self._known: Callable[[], None] = lambda: None
         self._loaded: Callable[[], None] = lambda: None
         self._changed: Callable[[], None] = lambda: None
         self.chooser = widgets.Dropdown(description="Clips", style=STYLE, layout={"width": "230px"})
@@ -53,7 +55,7 @@ class ClipSets:
         changed = (lambda: None) if lists_files else self.files_added
         self.own_files = OwnFiles(submit, changed, self.files_removed, lists_files)
         self.clips = self._load(self.chooser.value)
-        bridge.on("visit", lambda told: self.own_files.visit(str(told.get("token")), self._visited))
+        bridge.on("visit", lambda told: self.own_files.visit(told.get("token"), self._visited))
 
     @property
     def chosen(self) -> str | ClipSet:
@@ -61,7 +63,7 @@ class ClipSets:
         return self.chooser.value
 
     def read(self) -> Mapping[str, Any]:
-        own = self.own_files.uploads.files if self._lists_files else self._wants_own
+        own = self._lists_files and self.own_files.uploads.files
         return {"clips": OWN if own else self._name_of(self.chosen)}
 
     def write(self, fields: Mapping[str, Any]) -> None:
@@ -70,7 +72,8 @@ class ClipSets:
             if "clips" in fields and plain(fields["clips"]) == plain(self._name_of(source)):
                 self.chooser.value = source
                 return
-        self._wants_own = fields.get("clips") == OWN or self._wants_own
+        if fields.get("clips") == OWN and not self._visitor_known:
+            self.wants_own = True
 
     def _name_of(self, source: str | ClipSet) -> str:
         """Return what a source is called in a `Choice`."""
@@ -101,19 +104,21 @@ class ClipSets:
         if shown:
             self._take()
 
+    def on_visit(self, known: Callable[[], None]) -> None:
+        """Call `known` once the browser has said who the visitor is, and that one's files are offered."""
+        self._known = known
+
     def _visited(self, others: bool) -> None:
         """Offer what this visitor has handed in on any page; `others` says whether it is not what it was before."""
-        if self._lists_files:
-            return
-        if self.own_files.uploads.files:
-            shown = self._own is not None and self.chosen is self._own
-            if others or self._own is None:
-                self._offer(chosen=self._wants_own or shown)
-        else:
+        if not self.own_files.uploads.files:
             self.files_removed()
-            if self._wants_own:
-                self._status.keep("clips", GONE)
-        self._wants_own = False
+        elif not self._lists_files and (others or self._own is None):
+            self._offer(chosen=self._own is not None and self.chosen is self._own)
+        self._visitor_known = True
+        self._known()
+        if self.wants_own and self._own is not None:
+            self.chooser.value = self._own
+        self.wants_own = False
 
     def _offer(self, chosen: bool) -> None:
         before, own = self._own, self.own_files.uploads.clips()
@@ -133,7 +138,7 @@ class ClipSets:
 
     def _take(self) -> None:
         """Load what is chosen, and tell those that wait for it."""
-        self._wants_own = False
+        self.wants_own = False
         try:
             self.clips = self._load(self.chosen)
         except (ValueError, OSError) as error:

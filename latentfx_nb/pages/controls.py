@@ -186,7 +186,8 @@ def list_clips(chooser: Picker | widgets.Dropdown, clips: ClipSet, chosen: int |
 
 def clip_label(clips: ClipSet, row: int) -> str:
     """Return how a clip is called in a list."""
-    return f"{clips.table['clip'].iat[row]} ({clips.table['instrument'].iat[row]})"
+    clip, instrument = clips.table["clip"].iat[row], clips.table["instrument"].iat[row]
+    return f"{clip}" if instrument == "unknown" else f"{clip} ({instrument})"
 
 
 def clip_detail(clips: ClipSet, row: int) -> str:

@@ -16,7 +16,7 @@ from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
 
 MODES = (("one dim", "one"), ("two dims", "two"), (f"{content.GREEDY} dims, one by one", "greedy"))
-REFERENCES = (("the best model (paper)", "best"), ("the model that sees all", "unmasked"))
+REFERENCES = (("best model (paper)", "best"), ("unmasked model", "unmasked"))
 
 
 class DimensionMasking(Page):
@@ -40,7 +40,7 @@ class DimensionMasking(Page):
         self.encoder = one_encoder(encoder)
         self.mode = dropdown("Hide", MODES)
         self.effect = dropdown("Effect", [(EFFECTS[label].name, label) for label in content.WET])
-        self.against = dropdown("Compare with", REFERENCES)
+        self.against = dropdown("Against", REFERENCES)
         self.seeds = dropdown("Seeds", [1, 3, 5, 10])
         self.clip = one_of("Listen to", [("", 0)])
         self.cell = Clicked(cell=None)
@@ -48,6 +48,7 @@ class DimensionMasking(Page):
         self._listed: ClipSet | None = None
         fields = [Field(name, getattr(self, name)) for name in ("encoder", "mode", "effect", "against", "seeds")]
         super().__init__(source, *fields, Listed("row", self.clip), self.cell, self.train_button)
+        self.picture.stack(self.show_again)
         self.mode.observe(lambda _: self._show_choosers(), "value")
         self._show_choosers()
 

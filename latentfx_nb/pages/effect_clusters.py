@@ -65,11 +65,13 @@ class EffectClusters(Page):
         self.filter.tooltip = "Points that do not match fade, in all views"
         self.clear = widgets.Button(description="Clear", tooltip="Show all points again (Esc)")
         self.clear.on_click(lambda _: self.show_all())
+        self.clear.layout = {"width": "auto", "display": "none"}
         fields = {"encoder": self.encoder, "effect": self.effect, "color": self.coloring}
         self.dimensions = planes(dimensions)
         fields |= {"dimensions": self.dimensions, "main_view": self.main_view, "filter": self.filter}
         controls = [Field(name, widget) for name, widget in fields.items()]
         super().__init__(source, *controls, self.ringed, self.selection, self.compute_umap, self.test_claims)
+        self.html["count"].observe(self._offer_clear, "value")
         self.bridge.on("select", self._select)
         self.bridge.on("place", self._enlarge)
         self.bridge.on("clear", lambda _: self.show_all())
@@ -98,6 +100,9 @@ class EffectClusters(Page):
         """Offer UMAP and the test of the claims where they are still to be made."""
         self.compute_umap.show("umap_mean" not in shown.points.views)
         self.test_claims.show(shown.points.claims is None)
+
+    def _offer_clear(self, change: Mapping[str, Any]) -> None:
+        self.clear.layout.display = "flex" if change["new"] else "none"
 
     def show_all(self) -> None:
         """Show all points again, whatever was looked for or selected."""

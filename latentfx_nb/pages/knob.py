@@ -32,13 +32,13 @@ class KnobControl:
 
     def __init__(self, effect: str, effects: Sequence[str]) -> None:
         self._effect = widgets.Dropdown(
-            options=[(f"{EFFECTS[label].name} ({label})", label) for label in effects],
+            options=[(EFFECTS[label].name, label) for label in effects],
             value=effect,
             description="Effect",
             style=STYLE,
-            layout={"width": "230px"},
+            layout={"width": "100%"},
         )
-        self._parameter = widgets.Dropdown(description="Knob", style=STYLE, layout={"width": "240px"})
+        self._parameter = widgets.Dropdown(description="Knob", style=STYLE, layout={"width": "100%"})
         self.choices = [self._effect, self._parameter]
         self.dial, self._note = Dial(), widgets.Label()
         self.slider = widgets.VBox([self.dial, self._note], layout={"width": "100%"})

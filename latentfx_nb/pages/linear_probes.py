@@ -73,6 +73,7 @@ class LinearProbes(Page):
             Listed("confused", self.confused),
         ]
         super().__init__(source, *fields, *looked, self.train_button, self.compare_rates)
+        self.picture.stack(self.show_again)
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""

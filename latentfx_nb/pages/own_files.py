@@ -57,13 +57,14 @@ class OwnFiles(widgets.VBox):
         self.show()
         self._removed()
 
-    def visit(self, token: str, joined: Callable[[bool], None]) -> None:
-        """Share files with the other pages of a visitor, where a server keeps them.
+    def visit(self, token: object, joined: Callable[[bool], None]) -> None:
+        """Share files with the other pages of a visitor, where a server keeps them and the browser told a token.
 
         `joined` is then called on the main thread, and told whether there are other files than before.
         """
         visit = Visit.of(token)
         if visit is None:
+            joined(False)
             return
 
         def join() -> None:

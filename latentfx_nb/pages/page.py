@@ -166,9 +166,12 @@ class Page(Described):
         choice = self.choice()
         pressed = any(getattr(choice, name) for name in self._asks)
         settled = replace(choice, **dict.fromkeys(self._asks, False))
-        if self.waits and not pressed:
-            settled = replace(settled, **{name: getattr(self._asked, name) for name in self.waits})
-        clips = self._asked_clips if "clips" in self.waits and not pressed else self.clips
+        waiting, clips = frozenset() if pressed else self.waits, self.clips
+        if clips.reference is self._asked_clips.reference:
+            waiting -= {"clips"}  # a visitor's own, among those that are shown: what was computed of these stays
+        elif "clips" in waiting:
+            clips = self._asked_clips
+        settled = replace(settled, **{name: getattr(self._asked, name) for name in waiting})
         differing = settled.differing(self._asked) | ({"clips"} if clips is not self._asked_clips else set())
         if not differing and not pressed:
             return

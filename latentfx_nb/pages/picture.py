@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
 from latentfx_nb.figures import TEMPLATES
+from latentfx_nb.figures.stacked import stacked
 from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.figure import ShownFigure
 
@@ -29,10 +30,19 @@ class Picture(widgets.Box):
         self._drawn_camera: Camera | None = None
         super().__init__()
         self.add_class("lfx-picture")
+        self._stacks = False
         bridge.observe(lambda _: self._take_theme(), "dark")
+
+    def stack(self, again: Callable[[], None]) -> None:
+        """Let the figure's parts stand below each other while the screen is narrow; `again()` brings it once more."""
+        self._stacks = True
+        self.add_class("lfx-stacks")
+        self._bridge.observe(lambda _: again(), "narrow")
 
     def bring(self, figure: go.Figure) -> None:
         """Let the figure look like `figure`: by what differs, or by a new one (points in a plane instead of space)."""
+        if self._stacks and self._bridge.narrow:
+            figure = stacked(figure)
         if self.figure is not None and self.figure.has_room(figure):
             self.figure.bring(_seen_by(self._drawn_camera, figure))
             return

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as widgets
 
 from latentfx_nb.pages.content.sounds import Heard
 from latentfx_nb.pages.controls import Field
+from latentfx_nb.pages.described import Described
 
 HEARD_ROWS = ("row", "confused")
 """Fields whose chooser lists what can be heard."""
-
-if TYPE_CHECKING:
-    from latentfx_nb.pages.page import Page
 
 
 class Pointing(widgets.ToggleButton):
     """Follows the pointer on a page's figure; as a button, it lets points be heard that the pointer only rests on."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Described) -> None:
         super().__init__(description="Hear on hover", tooltip="Points sound while the pointer rests on them")
         self._page = page
         self.add_class("lfx-preview")

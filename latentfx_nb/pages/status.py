@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import ipywidgets as widgets
 
 from latentfx_nb.pages.markup import public
+from latentfx_nb.pages.waiting import working
 from latentfx_nb.pages.worker import main
 
 MOST_NAMED = 3
@@ -64,10 +65,10 @@ class Status(widgets.VBox):
         self, total: int, initial: int = 0, desc: str = "", unit: str = "", *, check: Callable[[], None]
     ) -> Iterator[Status]:
         """Show a bar from `initial` to `total`, called and used as tqdm is; `check()` may raise to stop the work."""
-        self._check, self._desc, self._postfix, self._begun = check, desc, "", (time.monotonic(), initial)
+        self._check, self._desc, self._unit, self._begun = check, desc, unit, (time.monotonic(), initial)
         self._total, self._done = max(total, 1), initial
         self._show_bar("flex")
-        self.say(f"{desc} …")
+        self.say(f"{working(desc, unit, self._done, self._total)} …")
         try:
             yield self
             self.say("")
@@ -78,12 +79,11 @@ class Status(widgets.VBox):
         """Move the bar; raises Cancelled if the work is no longer wanted."""
         self._done += n
         self._show_bar("flex")
-        self.say(f"{self._desc}: {self._done} of {self._total}{self._left()}{self._postfix}")
+        self.say(f"{working(self._desc, self._unit, self._done, self._total)}{self._left()}")
         self._check()
 
     def set_postfix_str(self, text: str, refresh: bool = True) -> None:
-        """Keep what the next line adds, as tqdm does."""
-        self._postfix = f" ({text})"
+        """Leave out what tqdm adds to its line: the shares of time of rendering, encoding and writing."""
 
     def _write(self, content: str) -> None:
         def write() -> None:

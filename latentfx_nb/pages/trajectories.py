@@ -23,6 +23,7 @@ from latentfx_nb.pages.controls import (
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.sound.clips import ClipSet
+from latentfx_nb.widgets.dial import Dial
 
 
 class Trajectories(Page):
@@ -51,9 +52,8 @@ class Trajectories(Page):
         self.encoder = one_encoder(encoder)
         self.chosen = several("Clips")
         self.effects = several("Effects", [(spec.name, label) for label, spec in EFFECTS.items()], effects)
-        self.window_s = widgets.FloatLogSlider(content.WINDOW_S, min=-3, max=1, step=0.05, readout_format=".3g")
-        self.window_s.description, self.window_s.style = "Smoothing window (s)", STYLE
-        self.window_s.layout.width = "100%"
+        low_s, high_s = content.WINDOWS_S
+        self.window_s = Dial(content.WINDOW_S, low=low_s, high=high_s, log=True, unit="s", words="smoothing window")
         self.listen = _Listen()
         for chooser in (self.chosen, self.effects):  # before the page reads them: what is heard is one of them
             chooser.observe(lambda _: self._list_heard(), "value")
@@ -61,12 +61,14 @@ class Trajectories(Page):
         self.dimensions = planes(dimensions)
         controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
         super().__init__(source, *controls, self.listen)
+        self.bridge.watch_over(self.window_s)
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""
         return [
             group("Source", self.clip_set, self.own_files, self.encoder, self.listen),
-            group("Trajectories", self.chosen, self.effects, self.window_s),
+            group("Trajectories", self.chosen, self.effects),
+            group("Smoothing", self.window_s),
         ]
 
     def head(self) -> Sequence[widgets.Widget]:

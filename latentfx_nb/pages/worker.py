@@ -13,6 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 log = logging.getLogger(__name__)
 
 
+Failed = Callable[[Exception], None]
+"""Tells a visitor what went wrong."""
+
+_this_thread = threading.local()  # of a worker: `failed` tells what goes wrong
+
+
 class Cancelled(Exception):
     """A job was told to stop, by its cancel button or by a newer one; what it had finished is kept."""
 
@@ -24,7 +30,7 @@ class Main:
     """
 
     def __init__(self) -> None:
-        self._queue: deque[Callable[[], None]] = deque()
+        self._queue: deque[tuple[Callable[[], None], Failed | None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def find_loop(self) -> None:
@@ -35,12 +41,15 @@ class Main:
             return
 
     def call(self, function: Callable[[], None]) -> None:
-        """Call `function` on the main thread: now if this is it, else soon, in the order of the calls."""
+        """Call `function` on the main thread: now if this is it, else soon, in the order of the calls.
+
+        What goes wrong in it then is told as what goes wrong in the job that asked for it.
+        """
         if threading.current_thread() is threading.main_thread():
             self.run_queued()
             function()
             return
-        self._queue.append(function)
+        self._queue.append((function, getattr(_this_thread, "failed", None)))
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.run_queued)
 
@@ -56,7 +65,14 @@ class Main:
         if threading.current_thread() is not threading.main_thread() or not self._queue:
             return False
         while self._queue:
-            self._queue.popleft()()
+            function, failed = self._queue.popleft()
+            try:
+                function()
+            except Exception as error:
+                if failed is None:
+                    raise
+                log.exception("what a job found could not be shown")
+                failed(error)
         return True
 
 
@@ -137,6 +153,7 @@ class Worker:
         return not self._waiting and self._running is None
 
     def _run(self) -> None:
+        _this_thread.failed = self._failed
         while True:
             with self._changed:
                 if not self._waiting or _is_ending():

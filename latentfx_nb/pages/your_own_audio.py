@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -17,7 +19,7 @@ from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.pages.worker import main
 from latentfx_nb.sound.clips import ClipSet, load_clips
-from latentfx_nb.widgets.host import owns_kernel
+from latentfx_nb.widgets.host import is_dashboard, owns_kernel
 
 
 class YourOwnAudio(Page):
@@ -45,7 +47,7 @@ class YourOwnAudio(Page):
         self.encode_button = Ask("encode", "Encode", button_style="primary", tooltip=words)
         self.space = dropdown("Draw in", content.SPACES, width="270px")
         self.page = dropdown("Open them in", pages_for_clips(), width="320px")
-        self.links, self.place, self._point = widgets.HTML(), widgets.VBox(), _ringed()
+        self.place, self._point = widgets.VBox(), _ringed()
         fields = {"encoder": self.encoder, "folder": self.folder, "space": self.space}
         self.dimensions = planes(dimensions)
         controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
@@ -53,13 +55,14 @@ class YourOwnAudio(Page):
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""
-        self.clear = self._button("Remove all", "removes the files that were added", "clear", self._clear)
-        self.open_button = self._button("Open", "the page appears below, with these clips", "open", self._open_page)
+        words = "the page appears in the cell below, with these clips"
+        self.open_button = self._button("Open", words, "open", self._open_page)
         self.exports = [self._export_button(words, export) for words, export in content.EXPORTS.items()]
         named = [self.folder] if owns_kernel() else []
+        others = [widgets.HTML(links_to_pages())] if is_dashboard() else [self.page, self.open_button]
         return [
-            group("Your audio", self.own_files, *named, self.clear, self.encoder, self.encode_button, self.space),
-            group("Open in another page", self.page, self.open_button, self.place),
+            group("Your audio", self.own_files, *named, self.encoder, self.encode_button, self.space),
+            group("See them in", *others),
         ]
 
     def head(self) -> Sequence[widgets.Widget]:
@@ -68,7 +71,7 @@ class YourOwnAudio(Page):
 
     def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
         """Return what the sections of the drawer show."""
-        return {"facts": [self.html["drawn_in"]], "export": [self.tools, *self.exports, self.links]}
+        return {"facts": [self.html["drawn_in"]], "export": [self.tools, *self.exports]}
 
     def settle(self, shown: content.OwnShown) -> None:
         """Choose the point that is ringed: the first one, once other clips are there."""
@@ -93,24 +96,18 @@ class YourOwnAudio(Page):
         button.on_click(lambda _: self.worker.submit(kind, job))
         return button
 
-    def _export_button(self, words: str, export: Callable[[content.OwnShown, Progress], str]) -> widgets.Button:
+    def _export_button(
+        self, words: str, export: Callable[[content.OwnShown, Progress], content.Export | Path]
+    ) -> widgets.Button:
         def job() -> None:
-            link = export(self.latest, self.progress())
-            main.call(lambda: self._link(link))
+            made = export(self.latest, self.progress())
+            if isinstance(made, Path):
+                self.status.say(f"Written to {made}")
+                return
+            main.call(lambda: self.bridge.save(*made))
+            self.status.say(made.words())
 
-        button = self._button(words, "", "export", job)
-        button.layout.width = "150px"
-        return button
-
-    def _link(self, link: str) -> None:
-        self.links.value = link
-
-    def _clear(self) -> None:
-        def clear() -> None:
-            self.own_files.clear()
-            self.folder.value = ""
-
-        main.call(clear)
+        return self._button(words, "", "export", job)
 
     def _own_clips(self, folder: str) -> ClipSet:
         """Return the clips of a folder or, if none is named, of the files that were handed in.
@@ -122,7 +119,7 @@ class YourOwnAudio(Page):
         else:
             clips = self.own_files.uploads.clips()
         main.call(lambda: self.own_files.tell_skipped(clips.skipped))
-        return clips
+        return clips.placed_among(self.clips)
 
     def _open_page(self) -> None:
         """Build another page for these clips, on this thread, and put it below this one in place of the last."""
@@ -143,6 +140,16 @@ class YourOwnAudio(Page):
 def _ringed() -> Clicked:
     """Return the field of the point that is ringed, one of those that every clip has."""
     return Clicked({"row": lambda row: row >= 0, "effect": lambda effect: effect in TABLE_1}, row=0, effect="CLN")
+
+
+def links_to_pages() -> str:
+    """Return links, HTML, to the pages that show any clips; the page puts what is chosen here into their addresses."""
+    pages = {name: page for name, page in all_pages().items() if page.takes_clips}
+    links = [
+        f'<a href="{name}.ipynb?clips=own" data-page="{name}">{html.escape(page.title)}</a>'
+        for name, page in pages.items()
+    ]
+    return f'<p class="latentfx-see">{", ".join(links)}</p>'
 
 
 def pages_for_clips() -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ import gc
 import os
 import sqlite3  # noqa: F401  for the shell's history
 import sys
+from typing import Any
 
 # Kernels are ready a second sooner: plotly's renderers import nbformat, which imports jsonschema, which compiles 39
 # grammars of international addresses if it finds this module. With None in its place it does not, and schemas of
@@ -15,11 +16,11 @@ _looked_for = sys.modules.setdefault(_GRAMMARS, None)  # type: ignore[arg-type] 
 # The debugger, which every kernel of ipykernel imports, would warn here of what does not concern a page.
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
+import ipykernel.debugger
+import ipykernel.ipkernel  # noqa: F401  whose comms ipywidgets then takes
 import IPython.core.completerlib
 import IPython.core.debugger
 import IPython.extensions.storemagic  # noqa: F401  these three as a shell does when it starts
-import ipykernel.debugger  # noqa: F401  a hundred modules
-import ipykernel.ipkernel  # noqa: F401  whose comms ipywidgets then takes
 import sklearn.model_selection  # noqa: F401  as probes do when the first is trained
 import torch
 from plotly.io import renderers
@@ -33,7 +34,6 @@ from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders
 from latentfx_nb.pages.content.progress import Progress
-from latentfx_nb.pages.described import Described
 from latentfx_nb.serving.bridge import take_widgets
 from latentfx_nb.sound.clips import load_clips
 
@@ -46,8 +46,8 @@ OPENED = ("01_latent_images", "02_trajectories", "03_effect_clusters", "04_knob_
 a figure and a table, and the default encoder are then there in every kernel. The others take seconds more, or train."""
 
 
-def draw_once(page: type[Described]) -> None:
-    """Prepare and describe what a page opens with."""
+def draw_once(page: Any) -> None:
+    """Prepare and describe what a class of pages opens with."""
     shown = page.prepare(page.make_choice(), clips, None, Progress())
     page.figure_of(shown)
     page.texts(shown)

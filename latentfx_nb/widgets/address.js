@@ -3,12 +3,12 @@
 // the camera, and the fields of other pages.
 import { onFigures } from "./bridge.js";
 
-const BAR = ".lfx-bar a[data-page]";
+const BAR = ".lfx-bar a[data-page], .latentfx-see a[data-page]";
 const CARDS = ".latentfx-cards a";
 const COPY = '.lfx-bar button[data-lfx="copy"]';
 const DELAY_MS = 300;
 const SAID_MS = 2500;
-const NARROW_PX = 760;
+export const NARROW_PX = 760; // the width below which a page is a phone's, as in frame.css
 const NAME = /^[a-z_]{1,24}$/;
 const SECRET = /token|secret|password|session|auth|xsrf|visit/;
 

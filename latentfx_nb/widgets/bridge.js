@@ -7,11 +7,15 @@ const privateName = (library, seen, name, use) => ({ library, seen, name, use })
 export const PRIVATE = [
   privateName("anywidget", "0.11.0", "_handle_comm_msg", "waits 2 s for a widget, then drops all"),
   privateName("ipywidgets", "8.1.9", "_handle_comm_msg", "takes a message without that wait"),
+  privateName("ipywidgets", "8.1.9", "connectionStatusChanged", "says whether the kernel can be reached"),
+  privateName("ipywidgets", "8.1.9", "statusChanged", "says whether the kernel lives"),
   privateName("plotly", "7.1.0", "_js2py_pointsCallback", "tells the kernel of clicks and hovers"),
   privateName("plotly", "7.1.0", "event_type", "which of the two it is"),
   privateName("plotly", "7.1.0", "_py2js_restyle", "changes a trace as the kernel would"),
   privateName("plotly", "7.1.0", "restyle_data", "what to change"),
   privateName("plotly", "7.1.0", "restyle_traces", "of which traces"),
+  privateName("plotly", "7.1.0", "_js2py_traceDeltas", "answers the kernel's edit of a trace"),
+  privateName("plotly", "7.1.0", "_js2py_widget_layoutDelta", "answers the kernel's edit of the layout"),
   privateName("plotly", "7.1.0", "trace_edit_id", "answers to the kernel's last edit"),
   privateName("plotly", "7.1.0", "layout_edit_id", "answers to the kernel's last edit"),
   privateName("plotly", "7.1.0", "_last_trace_edit_id", "the kernel's last edit"),
@@ -38,14 +42,24 @@ export async function keepListening(manager, id) {
   model.latentfxHears = true;
   const late = (message) => core._handle_comm_msg.call(model, message);
   model.comm.on_msg((message) => model._handle_comm_msg(message).catch(() => late(message)));
-  keepClicks(model);
+  keepQuiet(model);
 }
 
-// Changes that wait for a busy kernel are merged: a hover would take the place of a click before it.
-function keepClicks(model) {
+// Changes that wait for a busy kernel are merged: a hover would take the place of a click before it. And
+// plotly answers the kernel's last edit again whenever the page itself moves markers: once is enough.
+function keepQuiet(model) {
   const { save } = model;
+  const answered = {};
+  const answerOnce = (changes, name, id) => {
+    const edit = changes?.[name]?.[id];
+    if (edit === undefined) return;
+    if (edit === answered[name]) delete changes[name];
+    answered[name] = edit;
+  };
   model.save = (changes, options) => {
     if (/hover$/.test(changes?._js2py_pointsCallback?.event_type)) delete changes._js2py_pointsCallback;
+    answerOnce(changes, "_js2py_traceDeltas", "trace_edit_id");
+    answerOnce(changes, "_js2py_widget_layoutDelta", "layout_edit_id");
     return save.call(model, changes, options);
   };
 }
@@ -146,4 +160,24 @@ export function onTheme(callback) {
   const observer = new MutationObserver(callback);
   for (const part of [document.body, document.documentElement]) observer.observe(part, THEME);
   return () => observer.disconnect();
+}
+
+const ENDED = ["dead", "restarting", "autorestarting", "terminating"];
+
+/** Call `tell` with false when the kernel of a widget manager has ended or cannot be reached, with true when it can. */
+export function onKernel(manager, tell) {
+  const kernel = manager?.kernel;
+  if (!kernel?.connectionStatusChanged) return () => {};
+  let ended = false;
+  const reached = (_, status) => tell(!ended && status === "connected");
+  const lives = (_, status) => {
+    ended ||= ENDED.includes(status);
+    if (ended) tell(false);
+  };
+  kernel.connectionStatusChanged.connect(reached);
+  kernel.statusChanged.connect(lives);
+  return () => {
+    kernel.connectionStatusChanged.disconnect(reached);
+    kernel.statusChanged.disconnect(lives);
+  };
 }

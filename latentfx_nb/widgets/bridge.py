@@ -98,7 +98,8 @@ class FigureWidget(go.FigureWidget):
 class Bridge(anywidget.AnyWidget):
     """The part of a page that is neither sound nor figure. A page has one, shown anywhere on it as an empty line.
 
-    `ready` turns true when a page has loaded it; `dark` says whether the page's theme is dark. `address` is what a
+    `ready` turns true when a page has loaded it; `dark` says whether the page's theme is dark,
+    `narrow` whether it is as narrow as a phone's. `address` is what a
     dashboard's page keeps in its own address: name -> text, None for what does not stand there. It also names the
     page's figures for screen readers, with the words of their `FigureWidget`, and lets them fill the page's width.
     """
@@ -108,6 +109,7 @@ class Bridge(anywidget.AnyWidget):
 
     ready = traitlets.Bool().tag(sync=True)
     dark = traitlets.Bool().tag(sync=True)
+    narrow = traitlets.Bool().tag(sync=True)
     address = traitlets.Dict().tag(sync=True)
     previews = traitlets.Bool().tag(sync=True)
     _watched = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -1,9 +1,9 @@
 // The bridge of a page: it keeps widgets listening, saves, names and fits figures, tells Python of the theme,
 // and moves markers with the sound.
 import { followKnob } from "./along.js";
-import { aboutBrowser, keepAddress } from "./address.js";
+import { NARROW_PX, aboutBrowser, keepAddress } from "./address.js";
 import { fills, keepListening, nameFigure, onFigures, plotOf, plots, savePicture } from "./bridge.js";
-import { figureOf, isDark, onTheme, restyleTraces } from "./bridge.js";
+import { figureOf, isDark, onKernel, onTheme, restyleTraces } from "./bridge.js";
 import { openCoach } from "./coach.js";
 import { openDrawer } from "./frame.js";
 import { drawLegends } from "./legend.js";
@@ -12,6 +12,7 @@ import { tellPoints } from "./picking.js";
 import { saveFile } from "./saving.js";
 import { onKeys } from "./shortcuts.js";
 import { nameParts } from "./speaking.js";
+import { dropEmptyTips } from "./tips.js";
 import { tellVisit } from "./visit.js";
 import { tameWheel } from "./wheel.js";
 
@@ -34,12 +35,35 @@ function tellTheme(model) {
   model.save_changes();
 }
 
+/** Tell the page around the widgets, which is the dashboard's template, whether the kernel can be reached. */
+function tellReached(reached) {
+  document.dispatchEvent(new CustomEvent("latentfx:kernel", { detail: { reached } }));
+}
+
+/** Tell Python whether the page is narrow, now and whenever that changes; return how to stop that. */
+function tellWidth(model) {
+  const query = window.matchMedia(`(max-width: ${NARROW_PX - 1}px)`);
+  const tell = () => {
+    if (query.matches === model.get("narrow")) return;
+    model.set("narrow", query.matches);
+    model.save_changes();
+  };
+  query.addEventListener("change", tell);
+  tell();
+  return () => query.removeEventListener("change", tell);
+}
+
 /** Let the figures fill their places when these are shown, or change their size; return how to stop that. */
 function fitFigures() {
-  const observer = new ResizeObserver(() => {
+  const fit = () => {
     if (!plots().every(fills)) window.dispatchEvent(new Event("resize"));
+  };
+  const observer = new ResizeObserver(fit);
+  const stop = onFigures((plot) => {
+    observer.observe(plot.parentElement);
+    plot.once?.("plotly_afterplot", fit);
+    fit(); // one that takes the place of another is in a box that does not change
   });
-  const stop = onFigures((plot) => observer.observe(plot.parentElement));
   return () => {
     stop();
     observer.disconnect();
@@ -62,7 +86,7 @@ function initialize({ model }) {
   const endings = [followSound(model), onFigures(nameFigure), theme, keepAddress(model)];
   tellTheme(model);
   model.send(aboutBrowser()); // Python answers with its state, in case an earlier message was lost
-  endings.push(tellVisit(model));
+  endings.push(tellVisit(model), tellWidth(model), onKernel(model.widget_manager, tellReached));
   return () => endings.forEach((end) => end());
 }
 
@@ -77,7 +101,7 @@ function render({ model, el }) {
     for (const place of panel()?.querySelectorAll(".lfx-exactness") ?? []) place.textContent = words;
   });
   const keys = onKeys(panel, (message) => model.send(message));
-  const figures = [fitFigures(), drawLegends(panel, restyler(model)), tameWheel(panel)];
+  const figures = [fitFigures(), drawLegends(panel, restyler(model)), tameWheel(panel), dropEmptyTips(panel)];
   const endings = [points, along, keys, openDrawer(panel), openCoach(panel), nameParts(panel), ...figures];
   return () => endings.forEach((end) => end());
 }

@@ -9,6 +9,7 @@ const HINTS = {
   algebra: "What it makes of latents that were moved (4)",
 };
 const ALWAYS_SHOWN = ["dry", "wet"];
+const STEPS_S = { ArrowLeft: -0.25, ArrowDown: -0.25, ArrowRight: 0.25, ArrowUp: 0.25 };
 
 const icon = (path) => `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg>`;
 const PLAY = icon("M4 2.5v11l9-5.5z");
@@ -64,6 +65,12 @@ function connect(parts, model, engine) {
   }
   parts.seek.oninput = () => engine.seek(Number(parts.seek.value));
   parts.seek.onchange = () => engine.want();
+  parts.seek.onkeydown = (event) => {
+    if (!(event.key in STEPS_S)) return;
+    event.preventDefault();
+    engine.seek(Math.min(engine.length(), Math.max(0, engine.position() + STEPS_S[event.key])));
+    engine.want();
+  };
   parts.volume.oninput = () => set("volume", Number(parts.volume.value));
 }
 

@@ -72,12 +72,20 @@ class ShownFigure(FigureWidget):
         Raises ValueError if there are more traces than room for them (`spare`).
         """
         wanted = self._placed([trace.to_plotly_json() for trace in figure.data])
-        layout = _compared_layout(figure)
+        layout = self._keeping_cameras(_compared_layout(figure))
         with self.batch_update():
             for number, trace in enumerate(wanted):
                 self._bring_trace(number, trace)
             self._set(self.layout, differences(self._shown_layout, layout))
         self._shown_traces, self._shown_layout = wanted, layout
+
+    def _keeping_cameras(self, layout: Json) -> Json:
+        """Return a layout whose scenes are seen as they are, where the visitor has turned them."""
+        for name, scene in layout.items():
+            sent = self._shown_layout.get(name, {}).get("camera") if name.startswith("scene") else None
+            if sent is not None and self.layout[name].camera.to_plotly_json() != sent:
+                scene["camera"] = sent
+        return layout
 
     def move(self, traces: Mapping[str, Json]) -> None:
         """Change properties of some traces, by their names: what a turning knob moves, without the whole figure.

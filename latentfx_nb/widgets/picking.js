@@ -1,7 +1,7 @@
 // Which point of a figure was clicked: the one under the pointer when a press that did not move is released.
 // plotly by itself clicks only within 5 px of a point's middle, though it names points farther away, and it
-// takes the start of a rotation for a click. Told are, too: the point that the pointer rests on, points that were
-// drawn around, the scene that was clicked where no point is, and Escape.
+// takes the start of a rotation for a click. Told are, too: the point that the pointer rests on, points that
+// were drawn around, the scene that was clicked where no point is, and Escape.
 import { onFigures } from "./bridge.js";
 
 const STILL_PX = 4;
@@ -24,10 +24,10 @@ export function resting(tell) {
   let said;
   return (point) => {
     clearTimeout(timer);
-    const { trace = null, number } = point ?? {};
+    const { trace = null, number, x } = point ?? {};
     const after = () => {
-      if (said === `${trace} ${number}`) return;
-      said = `${trace} ${number}`;
+      if (said === `${trace} ${number} ${x}`) return; // the cells of a row have one number
+      said = `${trace} ${number} ${x}`;
       tell({ ...point, kind: "hover", trace });
     };
     timer = setTimeout(after, RESTING_MS);
@@ -39,7 +39,7 @@ export function drawnAround(points) {
   return { kind: "select", points: points.map((point) => [point.data?.meta ?? "", told(point).number]) };
 }
 
-/** Return the number of the scene, or of the axes in a plane, that has a place of the figure; 0 if none has. */
+/** Return the number of the scene, or of the axes in a plane, that has a place of the figure; 0 if none. */
 export function sceneAt(layout, across, up) {
   const within = ([low, high], at) => low <= at && at <= high;
   for (const [part, axis] of Object.entries(layout)) {
@@ -50,7 +50,9 @@ export function sceneAt(layout, across, up) {
   return 0;
 }
 
-const domains = (layout, number) => ({ x: layout[`xaxis${number}`].domain, y: layout[`yaxis${number}`]?.domain });
+function domains(layout, number) {
+  return { x: layout[`xaxis${number}`].domain, y: layout[`yaxis${number}`]?.domain };
+}
 
 function placeOf(plot, { clientX, clientY }) {
   const box = plot.getBoundingClientRect();
@@ -64,10 +66,12 @@ function watchSelection(plot, tell) {
   plot.addEventListener("keydown", ({ key }) => key === "Escape" && tell({ kind: "clear" }));
 }
 
-function watch(plot, tell) {
+/** Watch the presses on a figure; they end anywhere, as plotly covers a flat one while it is pressed. */
+export function watch(plot, tell) {
   watchSelection(plot, tell);
   let under;
   let down;
+  let pressed;
   const first = (event) => event.points?.[0];
   const rest = resting(tell);
   plot.on("plotly_hover", (event) => {
@@ -79,15 +83,15 @@ function watch(plot, tell) {
     // A finger hovers over nothing.
     if (down?.pointerType === "touch" && first(event)) tell(told(first(event)));
   });
-  plot.addEventListener("pointerdown", (event) => (down = event), true);
-  plot.addEventListener(
-    "pointerup",
-    (event) => {
-      const click = event.pointerType !== "touch" && event.button === 0 && still(down, event);
-      if (click) tell(under ? told(under) : placeOf(plot, event));
-    },
-    true,
-  );
+  const press = (event) => ([down, pressed] = [event, under]);
+  const release = (event) => {
+    const click = event.pointerType !== "touch" && event.button === 0 && still(down, event);
+    const point = under ?? pressed;
+    [down, pressed] = [event.pointerType === "touch" ? down : undefined, undefined];
+    if (click) tell(point ? told(point) : placeOf(plot, event));
+  };
+  plot.addEventListener("pointerdown", press, true);
+  document.addEventListener("pointerup", release, true);
 }
 
 /**
@@ -95,5 +99,5 @@ function watch(plot, tell) {
  * "hover", without a trace once it has left. Return how to stop that.
  */
 export function tellPoints(root, tell) {
-  return onFigures((plot) => root().contains(plot) && watch(plot, tell));
+  return onFigures((plot) => root()?.contains(plot) && watch(plot, tell));
 }

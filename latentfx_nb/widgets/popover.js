@@ -173,7 +173,7 @@ export class Popover {
     const panel = this.root.parentElement;
     if (panel.clientWidth < NARROW && window.innerWidth < NARROW) return this.root.removeAttribute("style");
     const room = panel.getBoundingClientRect();
-    const stage = panel.querySelector(".lfx-stage")?.getBoundingClientRect() ?? room; // not over the transport
+    const stage = panel.querySelector(".lfx-stage")?.getBoundingClientRect() ?? room;
     const seen = { left: Math.max(room.left, 0), right: Math.min(room.right, window.innerWidth) };
     const high = { top: Math.max(room.top, 0), bottom: Math.min(stage.bottom, window.innerHeight) };
     const size = this.root.getBoundingClientRect();

@@ -73,7 +73,7 @@ function listOf(panel) {
   dialog.ariaLabel = "Shortcuts of the keyboard";
   dialog.innerHTML = `<form method="dialog"><h2>Keyboard</h2><dl>${lines}</dl><button>Close</button></form>`;
   dialog.onclick = ({ target }) => target === dialog && dialog.close(); // beside the list
-  dialog.onkeydown = (event) => event.key === "?" && dialog.close();
+  dialog.onkeydown = ({ key }) => ["?", "Escape"].includes(key) && dialog.close();
   panel.append(dialog);
   return dialog;
 }
@@ -88,9 +88,8 @@ function toggleList(panel) {
 /** Say whether a key that was pressed at `target` is for this panel. */
 export function isFor(panel, target) {
   if (panel.contains(target)) return true;
-  const { body } = document;
-  const outside = target === body || Boolean(target.closest?.(".lfx-bar"));
-  return outside && body.classList.contains("lfx-dashboard");
+  const outside = target === document.body || Boolean(target.closest?.(".lfx-bar"));
+  return outside && Boolean(panel.closest(".lfx-dashboard"));
 }
 
 /** Let keys work in `panel()`, which need not be there yet; `tell` tells Python. Return how to stop that. */

@@ -54,8 +54,7 @@ export function visitToken(page = document, storage = () => sessionStorage) {
 export function tellVisit(model, page = document) {
   if (!page.documentElement.classList.contains("lfx-dashboard")) return () => {};
   const tell = () => {
-    const token = page.visibilityState === "visible" ? visitToken(page) : null;
-    if (token) model.send({ kind: "visit", token });
+    if (page.visibilityState === "visible") model.send({ kind: "visit", token: visitToken(page) });
   };
   page.addEventListener("visibilitychange", tell);
   tell();

@@ -155,12 +155,13 @@ def _opening(browser, voila):
     it and `page.outside_requests` each request for another host, which none gets; both grow while the page is used.
     `page.late_starts` is not empty if a widget took over 2 s to start, which the bridge makes up for.
     `color_scheme="dark"` opens it in Voila's dark theme.
+    `query` ("&row=3") joins its address.
     """
     from playwright import sync_api
 
     with contextlib.ExitStack() as pages:
 
-        def opened(notebook, color_scheme="light"):
+        def opened(notebook, color_scheme="light", query=""):
             path = REPOSITORY / "notebooks" / notebook  # an absolute path stays itself
             url = f"{voila(path.parent)}/voila/render/{urllib.parse.quote(path.name)}"
             context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=color_scheme)
@@ -171,7 +172,7 @@ def _opening(browser, voila):
             page.on("console", lambda message: message.type == "error" and _note(page, message.text))
             page.on("pageerror", lambda error: _note(page, str(error)))
             page.route(lambda address: not _is_local(address), lambda route: _refuse(route, page.outside_requests))
-            page.goto(f"{url}?theme={color_scheme}")
+            page.goto(f"{url}?theme={color_scheme}{query}")
             try:
                 page.wait_for_function(RENDERED)
             except sync_api.TimeoutError:

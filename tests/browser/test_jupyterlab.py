@@ -100,7 +100,7 @@ def test_a_page_works_in_jupyterlab(lab, browser, scene, tmp_path):
     before = scene.shot(page, painted)
     assert scene.pixels(page, painted) > 200
     heard = player.get_attribute("data-wet")
-    page.locator(".latentfx-panel .widget-slider .noUi-handle").first.focus()
+    page.locator(".latentfx-panel .lfx-dial-knob").first.focus()
     for _ in range(30):
         page.keyboard.press("ArrowRight")
     changed = "(wet) => document.querySelector('.latentfx-player').dataset.wet !== wet"

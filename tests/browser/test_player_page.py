@@ -245,7 +245,7 @@ def test_decoded_is_offered_where_there_is_one(page):
     assert after["listening"] == "wet"
     assert after["playing"] == "false"
     assert page.get_by_role("button", name="Decoded").get_attribute("title") == (
-        "What the model's decoder makes of the latents"
+        "What the model's decoder makes of the latents (3)"
     )
     assert page.locator(".latentfx-player").bounding_box()["height"] == before
     page.get_by_role("button", name="Swap").click()

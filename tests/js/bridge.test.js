@@ -57,6 +57,17 @@ test("a page without a manager, and a model of another kind, are left alone", as
   await keepListening(managerOf({ comm: {} }), "one");
 });
 
+test("an edit of the kernel is answered once, however often the page moves markers after it", async () => {
+  const model = new Late(true);
+  await keepListening(managerOf(model), "one");
+  const answer = (id) => ({
+    _js2py_traceDeltas: { trace_edit_id: id },
+    _js2py_widget_layoutDelta: { layout_edit_id: id },
+  });
+  for (const id of [1, 1, 2, 2]) model.save(answer(id));
+  assert.deepEqual(model.saved, [answer(1), {}, answer(2), {}]);
+});
+
 test("a picture is saved by plotly's camera, this once in another format and under another name", () => {
   const used = [];
   const plot = { _context: { toImageButtonOptions: { format: "png", scale: 2 } } };

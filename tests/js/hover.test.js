@@ -34,6 +34,14 @@ test("points that the pointer only passes over are not told", () => {
   assert.deepEqual(said.map(({ number }) => number), [3]);
 });
 
+test("each cell of a row is told, though they have one number", () => {
+  for (const x of [1, 2]) {
+    rest({ ...point(3), x });
+    mock.timers.tick(150);
+  }
+  assert.deepEqual(said.map(({ x }) => x), [1, 2]);
+});
+
 test("a point that is left for a moment and found again is told once", () => {
   rest(point(3));
   mock.timers.tick(150);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { still, told } from "../../latentfx_nb/widgets/picking.js";
+import { drawnAround, sceneAt, still, told, watch } from "../../latentfx_nb/widgets/picking.js";
+import { Element, fire } from "./page.js";
 
 const at = (clientX, clientY) => ({ clientX, clientY });
 
@@ -12,6 +13,23 @@ test("a press that stays within four pixels is a click, and one that goes farthe
   assert.equal(still(undefined, at(10, 10)), false);
 });
 
+test("a press is a click wherever it is released: plotly covers a flat figure meanwhile", () => {
+  const page = (globalThis.document = new Element());
+  const plot = new Element();
+  const heard = {};
+  const clicked = [];
+  plot.on = (name, callback) => (heard[name] = callback);
+  watch(plot, (message) => message.kind === "point" && clicked.push(message.x));
+  const mouse = { clientX: 5, clientY: 5, button: 0, pointerType: "mouse" };
+  heard.plotly_hover({ points: [{ data: { meta: "map" }, pointNumber: [3, 4], x: "12", y: "RVB" }] });
+  fire(plot, "pointerdown", mouse);
+  heard.plotly_unhover();
+  fire(page, "pointerup", mouse);
+  assert.deepEqual(clicked, ["12"]);
+  fire(page, "pointerup", mouse); // of a press elsewhere
+  assert.deepEqual(clicked, ["12"]);
+});
+
 test("a click tells the trace by its name, the point and its place", () => {
   const point = { data: { meta: "paths" }, curveNumber: 2, pointNumber: 7, x: 0.5, y: 1.5, z: 2.5 };
   assert.deepEqual(told(point), { kind: "point", trace: "paths", number: 7, x: 0.5, y: 1.5 });
@@ -20,4 +38,27 @@ test("a click tells the trace by its name, the point and its place", () => {
 test("a click on a cell tells its row, and a trace without a name its number", () => {
   const cell = { data: {}, curveNumber: 1, pointNumber: [3, 4], x: "HPF", y: "LPF" };
   assert.deepEqual(told(cell), { kind: "point", trace: "1", number: 3, x: "HPF", y: "LPF" });
+});
+
+test("points that were drawn around are told by trace and number", () => {
+  const points = [
+    { data: { meta: "view 1 HPF" }, pointNumber: 3 },
+    { data: {}, pointNumber: 1 },
+  ];
+  assert.deepEqual(drawnAround(points), { kind: "select", points: [["view 1 HPF", 3], ["", 1]] });
+  assert.deepEqual(drawnAround([]), { kind: "select", points: [] });
+});
+
+test("a place in the picture is in one of its scenes, or between them", () => {
+  const domain = (x, y) => ({ domain: { x, y } });
+  const solid = { scene: domain([0, 0.7], [0, 1]), scene2: domain([0.8, 1], [0.5, 1]), title: {} };
+  assert.deepEqual([sceneAt(solid, 0.3, 0.2), sceneAt(solid, 0.9, 0.7), sceneAt(solid, 0.9, 0.2)], [1, 2, 0]);
+  const flat = {
+    xaxis: { domain: [0, 0.7] },
+    yaxis: { domain: [0, 1] },
+    xaxis3: { domain: [0.8, 1] },
+    yaxis3: { domain: [0, 0.4] },
+  };
+  assert.deepEqual([sceneAt(flat, 0.3, 0.2), sceneAt(flat, 0.9, 0.2), sceneAt(flat, 0.9, 0.7)], [1, 3, 0]);
+  assert.equal(sceneAt({}, 0.5, 0.5), 0);
 });

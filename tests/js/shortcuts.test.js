@@ -22,10 +22,10 @@ beforeEach(() => {
     ".latentfx-player .lfx-loop": element("button"),
     ".lfx-dial-start": element("button"),
   };
-  panel = Object.assign(element(), { inside: new Set() });
+  panel = Object.assign(element(".lfx-dashboard"), { inside: new Set() });
   panel.contains = (one) => one === panel || panel.inside.has(one);
   panel.querySelector = (selector) => parts[selector] ?? null;
-  body = Object.assign(element(), { classList: { contains: () => body.dashboard }, dashboard: true });
+  body = element();
   globalThis.document = Object.assign(new EventTarget(), { body, fullscreenElement: null });
   told = [];
   end = onKeys(
@@ -94,7 +94,7 @@ test("in JupyterLab a panel hears keys only while the focus is in it, on a dashb
   assert.equal(isFor(panel, body), true);
   assert.equal(isFor(panel, element(".lfx-bar")), true);
   assert.equal(isFor(panel, element()), false);
-  body.dashboard = false;
+  panel.closest = () => null;
   assert.equal(isFor(panel, body), false);
   assert.equal(isFor(panel, panel), true);
 });

@@ -55,7 +55,7 @@ test("where cookies are refused, the token stays in the tab", () => {
   assert.equal(kept.kept.get(NAME), token);
 });
 
-test("where nothing can be kept, nobody is told a token", () => {
+test("where nothing can be kept, there is no token", () => {
   const refuse = () => {
     throw new Error("SecurityError");
   };

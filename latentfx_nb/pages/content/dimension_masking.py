@@ -63,9 +63,9 @@ MORE_NOTES = {
 }
 
 TITLES = {
-    "one": "Points lost without a dim: click a cell to hear its effect",
+    "one": "Points lost without a latent dim: click a cell to hear its effect",
     "two": "Points lost without two dims, {effect}: click a cell to hear it",
-    "greedy": f"How often a dim is among the {GREEDY} most telling: click a cell to hear its effect",
+    "greedy": f"How often a latent dim is among the {GREEDY} most telling: click a cell to hear its effect",
 }
 
 HINTS = {
@@ -177,9 +177,9 @@ def figure_of(shown: MaskingShown) -> go.Figure:
         dims = " and ".join(map(str, shown.cell()[1]))
         over_time = f"Dim {dims} over time, {figures.plain(_heard(shown).title)}"
     title = TITLES[choice.mode].format(effect=EFFECTS[choice.effect].name.lower())
-    titles = (title, "Per effect", over_time)
+    titles = (title, "Lost per effect", over_time)
     figure = figures.dimension_masking(shown.losses.cells, shown.losses.bars, shown.lines, titles)
-    others = {} if shown.clips.among is None else dict.fromkeys(("without", "among", "Per effect"), _others(shown))
+    others = {} if shown.clips.among is None else dict.fromkeys(("without", "among", "per effect"), _others(shown))
     return add_to_titles(figure, others)
 
 

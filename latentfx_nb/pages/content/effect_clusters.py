@@ -19,9 +19,8 @@ from latentfx_nb.analysis.placed import placed_means, placed_points
 from latentfx_nb.analysis.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
 from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders
-from latentfx_nb.figures.among import cloud_behind, mark_reference
 from latentfx_nb.pages.content.choice import Choice, Shown
-from latentfx_nb.pages.content.own import placed_words, reference_words, tested_on
+from latentfx_nb.pages.content.own import placed, placed_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
 from latentfx_nb.pages.curves import curves_picture
@@ -45,7 +44,7 @@ NO_TIME = (
     "give the same pictures."
 )
 
-NOT_PLACED = "Your own clips are not in this view yet: press Compute UMAP"
+NOT_PLACED = "Your own clips are not here yet:\npress Compute UMAP"
 
 NO_WINDOWS = "Averaging windows: press Test the claims."
 
@@ -165,18 +164,16 @@ def figure_of(shown: ClustersShown) -> go.Figure:
     rings = [shown.ringed(view) for view in VIEWS]
     faded = None if shown.faded is None else shown.faded[shown.samples]
     main = list(VIEWS).index(shown.choice.main_view)
-    figure = figures.large_and_small(views, main, shown.choice.color, rings, faded)
-    return figure if shown.clips.among is None else _with_clouds(figure, shown)
+    if shown.clips.among is None:
+        return figures.large_and_small(views, main, shown.choice.color, rings, faded)
+    around = [_drawn_around(shown, view) for view in VIEWS]
+    figure = figures.large_and_small(views, main, shown.choice.color, rings, faded, around, NOT_PLACED)
+    return placed(figure, shown.clips)
 
 
-def _with_clouds(figure: go.Figure, shown: ClustersShown) -> go.Figure:
-    """Put the reference's points behind a visitor's own, and say in which views these are still missing."""
-    for number, view in enumerate(VIEWS, start=1):
-        if view in shown.around.views:
-            missing = "" if view in shown.points.views else NOT_PLACED
-            cloud = shown.around.views[view].sel(effect=shown.effects)
-            cloud_behind(figure, f"view {number}", cloud, reference_words(shown.clips), missing)
-    return mark_reference(figure, reference_words(shown.clips))
+def _drawn_around(shown: ClustersShown, view: str) -> xr.DataArray | None:
+    """Return the reference's points of a view, if there is one."""
+    return shown.around.views[view].sel(effect=shown.effects) if view in shown.around.views else None
 
 
 def turned(shown: ClustersShown, choice: ClustersChoice) -> ClustersShown:
@@ -192,8 +189,10 @@ def moved(shown: ClustersShown) -> Mapping[str, dict]:
 
 def clicked(shown: ClustersShown, name: str, points: Any) -> Mapping[str, Any]:
     """A point of the large view is a clip and an effect: ring it, and load its sound."""
+    if view_of(name) != shown.choice.main_view:
+        return {}
     sample = shown.sample(name, points.point_inds[0])
-    if sample is None or view_of(name) != shown.choice.main_view:
+    if sample is None:
         return {}
     clip, effect = divmod(sample, shown.means.sizes["effect"])
     return {"ringed_row": int(shown.rows[clip]), "ringed_effect": str(shown.means["effect"].values[effect])}
@@ -307,7 +306,7 @@ def _title(points: ClusterPoints, view: str) -> str:
     if view not in points.views:
         return f"{VIEWS[view]}: not computed yet"
     share = points.explained.get(view)
-    return VIEWS[view] if share is None else f"{VIEWS[view]} ({share.sum():.0%} of the variance)"
+    return VIEWS[view] if share is None else f"{VIEWS[view]} · {100 * share.sum():.0f} %"
 
 
 def _numbers(shown: ClustersShown) -> str:

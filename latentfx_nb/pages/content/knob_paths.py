@@ -188,7 +188,8 @@ def code_of(shown: KnobShown) -> str:
     if further:
         sweep = f"lfx.prepared.sweep_means(some, {encoder!r}, *knob)"
         lines += f"others = [pca.transform({sweep}) for knob in {further}]\n"
-    return lines + f"lfx.plots.knob_path(paths, pca.points{', others=others' if further else ''})"
+    others = ", others=others" if further else ""
+    return lines + f"lfx.plots.knob_path(paths, pca.points{others}, heard={shown.heard!r})"
 
 
 def texts(shown: KnobShown) -> Mapping[str, str]:

@@ -65,7 +65,7 @@ def figure_of(shown: AlgebraShown) -> go.Figure:
     """Return the figure."""
     drawn, into, scores = shown.drawn.move, shown.averages.basis.transform, shown.scored
     places = map(into, (drawn.start, drawn.aim, drawn.result))
-    (scored, few_shot), whose = scores.titles, ""
+    (over_bars, over_curves), whose = scores.titles, ""
     if shown.clips.among is not None:
         whose = f", {reference_words(shown.clips)}"
     figure = figures.latent_algebra(
@@ -75,7 +75,7 @@ def figure_of(shown: AlgebraShown) -> go.Figure:
         into(drawn.way),
         scores.bars,
         scores.curves,
-        (scored + whose, few_shot + whose),
+        (over_bars + whose, over_curves + whose),
     )
     return placed(figure, shown.clips)
 

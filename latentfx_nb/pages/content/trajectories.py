@@ -28,6 +28,9 @@ from latentfx_nb.sound.clips import ClipSet
 WINDOW_S = 0.1
 """How long the trajectories are averaged over at first: single frames jump, as the paper's Figure 2 shows."""
 
+WINDOWS_S = (0.001, 10.0)
+"""The shortest window, which smooths nothing, and the longest, over a whole clip."""
+
 REMEMBERED = 64
 """Latents of renders that are kept, half a megabyte each."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,14 @@ from latentfx_nb.figures.own_points import ring_place
 from latentfx_nb.pages.content.choice import Choice, Shown
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, Sound, dry_and_wet, rendered
-from latentfx_nb.pages.markup import averages_pca_words, download, note
+from latentfx_nb.pages.markup import averages_pca_words, counted, note
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encode_effects, encoded_clips
 from latentfx_nb.store.exports import points_table, write_latents, write_parquet
 from latentfx_nb.widgets.host import owns_kernel
 
-MOST_LINKED = 40 * 10**6
-"""Bytes of a file that a link in the page can hold."""
+MOST_SENT = 100 * 10**6
+"""Bytes of a file that is sent to the page."""
 
 UMAP_NEIGHBOURS = 15
 
@@ -88,7 +88,7 @@ def prepare(
     means = encode_effects(found, load_encoder(choice.encoder), average=True, bar=progress.bar)
     first = replace(choice, row=0, effect=_labels(means)[0])
     shown = replace(_around(first, clips, progress), own=encoded_clips(found, means), means=means)
-    progress.say(f"{len(found)} clips through {means.sizes['effect']} effects: click a point to hear it.")
+    progress.say(f"{counted(len(found), 'clip')} through {means.sizes['effect']} effects: click a point to hear it.")
     return _in_space(shown)
 
 
@@ -183,38 +183,54 @@ def points_of(shown: OwnShown, progress: Progress) -> pd.DataFrame:
     return points_table(points, shown.own)
 
 
-def parquet_link(shown: OwnShown, progress: Progress) -> str:
-    """Return a link, HTML, that saves the points as Parquet."""
+class Export(NamedTuple):
+    """A file that the browser saves: its name, what is in it, and its MIME type."""
+
+    name: str
+    content: bytes
+    kind: str
+
+    def words(self) -> str:
+        """Return what was saved, for the status line: "points.csv: 12 kB"."""
+        size = len(self.content)
+        return f"{self.name}: {size / 1e6:.1f} MB" if size >= 10**6 else f"{self.name}: {max(size / 1e3, 1):.0f} kB"
+
+
+def parquet_file(shown: OwnShown, progress: Progress) -> Export:
+    """Return the points as Parquet."""
     with tempfile.TemporaryDirectory() as folder:
         content = write_parquet(points_of(shown, progress), Path(folder, "points.parquet")).read_bytes()
-    return download("points.parquet", "points.parquet", content, "application/vnd.apache.parquet")
+    return Export("points.parquet", content, "application/vnd.apache.parquet")
 
 
-def csv_link(shown: OwnShown, progress: Progress) -> str:
-    """Return a link, HTML, that saves the points as CSV."""
-    return download("points.csv", "points.csv", points_of(shown, progress).to_csv(index=False), "text/csv")
+def csv_file(shown: OwnShown, progress: Progress) -> Export:
+    """Return the points as CSV."""
+    return Export("points.csv", points_of(shown, progress).to_csv(index=False).encode(), "text/csv")
 
 
-def latents_link(shown: OwnShown, progress: Progress) -> str:
-    """Return a link, HTML, that saves all latents as netCDF; of large ones, where on this machine they are written.
+def latents_file(shown: OwnShown, progress: Progress) -> Export | Path:
+    """Return all latents as netCDF; of large ones, where on this machine they are written.
 
-    Raises ValueError if nothing is encoded yet, and on a dashboard if they are too large for a link.
+    Raises ValueError if nothing is encoded yet, and on a dashboard if they are too large to send.
     """
     if shown.own is None:
         raise ValueError(NOTHING_YET)
     latents = encode_effects(shown.own, load_encoder(shown.choice.encoder), bar=progress.bar)
-    if 4 * latents.size <= MOST_LINKED:
+    if 4 * latents.size <= MOST_SENT:
         with tempfile.TemporaryDirectory() as folder:
             content = write_latents(latents, Path(folder, "latents.nc")).read_bytes()
-        return download("latents.nc", "latents.nc", content, "application/x-netcdf")
+        return Export("latents.nc", content, "application/x-netcdf")
     if not owns_kernel():
         raise ValueError(
-            f"these latents are {4 * latents.size / 1e6:.0f} MB, too many for a link in a page: take fewer clips, or "
+            f"these latents are {4 * latents.size / 1e6:.0f} MB, too many to send to a page: take fewer clips, or "
             "run the page on your own machine"
         )
-    path = write_latents(latents, cache_dir() / "exports" / "latents.nc", overwrite=True)
-    return note(f"Written to {path}")
+    return write_latents(latents, cache_dir() / "exports" / "latents.nc", overwrite=True)
 
 
-EXPORTS = {"Points (Parquet)": parquet_link, "Points (CSV)": csv_link, "Latents (netCDF)": latents_link}
-"""What the page's buttons say -> what makes their links."""
+EXPORTS: Mapping[str, Callable[[OwnShown, Progress], Export | Path]] = {
+    "Points (Parquet)": parquet_file,
+    "Points (CSV)": csv_file,
+    "Latents (netCDF)": latents_file,
+}
+"""What the page's buttons say -> what makes their files."""

@@ -97,6 +97,15 @@ const latentfxFirst = (() => {
     return outputs.some((output) => !["", "Loading widget..."].includes(words(output)));
   }
 
+  /** Say that the kernel cannot be reached; the address has what the page showed. */
+  function watchKernel() {
+    const lost = document.querySelector(".lfx-lost");
+    document.addEventListener("latentfx:kernel", ({ detail }) => {
+      lost.hidden = detail.reached;
+    });
+    lost.querySelector("button").addEventListener("click", () => location.reload());
+  }
+
   function watch() {
     const observer = new MutationObserver(() => {
       if (!isThere()) return;
@@ -112,6 +121,7 @@ const latentfxFirst = (() => {
     system.addEventListener("change", theme);
     document.querySelector("#lfx-pages [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
     watch();
+    watchKernel();
   }
 
   /**
