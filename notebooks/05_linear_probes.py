@@ -21,9 +21,8 @@
 # time, "-F" all of them, flattened. The protocol is the paper's: AdamW, batches of 32, at most 500 epochs, and a probe
 # stops when its accuracy on validation recordings has not risen for 50.
 #
-# Below, one line trains the probes of four encoders. What to look for: the two filters are easy for every model and
-# reverberation for the two autoencoders trained here; **delay and clean clips are the hardest** in time averages; and
-# both autoencoders are ahead of the mel spectrogram.
+# What to look for: the two filters are easy for every model and reverberation for the two autoencoders trained here;
+# **delay and clean clips are the hardest** in time averages; and both autoencoders are ahead of the mel spectrogram.
 
 # %% tags=["static"]
 # On Colab only: install the package (torch is there already) and let its widgets in.

@@ -164,6 +164,16 @@ def test_a_figure_has_its_words_and_sends_nothing_away():
     assert figure._config["showSendToCloud"] is False
 
 
+def test_an_image_is_sent_as_it_lies_in_memory():
+    image = np.arange(6, dtype=np.float32).reshape(2, 3)
+    figure = FigureWidget(go.Figure(go.Heatmap(z=image.copy(order="F"), x=[1, 2, 3])))
+    rows = figure.get_state("_widget_data")["_widget_data"][0]["z"]
+    assert [(row["dtype"], tuple(row["shape"])) for row in rows] == [("float32", (3,))] * 2
+    np.testing.assert_array_equal([np.frombuffer(row["buffer"], np.float32) for row in rows], image)
+    figure.data[0].z = image + 1
+    np.testing.assert_array_equal(figure.data[0].z, image + 1)
+
+
 def figure_of(*names):
     """Return a figure of traces, of which the first two tell their name by `meta`."""
     traces = [{"meta": name} if number < 2 else {"name": name} for number, name in enumerate(names)]

@@ -187,9 +187,9 @@ def test_plotlys_javascript_is_served_and_asked_for_first(served, html):
         assert int(re.search(r"max-age=(\d+)", answer.headers["Cache-Control"])[1]) > 86_400
 
 
-def test_voilas_scripts_are_asked_for_once_and_before_the_kernel(html):
+def test_voilas_scripts_run_once_the_page_says_which_kernel_it_has(html):
     assert html.count('<script src="/voila/static/voila.js">') == 1
-    assert html.index("/voila/static/voila.js") < html.index("kernelId")
+    assert html.index("kernelId") < html.index('<script src="/voila/static/voila.js">')
 
 
 def templates(tmp_path, missing=""):

@@ -145,6 +145,33 @@ def test_an_animated_picture_goes_there_and_back_and_is_small(tmp_path, monkeypa
         take_pictures.write_moving(frames, tmp_path / "x.webp")
 
 
+def test_a_card_is_the_middle_of_a_picture_and_small(tmp_path, monkeypatch):
+    picture = Image.new("RGB", (1600, 500), "#ff0000")
+    picture.paste("#00ff00", (400, 0, 1200, 500))  # the middle of a card's shape
+    take_pictures.write_card(picture, tmp_path / "x.webp")
+    with Image.open(tmp_path / "x.webp") as card:
+        assert card.size == take_pictures.CARD
+        red, green, _ = card.convert("RGB").resize((1, 1)).getpixel((0, 0))
+        assert green > 240 and red < 20
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 960, 3), np.uint8))
+    take_pictures.write_card(noise.resize((96, 60)), tmp_path / "y.webp")
+    assert (tmp_path / "y.webp").stat().st_size <= take_pictures.CARD_BYTES
+    monkeypatch.setattr(take_pictures, "CARD_BYTES", 10)
+    with pytest.raises(ValueError, match="more than 10"):
+        take_pictures.write_card(picture, tmp_path / "z.webp")
+
+
+def test_a_sheet_has_a_row_a_page_and_all_pictures_as_high():
+    row = [Image.new("RGB", (1440, 900), "#ff0000"), Image.new("RGB", (390, 844), "#0000ff")]
+    sheet = take_pictures.joined([("00_start_here", row), ("04_knob_paths", row)])
+    height = take_pictures.SHEET_HEIGHT
+    assert sheet.height == 2 * (height + 3 * take_pictures.SHEET_GAP)
+    assert sheet.width >= height * 1440 // 900 + height * 390 // 844
+    for top in (0, sheet.height // 2):
+        assert sheet.getpixel((100, top + height // 2)) == (255, 0, 0)
+        assert sheet.getpixel((height * 1440 // 900 + 50, top + height // 2)) == (0, 0, 255)
+
+
 # -------------------------------------------------------------------------------------------- the guide to the encoders
 
 

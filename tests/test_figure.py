@@ -241,3 +241,31 @@ def test_a_shown_figure_is_as_large_as_its_place():
     shown = shown_as(go.Figure([go.Scatter(x=[1], y=[2], meta="one")], {"height": 600, "width": 900}))
     shown.bring(go.Figure([go.Scatter(x=[1], y=[2], meta="one")], {"height": 700}))
     assert (shown.layout.height, shown.layout.width, shown.layout.autosize) == (None, None, True)
+
+
+def test_a_page_draws_the_legend_itself_and_a_notebook_leaves_it_to_plotly():
+    shown = shown_as(some_figure(1))
+    assert shown.layout.showlegend is False
+    shown.bring(some_figure(2))
+    assert shown.layout.showlegend is False
+    assert some_figure(1).layout.showlegend is None
+
+
+def test_a_scene_that_was_turned_stays_so_when_the_figure_changes():
+    def seen_from(x):
+        figure = some_figure(1)
+        return figure.update_layout(scene_camera={"eye": {"x": x, "y": 0, "z": 1}})
+
+    shown = shown_as(seen_from(1))
+    shown.bring(seen_from(2))
+    assert shown.layout.scene.camera.eye.x == 2
+    shown.update_layout(scene_camera_eye={"x": 5, "y": 5, "z": 5})  # as the page tells it
+    shown.bring(seen_from(3))
+    assert shown.layout.scene.camera.eye.x == 5
+
+
+def test_all_traces_of_a_view_fade_by_its_name():
+    figure = go.Figure([go.Scatter(x=[1], y=[1], meta=name) for name in ("view 1 HPF", "view 1", "view 10", "cloud")])
+    shown = shown_as(figure, 0)
+    shown.fade(["view 1"])
+    assert [trace.opacity for trace in shown.data] == [STALE, STALE, None, None]

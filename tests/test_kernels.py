@@ -85,6 +85,39 @@ def test_a_kernel_has_all_imports_and_its_own_environment_folder_and_signals(for
     assert not psutil.pid_exists(pid)
 
 
+ENCODES = """
+import torch
+from latentfx_nb.encoders import load_encoder
+
+torch.set_num_threads(2)
+encoder = load_encoder("diffae-mini")
+shape = tuple(encoder.encode(torch.zeros(1, 2, 48_000)).shape)
+"""
+
+
+@forks
+def test_a_kernel_encodes_on_several_threads_with_the_encoder_that_was_there(forked, run_async):
+    async def scenario():
+        async with kernel() as (_, client):
+            cached = "__import__('latentfx_nb.encoders.registry').encoders.registry.load_built_in.cache_info()"
+            assert await value(client, f"{cached}.currsize") >= 1
+            misses = await value(client, f"{cached}.misses")
+            await value(client, f"exec({ENCODES!r})")
+            assert await value(client, "shape") == [1, 64, 375]
+            assert await value(client, f"{cached}.misses") == misses
+            assert await value(client, "'voila' in __import__('sys').modules") is False
+
+    run_async(scenario())
+
+
+def test_what_is_imported_for_all_kernels_leaves_one_thread_and_torchs_number_of_them():
+    code = (
+        "import threading, torch; torch.set_num_threads(3); import latentfx_nb.serving.preload; "
+        "assert threading.active_count() == 1, threading.enumerate(); assert torch.get_num_threads() == 3"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @forks
 def test_a_kernel_is_interrupted_restarted_and_noticed_when_it_dies(forked, run_async):
     async def scenario():

@@ -33,6 +33,7 @@ HOMES = {
         "analysis.training",
         "analysis.algebra",
         "analysis.algebra_study",
+        "serving.preload",  # sets its threads before anything forks
     },
     "auraloss": {"analysis.algebra_study"},
     "numba": {"analysis.fast"},

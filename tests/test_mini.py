@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -47,6 +49,21 @@ def encoders_clip(row):
     from latentfx_nb.sound.clips import load_clips
 
     return normalise(load_clips("bundled")[row], 48_000)
+
+
+COMPILER = """
+import sys
+from latentfx_nb.encoders import load_encoder
+
+load_encoder(sys.argv[1])
+there = {"torch._dynamo", "sympy"} & set(sys.modules)
+assert not there, f"loading it took torch's compiler, over a second and 110 MB: {sorted(there)}"
+"""
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_loading_does_not_make_torch_import_its_compiler(name):
+    subprocess.run([sys.executable, "-c", COMPILER, name], check=True)
 
 
 # The transform.

@@ -748,11 +748,13 @@ def test_further_knobs_are_drawn_in_their_effects_colour():
     other = paths(seed=1)
     other["value"].attrs = {"units": "dB", "effect": "DIS", "knob": "drive_db"}
     figure = figures.knob_path(paths(), points(), others=[other])
-    assert len(drawn(figure.data[3])) == len(drawn(figure.data[1]))
-    assert figure.data[3].marker.colorscale[1][1] == "rgb(217,10,42)"
-    assert [trace.meta for trace in figure.data[2:4]] == ["knob", "further paths 1"]
-    assert [trace.name for trace in figure.data[4:]] == ["High-pass filter: cutoff frequency", "Distortion: drive"]
-    assert [trace.showlegend for trace in figure.data[4:]] == [True, True]
+    named = {trace.meta: trace for trace in figure.data}
+    further = named["further paths 1"]
+    assert len(drawn(further)) == len(drawn(named["paths"]))
+    assert further.marker.colorscale[1][1] == "rgb(217,10,42)"
+    legend = [trace for trace in figure.data if trace.showlegend]
+    assert [trace.name for trace in legend] == ["High-pass filter: cutoff frequency", "Distortion: drive"]
+    assert [trace.legendgroup for trace in legend] == [named["paths"].legendgroup, further.legendgroup]
 
 
 def test_curves_of_windows_come_last_and_may_be_missing():

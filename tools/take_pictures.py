@@ -46,7 +46,7 @@ SHEET_HEIGHT, SHEET_GAP = 360, 8  # pixels of a picture on the sheet, and betwee
 
 MOVING, TURNED = "knob_turned", "04_knob_paths"
 KNOB = '.lfx-rail [role="slider"]'
-TRAVEL_PX = 400  # up or down from anywhere, the knob is at an end
+TRAVEL_PX = 200  # from end to end, as in widgets/knob.js
 POSITIONS = 28  # of the knob; frames go there and back
 TURNED_MS = 900  # for the diamonds to arrive
 FRAME_MS, HELD_MS = 110, 700  # how long a frame is shown, and those at the ends
@@ -81,9 +81,9 @@ def take_picture(browser: Browser, url: str, path: Path, size: tuple[int, int]) 
 
 
 def take_card(browser: Browser, url: str, path: Path) -> None:
-    """Write the small picture of a page: its stage, without what stands over it."""
+    """Write the small picture of a page: what its stage shows, without what stands over it."""
     with opened(browser, url, SIZE, WITHOUT_COACH) as page:
-        picture = shot(page, clip=page.locator(".lfx-picture, .lfx-stage").first.bounding_box())
+        picture = shot(page, clip=page.locator(".lfx-picture").first.bounding_box())
     write_card(picture, path)
 
 
@@ -151,7 +151,7 @@ def take_moving_picture(browser: Browser, url: str, path: Path) -> None:
         page.mouse.down()
         page.mouse.move(x, y + TRAVEL_PX, steps=20)  # down to the low end
         for step in range(POSITIONS):
-            page.mouse.move(x, y + TRAVEL_PX * (1 - 2 * step / (POSITIONS - 1)), steps=3)
+            page.mouse.move(x, y + TRAVEL_PX * (1 - step / (POSITIONS - 1)), steps=3)
             page.wait_for_timeout(TURNED_MS)
             frames.append(frame(shot(page)))
         page.mouse.up()

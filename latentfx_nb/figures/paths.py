@@ -133,7 +133,7 @@ def _shades(color: str) -> list[list]:
     """Return a colour scale from a tint of `color` "#rrggbb" by itself to a shade of it."""
     rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
     return [[at, "rgb({},{},{})".format(*ends.round().astype(int))] for at, ends in (
-        (0.0, 255 - 0.3 * (255 - rgb)), (0.6, rgb), (1.0, 0.45 * rgb)
+        (0.0, 255 - 0.3 * (255 - rgb)), (0.6, rgb), (1.0, 0.55 * rgb)
     )]  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def camera_of(query: str) -> dict[str, Any] | None:
     eye, up = (dict(zip("xyz", map(float, some), strict=True)) for some in (parts[:3], parts[3:]))
     if not 0 < math.hypot(*eye.values()) < 100 or not 0 < math.hypot(*up.values()) < 100:
         return None
-    return {"eye": eye, "up": up, "center": {"x": 0, "y": 0, "z": 0}}
+    return {"eye": eye, "up": up}  # what is in the middle is the figure's, which fits it to its points
 
 
 def dropped(changed: Sequence[str] | set[str], own: set[str]) -> set[str]:

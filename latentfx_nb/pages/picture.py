@@ -14,7 +14,7 @@ from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.figure import ShownFigure
 
 Camera = Mapping[str, Any]
-"""plotly's camera: where the eye is, what is up, and what is in the middle."""
+"""plotly's camera: where the eye is, and what is up."""
 
 
 class Picture(widgets.Box):

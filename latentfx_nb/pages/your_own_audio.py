@@ -29,7 +29,7 @@ class YourOwnAudio(Page):
     """
 
     title = "Your own audio"
-    blurb = "Hand in recordings of yours, see where they lie, and take the points away."
+    blurb = "Hand in recordings of yours, see where they lie among the others, and export the points."
     notebook = "08_your_own_audio"
     takes_clips = False
     words = "Your clips through ten effects among the bundled clips, as points in three dimensions"

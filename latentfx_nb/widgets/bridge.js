@@ -164,7 +164,7 @@ export function onTheme(callback) {
 
 const ENDED = ["dead", "restarting", "autorestarting", "terminating"];
 
-/** Call `tell` with false when the kernel of a widget manager has ended or cannot be reached, with true when it can. */
+/** Call `tell` with whether the kernel of a widget manager lives and can be reached, when that changes. */
 export function onKernel(manager, tell) {
   const kernel = manager?.kernel;
   if (!kernel?.connectionStatusChanged) return () => {};

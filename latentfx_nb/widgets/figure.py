@@ -14,8 +14,8 @@ from latentfx_nb.widgets.bridge import FigureWidget
 
 Json = dict[str, Any]
 
-NOT_COMPARED = {"template", "meta", "height", "width", "autosize"}
-"""Parts of a layout that are the page's: its theme, what the figure is called, and how much room it has."""
+NOT_COMPARED = {"template", "meta", "height", "width", "autosize", "showlegend"}
+"""Parts of a layout that are the page's: its theme, what the figure is called, how much room it has, and its legend."""
 
 
 class ShownFigure(FigureWidget):

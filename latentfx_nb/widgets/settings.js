@@ -30,13 +30,18 @@ function read(value, unit) {
   return [digits(value), unit];
 }
 
+const short = (unit) => (unit === "semitones" ? "st" : unit);
+
 /** Return a setting to three digits: "2.00 kHz". */
-export const inWords = (value, unit) => read(value, unit).join(" ").trim();
+export function inWords(value, unit) {
+  const [number, its] = read(value, unit);
+  return `${number} ${short(its)}`.trim();
+}
 
 /** Return an end of a scale as briefly as it can be said: "10 kHz". */
 export function brief(value, unit) {
   const [number, its] = read(value, unit);
-  return `${Number(number)} ${its === "semitones" ? "st" : its}`.trim();
+  return `${Number(number)} ${short(its)}`.trim();
 }
 
 /** Return a setting as assistive technology is to say it: "2.00 kilohertz". */

@@ -2,7 +2,7 @@
 
 const EMPTY = '[title="null"]';
 
-/** Take tooltips away that say nothing, from what stands in `panel()` and from what will; return how to stop that. */
+/** Take tooltips that say nothing from what stands in `panel()` or will; return how to stop that. */
 export function dropEmptyTips(panel) {
   const drop = () => {
     for (const part of panel()?.querySelectorAll(EMPTY) ?? []) part.removeAttribute("title");

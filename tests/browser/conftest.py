@@ -36,6 +36,8 @@ CHROMIUM_ARGS = (
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
     "--disable-background-networking",
+    "--use-fake-device-for-media-stream",  # a microphone that beeps, and nobody to be asked for it
+    "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",  # so "nothing autoplays" tests our code, not the browser's policy
 )
 SCENE = ".js-plotly-plot .gl-container canvas"

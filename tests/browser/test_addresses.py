@@ -126,7 +126,7 @@ def test_a_turned_camera_is_that_of_the_link(open_page):
     assert [eye["x"], eye["y"], eye["z"]] == [float(one) for one in turned.split(",")[:3]]
 
 
-def test_a_narrow_screen_draws_in_the_plane_by_itself(browser, open_page, voila):
+def test_a_narrow_screen_draws_in_the_plane_by_itself(open_page):
     page = open_page("04_knob_paths.ipynb", query="&dimensions=3")
     page.set_viewport_size({"width": 390, "height": 844})
     page.reload()

@@ -8,7 +8,7 @@ import signal
 import psutil
 import pytest
 
-from latentfx_nb.serving import kernels
+from latentfx_nb.serving import kernels, server
 from tests.speed import PATIENCE_S
 
 pytestmark = pytest.mark.browser
@@ -54,9 +54,7 @@ def visit(browser, voila):
         page.warnings = []
         page.on("console", lambda said: said.type in ("warning", "error") and page.warnings.append(said.text))
         page.add_init_script(f"({RECORD})()")
-        from tests.browser.conftest import REPOSITORY
-
-        page.goto(f"{voila(REPOSITORY / 'notebooks')}/voila/render/{name}.ipynb{query}", wait_until="commit")
+        page.goto(f"{voila(server.notebooks_folder())}/voila/render/{name}.ipynb{query}", wait_until="commit")
         page.wait_for_selector(".lfx-outlines")
         return page
 
@@ -135,7 +133,6 @@ def test_a_lost_kernel_is_said_and_the_page_opens_again(visit):
     page = visit()
     drawn(page)
     lost = page.locator(".lfx-lost")
-    page.wait_for_function("() => document.querySelector('.latentfx-player')?.dataset.ready === 'true'")
     assert lost.is_hidden()
     for one in kernels.kernels_of(os.getpid()):
         if one.pid not in known:
@@ -144,4 +141,5 @@ def test_a_lost_kernel_is_said_and_the_page_opens_again(visit):
     assert "connection to Python was lost" in lost.inner_text()
     with page.expect_navigation(wait_until="commit"):
         lost.locator("button").click()
-    drawn(page)
+    page.wait_for_selector(".latentfx-panel", state="attached")
+    assert lost.is_hidden()

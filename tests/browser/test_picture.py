@@ -34,11 +34,16 @@ def wide(page):
 def test_points_fill_the_picture_in_space_and_in_a_plane(open_page):
     page = open_page("04_knob_paths.ipynb")
     wide(page)
-    assert page.evaluate(SPAN, [PLOT, "data set"]) >= 0.5
+    spans(page, 0.5)
     page.get_by_role("button", name="2-D", exact=True).click()
     page.wait_for_function(f"() => document.querySelector('{PLOT}')?.data?.[0]?.type === 'scatter'", timeout=WAIT_MS)
     wide(page)
-    assert page.evaluate(SPAN, [PLOT, "data set"]) >= 0.8
+    spans(page, 0.8)
+
+
+def spans(page, share):
+    """Wait until the points reach over a share of the picture's width: a figure is drawn in several frames."""
+    page.wait_for_function(f"([share, ...of]) => ({SPAN})(of) >= share", arg=[share, PLOT, "data set"], timeout=WAIT_MS)
 
 
 def hidden(page):

@@ -45,7 +45,7 @@ test("settings are said with three digits and in the unit in which people say th
   ]);
   assert.deepEqual([0.01, 0.5, 2].map((s) => inWords(s, "s")), ["10.0 ms", "500 ms", "2.00 s"]);
   assert.deepEqual([-6, 0].map((db) => inWords(db, "dB")), ["-6.00 dB", "0 dB"]);
-  assert.equal(inWords(0.33, ""), "0.330");
+  assert.deepEqual([inWords(0.33, ""), inWords(-6.94, "semitones")], ["0.330", "-6.94 st"]);
   assert.equal(inFull(1234.56, "Hz"), "1234.56 Hz");
   assert.deepEqual([brief(10_000, "Hz"), brief(4, "semitones"), range(SHARE)], ["10 kHz", "4 st", "0 to 1"]);
   const said = [[2000, "Hz"], [0.2, "s"], [-6, "dB"], [4, "semitones"], [1, ""]].map((one) => spoken(...one));

@@ -13,17 +13,13 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from latentfx_nb import figures
-from latentfx_nb.analysis.claims import VERDICTS, probe_claims
 from latentfx_nb.analysis.placed import UnknownLabels, placed_answers
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.analysis.probes import (
-    OVERALL,
     UNTESTED,
     class_accuracy,
     confusion_matrix,
     learning_rate_curve,
-    paper_table,
-    probe_table,
     train_probes,
 )
 from latentfx_nb.analysis.training import ProbeConfig
@@ -31,48 +27,18 @@ from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.figures.among import add_to_titles
 from latentfx_nb.pages.content.choice import Choice, Shown
-from latentfx_nb.pages.content.own import of, reference_words, tested_on
+from latentfx_nb.pages.content.own import of, reference_words
+from latentfx_nb.pages.content.probe_texts import paper_marks, probe_texts
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
-from latentfx_nb.pages.markup import note, table, table_downloads
-from latentfx_nb.paper import TABLE_3_CLASSES
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encode_effects, encoded_clips
-
-PAPER_NAMES = {
-    "vggish": "VGGish",
-    "vggish-paper": "VGGish",
-    "stacked-2": "Stacked2",
-    "stacked-mini-2": "Stacked2",
-    "stacked-1": "Stacked1",
-    "stacked-mini-1": "Stacked1",
-    "diffae": "DiffAE",
-    "diffae-mini": "DiffAE",
-}
-"""Encoders of ours -> what Table 3 calls the one of its kind."""
 
 TRAINED = frozenset({"encoders", "kinds", "label", "rate", "seeds", "standardise"})
 """Fields that probes are trained by."""
 
-_NO_CLAIMS = note("The paper's claims are about effects: predict the effect to test them.")
-
 MOST_LABELS = 24
 """Labels of a column that can be asked for: more fit neither the bars nor the matrix."""
-
-CAVEAT = (
-    "Percent of the renders of unheard recordings that are named rightly; brackets and error bars: 95 % intervals over "
-    "recordings. Models, clips and splits are not the paper's: compare orderings, not sizes."
-)
-
-HINTS = {
-    "features": "the encoder; -T: its latents averaged over time, -F: flattened",
-    "dim": "numbers that the probe sees of each render",
-    "probe": "weights of the probe",
-    "overall": "all renders together, with the 95 % interval over recordings",
-    "class mean": "mean of the labels' accuracies; the paper's AVG is neither this nor the overall accuracy",
-    **{label: spec.name for label, spec in EFFECTS.items()},
-}
-"""What the heads of the table mean."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +146,7 @@ def moved(shown: ProbesShown) -> Mapping[str, dict]:
 
 def figure_of(shown: ProbesShown) -> go.Figure:
     """Return the figure."""
-    confused, paper = str(shown.choice.confused_set), _paper_marks(shown)
+    confused, paper = str(shown.choice.confused_set), paper_marks(shown.results, shown.choice.label)
     figure = figures.linear_probes(
         _accuracies(shown), confusion_matrix(shown.chosen()), shown.rates, paper=paper, confused=confused
     )
@@ -241,13 +207,7 @@ def code_of(shown: ProbesShown) -> str:
 
 def texts(shown: ProbesShown) -> Mapping[str, str]:
     """Return the table beside the paper's, and the paper's claims, if the effect was asked for."""
-    if shown.choice.label != "effect":
-        return {"numbers": "<h3>Accuracy</h3>" + _numbers(shown), "claims": _NO_CLAIMS}
-    claims = [(c.claim, c.number, VERDICTS[c.holds]) for c in probe_claims(shown.results).itertuples()]
-    return {
-        "numbers": "<h3>Table 3, ours and the paper's</h3>" + _numbers(shown),
-        "claims": table(("claim (section 3.2, section 4)", "number here", "result here"), claims),
-    }
+    return probe_texts(shown.results, shown.choice.label, shown.clips)
 
 
 def labels_of(clips: ClipSet) -> list[str]:
@@ -330,51 +290,6 @@ def _most_confused(confusion: xr.DataArray) -> tuple[str, str]:
     return str(confusion["label"].values[label]), str(confusion["named"].values[named])
 
 
-def _numbers(shown: ProbesShown) -> str:
-    ours = saved = probe_table(shown.results)
-    rows = [
-        _row(name, line, f"{line[OVERALL]:.1f} ({line['low']:.0f} to {line['high']:.0f})", f"{line['class mean']:.1f}")
-        for name, line in ours.iterrows()
-    ]
-    if shown.choice.label == "effect":
-        paper = _paper_rows(shown.results)
-        rows += [_row(name, line, f"AVG {line['AVG']:.1f}", "") for name, line in paper.iterrows()]
-        saved = pd.concat([ours, paper])
-    head = ["features", "dim", "probe", *ours.columns[2:-4], "overall", "class mean"]
-    made = note(CAVEAT + _numbers_of(shown)) + tested_on(shown.clips)
-    return table(head, rows, HINTS) + made + table_downloads(saved, "linear_probes")
-
-
 def _accuracies(shown: ProbesShown) -> dict[str, pd.DataFrame]:
     """Return the accuracy of each set by label."""
     return {name: class_accuracy(result) for name, result in shown.results.items()}
-
-
-def _paper_marks(shown: ProbesShown) -> dict[str, pd.Series]:
-    """Return what Table 3 reports of the twin of each set, in percent by effect; nothing if another label is named."""
-    if shown.choice.label != "effect":
-        return {}
-    paper = paper_table()
-    twins = {name: f"{PAPER_NAMES[name[:-2]]}{name[-2:]}" for name in shown.results if name[:-2] in PAPER_NAMES}
-    return {name: paper.loc[twin, list(TABLE_3_CLASSES)] for name, twin in twins.items() if twin in paper.index}
-
-
-def _paper_rows(sets: Mapping[str, Any]) -> pd.DataFrame:
-    """Return Table 3 as the paper prints it, the twins of our sets first."""
-    twins = [f"{PAPER_NAMES[name[:-2]]}{name[-2:]}" for name in sets if name[:-2] in PAPER_NAMES]
-    paper = paper_table()
-    paper = paper.loc[[*dict.fromkeys(twins), *paper.index.difference(twins, sort=False)]]
-    return paper.set_axis([f"paper: {name}" for name in paper.index])
-
-
-def _numbers_of(shown: ProbesShown) -> str:
-    """Return what the percentages are of."""
-    result = next(iter(shown.results.values()))
-    recordings = np.unique(result["recordings"].values.astype(str)).size
-    return f" n = {result['truth'].size} renders of {recordings} recordings, {result.sizes['seed']} seed(s)."
-
-
-def _row(name: str, line: pd.Series, overall: str, mean: str) -> list[str]:
-    others = ("dim", "probe", "AVG", OVERALL, "low", "high", "class mean")
-    classes = [f"{line[label]:.1f}" for label in line.index if label not in others]
-    return [name, f"{line['dim']:.0f}", f"{line['probe'] / 1000:.1f} k", *classes, overall, mean]

@@ -1,6 +1,6 @@
-// What a page does before its kernel and its widgets are there: it takes its theme, answers the bar, says what it
-// waits for, and takes the outlines away once the panel stands in their place. Voila's template calls the functions
-// of `window` that are named `voila_`.
+// What a page does before its kernel and its widgets are there: it takes its theme, answers the bar,
+// says what it waits for, and takes the outlines away once the panel stands in their place. Voila's
+// template calls the functions of `window` that are named `voila_`.
 const latentfxFirst = (() => {
   const THEMES = { dark: true, light: false };
   const KEPT = "latentfx-theme";
@@ -25,7 +25,7 @@ const latentfxFirst = (() => {
     history.replaceState(history.state, "", address);
   }
 
-  /** Say whether the page is to be dark: as its address asks, else as was chosen last, else as the system is. */
+  /** Say whether the page is to be dark: as its address asks, else as chosen last, else as the system is. */
   function wanted() {
     const asked = new URLSearchParams(location.search).get("theme");
     return THEMES[asked] ?? THEMES[kept()] ?? system.matches;
@@ -54,7 +54,7 @@ const latentfxFirst = (() => {
     carry();
   }
 
-  /** Let the bar's links ask for all that this page's address asks for; later the widgets' address.js does. */
+  /** Let the bar's links ask for all that this page's address asks for; later address.js does. */
   function carry() {
     for (const link of document.querySelectorAll(".lfx-bar a[data-page]")) link.search = location.search;
   }
@@ -89,11 +89,12 @@ const latentfxFirst = (() => {
 
   const PANEL = ".latentfx-panel .lfx-transport > :first-child";
 
-  /** Say whether the page shows something: its panel, or, on a page without one, whatever else its cells gave. */
+  /** Say whether the page shows something: its panel, or, without one, whatever else its cells gave. */
   function isThere() {
     if (document.querySelector(PANEL)) return true;
     const outputs = [...document.querySelectorAll("#rendered_cells .jp-OutputArea-output")];
-    const words = (output) => output.querySelector(".latentfx-panel, script") ? "" : output.textContent.trim();
+    const other = (output) => !output.querySelector(".latentfx-panel, script");
+    const words = (output) => (other(output) ? output.textContent.trim() : "");
     return outputs.some((output) => !["", "Loading widget..."].includes(words(output)));
   }
 
@@ -119,14 +120,15 @@ const latentfxFirst = (() => {
   function start() {
     answerBar(document.querySelector(".lfx-bar"));
     system.addEventListener("change", theme);
-    document.querySelector("#lfx-pages [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const current = document.querySelector("#lfx-pages [aria-current]");
+    current?.scrollIntoView({ block: "nearest", inline: "nearest" });
     watch();
     watchKernel();
   }
 
   /**
-   * Voila 0.5 brings modules of JupyterLab 4.2, ipywidgets and anywidget were built with later ones and say so of each.
-   * The tests of the pages hold that they go together; here it is a note for those who look for it.
+   * Voila 0.5 brings modules of JupyterLab 4.2. ipywidgets and anywidget were built with later ones, and say
+   * so of each. The tests of the pages hold that they go together: this is a note for those who look for it.
    */
   function quietVersions() {
     const { warn } = console;
