@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 
-import { drawnAround, sceneAt, still, told, watch } from "../../latentfx_nb/widgets/picking.js";
+import { drawnAround, resting, sceneAt, still, told, watch } from "../../latentfx_nb/widgets/picking.js";
 import { Element, fire } from "./page.js";
 
 const at = (clientX, clientY) => ({ clientX, clientY });
@@ -61,4 +61,60 @@ test("a place in the picture is in one of its scenes, or between them", () => {
   };
   assert.deepEqual([sceneAt(flat, 0.3, 0.2), sceneAt(flat, 0.9, 0.2), sceneAt(flat, 0.9, 0.7)], [1, 3, 0]);
   assert.equal(sceneAt({}, 0.5, 0.5), 0);
+});
+
+const hovered = (number) => ({ kind: "point", trace: "paths", number, x: 1, y: 2 });
+
+/** Return what tells of points that are rested on, by a clock of the test's, and the list of what was told. */
+function rests() {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const said = [];
+  return { said, rest: resting((point) => said.push(point)) };
+}
+
+test("a point that the pointer rests on for 150 ms is told, and once more when it is left", () => {
+  const { said, rest } = rests();
+  rest(hovered(3));
+  mock.timers.tick(149);
+  assert.deepEqual(said, []);
+  mock.timers.tick(1);
+  assert.deepEqual(said, [{ ...hovered(3), kind: "hover" }]);
+  rest(undefined);
+  mock.timers.tick(150);
+  assert.deepEqual(said.slice(1), [{ kind: "hover", trace: null }]);
+  mock.timers.reset();
+});
+
+test("points that the pointer only passes over are not told", () => {
+  const { said, rest } = rests();
+  for (const number of [1, 2, 3]) {
+    rest(hovered(number));
+    mock.timers.tick(100);
+  }
+  mock.timers.tick(50);
+  assert.deepEqual(said.map(({ number }) => number), [3]);
+  mock.timers.reset();
+});
+
+test("each cell of a row is told, though they have one number", () => {
+  const { said, rest } = rests();
+  for (const x of [1, 2]) {
+    rest({ ...hovered(3), x });
+    mock.timers.tick(150);
+  }
+  assert.deepEqual(said.map(({ x }) => x), [1, 2]);
+  mock.timers.reset();
+});
+
+test("a point that is left for a moment and found again is told once", () => {
+  const { said, rest } = rests();
+  rest(hovered(3));
+  mock.timers.tick(150);
+  rest(undefined);
+  mock.timers.tick(50);
+  rest(hovered(3));
+  mock.timers.tick(150);
+  assert.equal(said.length, 1);
+  mock.timers.reset();
 });
