@@ -33,6 +33,7 @@ HOMES = {
         "analysis.training",
         "analysis.algebra",
         "analysis.algebra_study",
+        "serving.preload",  # which keeps torch to one thread before kernels are forked
     },
     "auraloss": {"analysis.algebra_study"},
     "numba": {"analysis.fast"},
