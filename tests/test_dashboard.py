@@ -82,7 +82,9 @@ def test_the_bar_leads_to_the_pages_and_marks_the_one_that_is_open(html):
         ("broken.ipynb", "broken", "", "broken"),
         ("says.ipynb", "says", ' aria-current="page"', "What &lt;it&gt; says"),
     ]
-    assert set(re.findall(r'<button type="button" data-lfx="(\w+)"', html)) == {"pages", "copy", "theme", "help"}
+    assert set(re.findall(r'<button type="button" data-lfx="(\w+)"', html)) == {
+        *("pages", "copy", "theme", "help", "reload")
+    }
 
 
 def test_a_page_that_cannot_be_opened_says_so_in_its_frame(served):
