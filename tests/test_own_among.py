@@ -176,8 +176,9 @@ def test_probes_of_the_bundled_clips_name_own_ones(own, bundled):
     scores = means.values[1, 3].astype(float) @ result["weight"].values[0, 2].T + result["bias"].values[0, 2]
     assert answers["predicted"].values[2, 1, 3] == scores.argmax()
     figure = linear_probes.figure_of(after)
-    cells = np.asarray(traces(figure)["confusions"].z, float)
-    np.testing.assert_allclose(cells, 100 * confusion_matrix(answers).values)
+    drawn_cells = traces(figure)["confusions"]
+    expected = confusion_matrix(answers).sel(label=list(drawn_cells.y), named=list(drawn_cells.x))
+    np.testing.assert_allclose(np.asarray(drawn_cells.z, float), 100 * expected.values)
     assert any(title.endswith("your own clips") for title in titles(figure))
     assert any(title.endswith("bundled clips") for title in titles(figure))
     assert not any("clips" in title for title in titles(linear_probes.figure_of(before)))
