@@ -146,8 +146,9 @@ def _labels(axis: Mapping[str, Any], large: bool) -> dict[str, Any]:
 
 
 def _title(words: str, domain: Mapping[str, list[float]], large: bool) -> dict[str, Any]:
-    place = {"x": domain["x"][0], "y": domain["y"][1], "xref": "paper", "yref": "paper"}
-    anchor = {"xanchor": "left", "yanchor": "bottom", "showarrow": False}
+    place = {"x": domain["x"][not large], "y": domain["y"][1], "xref": "paper", "yref": "paper"}
+    # What is too long for a small view on a phone reaches over the large one, and not out of the picture.
+    anchor = {"xanchor": "left" if large else "right", "yanchor": "bottom", "showarrow": False}
     return {"text": words, **place, **anchor, "font": {"size": 14 if large else 11}}
 
 
