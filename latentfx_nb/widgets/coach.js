@@ -2,7 +2,7 @@
 
 /** What is to be tried, and what a press on a step focuses. */
 export const STEPS = [
-  { name: "play", words: "Press play: a guitar, dry", target: ".lfx-play" },
+  { name: "play", words: "Press play and listen", target: ".lfx-play" },
   { name: "turn", words: "Turn the knob: the clip moves", target: '.lfx-rail [role="slider"]' },
   { name: "side", words: "Switch between Dry and Wet", target: '.lfx-sides [aria-pressed="false"]' },
 ];
