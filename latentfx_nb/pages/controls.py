@@ -178,7 +178,7 @@ def list_clips(chooser: Picker | widgets.Dropdown, clips: ClipSet, chosen: int |
     if isinstance(chooser, Picker):
         options = [(str(name), row) for row, name in enumerate(clips.table["clip"])]
         chooser.playable, chooser.source = True, clips
-        chooser.offer(options, {row: clip_detail(clips, row) for row in range(len(clips))})
+        chooser.offer(options, dict(enumerate(map(clip_detail, clips.table.to_dict("records")))))
     else:
         chooser.options = [(clip_label(clips, number), number) for number in range(len(clips))]
     chooser.value = chosen if isinstance(chosen, int) else tuple(chosen)
@@ -190,18 +190,17 @@ def clip_label(clips: ClipSet, row: int) -> str:
     return f"{clip}" if instrument == "unknown" else f"{clip} ({instrument})"
 
 
-def clip_detail(clips: ClipSet, row: int) -> str:
-    """Return what else is known of a clip: instrument, style, tempo, key, recording, as far as the set says them.
+def clip_detail(known: Mapping[str, Any]) -> str:
+    """Return what a row of a clip set's table says of a clip besides its name, as far as it is known.
 
-    A recording that the clip is called after is not said twice.
+    That is instrument, style, tempo, key and recording; a recording that the clip is called after is not said twice.
     """
-    known = clips.table.iloc[row].dropna()
-    if str(known["clip"]).startswith(str(known.get("recording"))):
-        known = known.drop("recording")
-    tempo = f"{known['tempo_bpm']} bpm" if "tempo_bpm" in known else ""
-    said = [str(known.get(name, "")) for name in ("instrument", "style")]
-    said += [tempo, *(str(known.get(name, "")) for name in ("key", "recording"))]
-    return " · ".join(one for one in said if one and one != "unknown")
+    said = {name: "" if pd.isna(value) else str(value) for name, value in known.items()}
+    tempo = f"{said['tempo_bpm']} bpm" if said.get("tempo_bpm") else ""
+    recording = said.get("recording", "")
+    recording = "" if said["clip"].startswith(recording) else recording
+    parts = [said.get("instrument", ""), said.get("style", ""), tempo, said.get("key", ""), recording]
+    return " · ".join(one for one in parts if one and one != "unknown")
 
 
 def encoder_options() -> tuple[list[tuple[str, str]], dict[str, str], dict[str, str]]:

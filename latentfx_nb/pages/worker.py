@@ -31,6 +31,7 @@ class Main:
 
     def __init__(self) -> None:
         self._queue: deque[tuple[Callable[[], None], Failed | None]] = deque()
+        self._delayed: deque[Callable[[], None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def find_loop(self) -> None:
@@ -55,10 +56,16 @@ class Main:
 
     def later(self, function: Callable[[], None], seconds: float = 0.25) -> None:
         """Call `function` on the main thread, this one, after a while; at once in a script, which has no event loop."""
-        if self._loop is None or self._loop.is_closed():
+        if self._loop is None or not self._loop.is_running():
             function()
-        else:
-            self._loop.call_later(seconds, function)
+            return
+        self._delayed.append(function)
+        self._loop.call_later(seconds, self.run_delayed)
+
+    def run_delayed(self) -> None:
+        """Make the calls that were to come after a while."""
+        while self._delayed:
+            self._delayed.popleft()()
 
     def run_queued(self) -> bool:
         """Make the calls that wait, on the main thread; return whether there were any."""
@@ -187,4 +194,5 @@ def wait_for(*workers: Worker, timeout_s: float = 120.0) -> None:
         for worker in workers:
             worker.wait(max(0.0, end - time.monotonic()))
         if not main.run_queued() and all(worker.idle for worker in workers):
+            main.run_delayed()
             return

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 
+import pytest
+
 from tests.browser.conftest import RENDERED
 from tests.test_your_own_audio import wav
+
+pytestmark = pytest.mark.browser
 
 DROP = """([content, name]) => {
   const data = new DataTransfer(), bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));

@@ -6,6 +6,8 @@ import pytest
 
 from tests.browser.conftest import PROJECT, WAIT_MS
 
+pytestmark = pytest.mark.browser
+
 PLOT = ".js-plotly-plot"
 SPAN = (
     """([selector, name]) => {

@@ -226,7 +226,8 @@ def sounds(shown: ClustersShown) -> Mapping[str, Sequence[Any]]:
 
 def texts(shown: ClustersShown) -> Mapping[str, str]:
     """Return how pure the neighbourhoods are, and the paper's claims."""
-    curves = curves_picture(shown.windows) if len(shown.windows) else note(NO_WINDOWS)
+    timeless = np.isnan(list_encoders().loc[shown.choice.encoder, "frame_rate_hz"])
+    curves = "" if timeless else curves_picture(shown.windows) if len(shown.windows) else note(NO_WINDOWS)
     claims = _claims_text(shown.points.claims) + tested_on(shown.clips)
     return {"numbers": _numbers(shown) + curves, "claims": claims, "count": _count(shown)}
 
