@@ -46,13 +46,12 @@ lfx.plots.own_points(pca.transform(means), pca.points)
 lfx.exports.points_table({"pca": pca.transform(means)}, clips).head()
 
 # %%
+import ipywidgets
+
 import latentfx_nb as lfx
 
 page = lfx.pages.YourOwnAudio(encoder="diffae-mini")
-page
-
-# %%
-page.place  # where pages appear that are opened from it
+ipywidgets.VBox([page, page.place])  # in a notebook, pages that are opened from it appear below
 
 # %% [markdown]
 # *Points (Parquet)* has a row a render, with coordinates, labels and what made them;

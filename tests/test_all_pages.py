@@ -77,7 +77,7 @@ def test_missing_weights_are_a_sentence_and_the_panel_goes_on(panel_class, few, 
 @pytest.mark.parametrize("panel_class", PANELS)
 def test_another_encoder_is_drawn_anew(panel_class, lyra_weights):
     panel = ready(panel_class())
-    trace = {LatentImages: "Clean: latents", EffectClusters: "view 1", KnobPaths: "data set"}[panel_class]
+    trace = {LatentImages: "Clean: latents", EffectClusters: "view 1 HPF", KnobPaths: "data set"}[panel_class]
     before = np.array(panel.figure.trace(trace).z)
     panel.encoder.value = "lyra-v2"
     ready(panel)
@@ -119,8 +119,10 @@ def test_a_folder_can_be_chosen_and_left_again(panel_class, few, warm_cache, mon
     assert said(panel) == ""
     assert len(panel.clips) == 3
     if panel_class is EffectClusters:
-        assert drawn(panel.figure.trace("view 1")).shape == (30, 3)
-        click(panel, "view 1", 0)
+        effects = [name for name in panel.figure.names() if name.startswith("view 1 ")]
+        assert len(effects) == 10
+        assert {drawn(panel.figure.trace(name)).shape for name in effects} == {(3, 3)}
+        click(panel, "view 1 CLN", 0)
     elif panel_class is KnobPaths:
         assert drawn(panel.figure.trace("data set")).shape == (30, 3)
         assert drawn(panel.figure.trace("paths")).shape == (3 * 33, 3)
@@ -172,7 +174,7 @@ def test_every_page_works_with_every_encoder(name, at_hand, bundled):
 
     clusters = ready(EffectClusters(clips, encoder=name))
     assert said(clusters) == ""
-    views = [clusters.figure.trace(f"view {number}") for number in (1, 3)]
+    views = [clusters.figure.trace(f"view {number} HPF") for number in (1, 3)]
     assert np.isfinite(views[0].x).all() and np.ptp(views[1].x) > 0
     assert ("one vector a clip" in clusters.html["numbers"].value) == (name == "clap-music")
 

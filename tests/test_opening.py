@@ -199,7 +199,7 @@ def test_a_knob_that_is_not_prepared_is_heard_first_then_the_heard_path_is_drawn
     assert sum(size for what, size in work[:own]) == 32
     assert work.index(("draw", [0, 1, 2])) > own
     assert sum(size for what, size in work if what == "encode") == 3 * 32 + 1  # and the very value
-    assert {panel.figure.trace(name).opacity for name in ("paths", "knob")} == {None}
+    assert figures.STALE not in {panel.figure.trace(name).opacity for name in ("paths", "heard path", "knob")}
 
 
 def test_paths_that_are_not_those_chosen_stay_faint(few, monkeypatch):
@@ -218,11 +218,11 @@ def test_paths_that_are_not_those_chosen_stay_faint(few, monkeypatch):
         ready(panel)
     assert asked == [1]
     assert "the disk is full" in said(panel)
-    assert {panel.figure.trace(name).opacity for name in ("paths", "knob")} == {figures.STALE}
+    assert {panel.figure.trace(name).opacity for name in ("paths", "heard path", "knob")} == {figures.STALE}
     assert panel.player.title.endswith("Distortion, drive 25 dB")
     panel.knob.effect = "HPF"
     ready(panel)
-    assert {panel.figure.trace(name).opacity for name in ("paths", "knob")} == {None}
+    assert figures.STALE not in {panel.figure.trace(name).opacity for name in ("paths", "heard path", "knob")}
 
 
 @pytest.mark.parametrize("page", ["02", "07"])
@@ -272,7 +272,7 @@ def test_a_clip_that_cannot_be_read_is_named_and_play_is_up_again(broken_file):
     ready(panel)
     assert "This cannot be heard: gtr_00_a is broken" in said(panel)
     assert panel.player.playing is False
-    click(panel, "view 1", 15)
+    click(panel, "view 1 HPF", 1)
     assert said(panel) == ""
     assert panel.player.wet
 
@@ -341,7 +341,7 @@ def test_the_rest_of_a_set_with_a_broken_file_is_shown_and_the_file_is_named(nam
     panel = ready(page(clips, **options))
     assert said(panel) == f"Left out: {lost}.flac breaks off."
     if name == "EffectClusters":
-        click(panel, "view 1", 35)  # the fourth clip's point is of the fifth clip
+        click(panel, "view 1 HPF", 3)  # the fourth clip's point is of the fifth clip
         assert panel.player.title == f"{clips.table['clip'].iat[4]}: High-pass filter"
     elif name in ("LinearProbes", "DimensionMasking"):
         held = panel.shown.probed if name == "LinearProbes" else panel.shown.masked

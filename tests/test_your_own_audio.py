@@ -225,7 +225,7 @@ def test_a_folder_is_named_by_who_owns_the_kernel_alone(filled, tmp_path, write_
     ready(filled)
     assert "1 clip through" in said(filled)
     found, _ = run(filled.code())
-    assert_same_figure(found, go.Figure(filled.figure))
+    assert_same_figure(found, go.Figure(filled.figure), 10)
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
     visitor = ready(YourOwnAudio(encoder="logmel"))
     assert filled.folder in filled.children[1].children[0].children

@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from latentfx_nb.effects import EFFECTS
+
 from .conftest import RENDERED, WAIT_MS
 
 pytestmark = pytest.mark.browser
@@ -41,11 +43,7 @@ def go(page, name):
 
 def choose_effect(page, label):
     """Choose an effect in the rail."""
-    chooser = page.locator(".lfx-rail select").filter(has_text=f"({label})").first
-    words = chooser.evaluate(
-        "(one, label) => [...one].find((option) => option.label.includes(label)).label", f"({label})"
-    )
-    chooser.select_option(label=words)
+    page.get_by_label("Effect", exact=True).select_option(label=EFFECTS[label].name)
 
 
 def test_encoder_and_effect_go_along_the_bar_and_survive_reload_and_back(open_page):

@@ -20,7 +20,7 @@ from latentfx_nb.pages import all_pages
 from .conftest import PROJECT, TAP, TWO_FRAMES, WAIT_MS
 from .looks import CUT_OFF, HARD_TO_READ, OVERLAPPING, UNFILLED, UNNAMED
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ci]
 
 IMAGE = ".js-plotly-plot .heatmaplayer image"
 PATIENCE_MS = 300  # a sound that starts by itself has started by then

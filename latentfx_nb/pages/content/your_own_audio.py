@@ -83,7 +83,9 @@ def prepare(
         return _around(choice, clips, progress)
     encoded_anew = choice.encode or (last.means is not None and last.choice.encoder != choice.encoder)
     if not encoded_anew:
-        return _in_space(replace(last, choice=choice))
+        flat = choice.dimensions != last.choice.dimensions
+        bundled = fit_pca(last.around, choice.dimensions) if flat else last.bundled
+        return _in_space(replace(last, choice=choice, bundled=bundled))
     found = own()
     means = encode_effects(found, load_encoder(choice.encoder), average=True, bar=progress.bar)
     first = replace(choice, row=0, effect=_labels(means)[0])
