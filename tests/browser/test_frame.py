@@ -77,6 +77,7 @@ OUTSIDE = """() => [".lfx-rail", ".lfx-head", ".lfx-transport"].flatMap((name) =
   if (!area) return [];
   return [...area.querySelectorAll("button, select, input:not([type=file]), label, h2")]
     .filter((one) => one.checkVisibility({visibilityProperty: true, opacityProperty: true}))
+    .filter((one) => !one.closest(".lfx-legend")) // on phones it is a strip that a finger moves
     .map((one) => [one, one.getBoundingClientRect()])
     .filter(([, own]) => own.width && (own.left < box.left - 1 || own.right > box.right + 1))
     .map(([one, own]) => `${name}: ${one.textContent || one.className} ${own.left} ${own.right}`);
@@ -147,7 +148,7 @@ def test_points_fill_the_picture_in_space_and_in_a_plane(framed):
         pytest.skip("its picture is of bars and cells, which fill their axes")
     resized(framed, LAPTOP)
     kind, span, width = framed.evaluate(SPAN)
-    assert kind == "space" and span >= 0.5 and width > 0.65  # small views or bars may stand beside the large one
+    assert kind == "space" and span >= 0.5 and width > 0.6  # small views or bars may stand beside the large one
     framed.get_by_role("button", name="2-D").click()
     framed.wait_for_function(f"() => ({SPAN})()[0] === 'plane'")
     framed.wait_for_function(FITTED)

@@ -127,15 +127,15 @@ def test_train_probes_and_hear_a_confusion(hand):
     for _ in range(2):
         visitor.clicks += 1
         click_cell(visitor.page, number_of(visitor.page, "confusions"), 1, 4)
-        wait_for_title(visitor.page, "DLY named CLN")
-    visitor.hears("DLY named CLN")
+        wait_for_title(visitor.page, "DIS named CHS")
+    visitor.hears("DIS named CHS")
     visitor.done(3)
 
 
 def test_add_an_effect_by_algebra_and_hear_it(hand):
     visitor = hand("07_latent_algebra")
-    visitor.page.get_by_role("button", name="Algebra", exact=True).wait_for(timeout=WAIT_MS)
-    visitor.press("Algebra")
+    visitor.page.get_by_role("button", name="Decoded algebra", exact=True).wait_for(timeout=WAIT_MS)
+    visitor.press("Decoded algebra")
     visitor.press("Play")
     visitor.page.wait_for_function(LISTENS, arg="algebra", timeout=WAIT_MS)
     visitor.hears("gtr_00_a")

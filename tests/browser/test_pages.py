@@ -406,9 +406,8 @@ def test_linear_probes_are_trained_and_confusions_are_heard(opened):
     page.get_by_text("10 probes trained").wait_for(timeout=WAIT_MS)
     again = trace(page, number_of(page, "bars 1"))
     assert again["x"] == first["x"] and again["y"] != first["y"]
-    page.locator(".js-plotly-plot").scroll_into_view_if_needed()
     before = state(page)
-    click_cell(page, number_of(page, "confusions"), 1, 4)
+    click_cell(page, number_of(page, "confusions"), 0, 3)
     page.get_by_text("DLY named CLN", exact=True).wait_for(timeout=WAIT_MS)
     wait_for_sound(page, before)
     wait_for_title(page, "Delay (DLY named CLN)")
@@ -423,13 +422,13 @@ def test_linear_probes_are_trained_and_confusions_are_heard(opened):
     assert download.value.suggested_filename == "linear_probes.csv"
     assert "diffae-mini-T" in download.value.path().read_text()
     open_drawer(page, "export")
-    page.get_by_role("button", name="HTML", exact=True).click()
     with page.expect_download(timeout=WAIT_MS) as download:
-        page.get_by_text("linear_probes.html", exact=True).click(timeout=WAIT_MS)
+        page.get_by_role("button", name="Page (HTML)", exact=True).click()
+    assert download.value.suggested_filename == "linear_probes.html"
     assert "Plotly.newPlot" in download.value.path().read_text(encoding="utf-8")
     for kind, begin in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
         with page.expect_download(timeout=WAIT_MS) as download:
-            page.get_by_role("button", name=kind, exact=True).click()
+            page.get_by_role("button", name=f"Picture ({kind})", exact=True).click()
         assert download.value.suggested_filename == f"linear_probes.{kind.lower()}"
         assert download.value.path().read_bytes().startswith(begin)
     open_drawer(page, "code")
