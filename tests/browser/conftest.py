@@ -209,6 +209,16 @@ def pixels_changed(before: np.ndarray, after: np.ndarray) -> int:
     return int((np.abs(before.astype(int) - after.astype(int)).max(axis=-1) > 24).sum())
 
 
+def pick(page, words: str, *entries: str) -> None:
+    """Choose entries in the searchable list that is called so: of a list of several, they are ticked or unticked."""
+    chosen = page.locator(".latentfx-panel .lfx-picker").filter(has=page.locator("label", has_text=words)).first
+    for entry in entries:
+        chosen.locator(".lfx-picked").click()
+        page.keyboard.type(entry)
+        page.locator(".lfx-popover .lfx-entry").first.click()
+        page.keyboard.press("Escape")
+
+
 def settle(page) -> None:
     """Return once the page has drawn two frames."""
     page.evaluate(TWO_FRAMES)

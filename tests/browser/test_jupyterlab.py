@@ -15,7 +15,7 @@ import pytest
 from latentfx_nb.serving.server import process_environment
 from tests.speed import PATIENCE_S
 
-from .conftest import REPOSITORY, WAIT_MS, _end, _is_local, _wait_for
+from .conftest import REPOSITORY, WAIT_MS, _end, _is_local, _wait_for, pick
 from .test_pages import ALL_PLACES, lone_point
 
 pytestmark = [pytest.mark.browser, pytest.mark.ci]
@@ -110,7 +110,7 @@ def test_a_page_works_in_jupyterlab(lab, browser, scene, tmp_path):
     # This encoder's paths keep clear of each other and of the cloud, so that a point of theirs can be hit.
     places = f"() => JSON.stringify(({ALL_PLACES})(1, {panel!r}))"
     before = page.evaluate(places)
-    page.get_by_label("Encoder", exact=True).select_option("logmel")
+    pick(page, "Encoder", "logmel")
     page.wait_for_function(f"(before) => ({places})() !== before", arg=before)
     scene.settle(page)
     heard = player.get_attribute("data-wet")

@@ -17,7 +17,7 @@ from PIL import Image
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.pages import all_pages
 
-from .conftest import PROJECT, TAP, TWO_FRAMES, WAIT_MS
+from .conftest import PROJECT, TAP, TWO_FRAMES, WAIT_MS, pick
 from .looks import CUT_OFF, HARD_TO_READ, OVERLAPPING, UNFILLED, UNNAMED
 
 pytestmark = [pytest.mark.browser, pytest.mark.ci]
@@ -253,11 +253,11 @@ def test_latent_images_offer_the_reconstruction_where_the_encoder_has_a_decoder(
     if ready.empty:
         pytest.skip("no encoder with a decoder has its weights here: LATENTFX_WEIGHTS names their folder")
     page = opened("01_latent_images", color_scheme="dark")
-    decoded, chooser = page.locator("[data-side=decoded]"), page.get_by_label("Encoder", exact=True)
-    chooser.select_option("logmel")
-    page.get_by_text("logmel has no decoder").wait_for(timeout=WAIT_MS)
+    decoded = page.locator("[data-side=decoded]")
+    pick(page, "Encoder", "logmel")
+    page.get_by_text("logmel has no decoder").wait_for(state="attached", timeout=WAIT_MS)
     decoded.wait_for(state="hidden", timeout=WAIT_MS)
-    chooser.select_option(ready[-1])
+    pick(page, "Encoder", ready[-1])
     decoded.wait_for(state="visible", timeout=WAIT_MS)
     assert page.get_by_text("has no decoder").count() == 0
     decoded.click()
@@ -462,7 +462,7 @@ def test_a_click_on_a_path_is_heard_and_another_effect_is_drawn(opened, scene):
     page = opened("04_knob_paths", color_scheme="dark")
     # Its paths keep clear of each other and of the cloud, so that a point of theirs can be hit.
     before = page.evaluate(ALL_PLACES, 1)
-    page.get_by_label("Encoder", exact=True).select_option("logmel")
+    pick(page, "Encoder", "logmel")
     moved = f"(before) => JSON.stringify(({ALL_PLACES})(1)) !== JSON.stringify(before)"
     page.wait_for_function(moved, arg=before, timeout=WAIT_MS)
     scene.settle(page)
@@ -516,7 +516,7 @@ def test_markers_run_along_trajectories_with_the_sound(opened, scene):
     }}"""
     page.wait_for_function(on_path, timeout=WAIT_MS)
     before = state(page)
-    page.locator("select[multiple]").nth(1).select_option(["Reverb (RVB)"])
+    pick(page, "Effects", "Reverb", "Clean", "Distortion")
     wait_for_sound(page, before)
     wait_for_title(page, "gtr_00_a, reverb")
     page.wait_for_function(f"() => ({MARKERS})()[0].length === 1", timeout=WAIT_MS)
