@@ -292,7 +292,8 @@ def test_effect_clusters_take_another_colour(opened, scene):
     assert min(pixels_like(scene.shot(page), "#9f04fa", "#ff00fe")) > 100  # two of the ten effects
     page.get_by_role("button", name="instrument").click()
     page.wait_for_function(
-        "() => new Set(document.querySelector('.js-plotly-plot')._fullData[0].marker.color).size === 2",
+        "() => document.querySelector('.js-plotly-plot').data"
+        ".filter(({meta, visible}) => meta?.startsWith('view 1 ') && visible !== false).length === 2",
         timeout=WAIT_MS,
     )
     scene.settle(page)
