@@ -50,6 +50,7 @@ export class Popover {
     this.search.ariaExpanded = "true";
     this.list = part("ul", "lfx-list", "", { id, role: "listbox", ariaLabel: this.model.get("description") });
     this.list.ariaMultiSelectable = `${this.rules.several}`;
+    this.list.onmousedown = (event) => event.preventDefault(); // the keys stay with the search field
     this.foot = part("div", "lfx-foot");
     this.count = part("span", "lfx-count", "", { role: "status" });
     this.foot.append(this.count, ...(this.rules.several ? this.forAll() : []));

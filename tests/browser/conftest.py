@@ -214,9 +214,10 @@ def pick(page, words: str, *entries: str) -> None:
     chosen = page.locator(".latentfx-panel .lfx-picker").filter(has=page.locator("label", has_text=words)).first
     for entry in entries:
         chosen.locator(".lfx-picked").click()
+        several = page.locator(".lfx-popover [role='listbox']").get_attribute("aria-multiselectable") == "true"
         page.keyboard.type(entry)
-        page.locator(".lfx-popover .lfx-entry").first.click()
-        page.keyboard.press("Escape")
+        for key in ("ArrowUp", "Space", "Escape") if several else ("Enter",):
+            page.keyboard.press(key)
 
 
 def settle(page) -> None:

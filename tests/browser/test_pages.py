@@ -134,7 +134,8 @@ def lone_point(page, curve, avoid=-1, selector=".js-plotly-plot"):
     places = np.array(page.evaluate(f"(asked) => ({ALL_PLACES})(...asked)", [curve, selector]), float)
     apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
     np.fill_diagonal(apart, np.inf)
-    distances = np.nan_to_num(apart.min(axis=1), nan=-1.0)
+    apart[np.isnan(apart)] = np.inf  # a gap between two paths is no point
+    distances = np.where(np.isnan(places).any(axis=1), -1.0, apart.min(axis=1))
     distances[np.isin(np.arange(len(distances)), avoid)] = -1.0
     return int(np.argmax(distances))
 
@@ -468,7 +469,7 @@ def test_a_click_on_a_path_is_heard_and_another_effect_is_drawn(opened, scene):
     page.wait_for_function(moved, arg=before, timeout=WAIT_MS)
     scene.settle(page)
     first = state(page)
-    number = lone_point(page, 1)
+    number = lone_point(page, 1, avoid=range(33))  # the heard path lies over the first
     text = page.evaluate("(n) => document.querySelector('.js-plotly-plot').data[1].text[n]", number)
     assert scene.click_point(page, 1, number) == (1, number)
     wait_for_sound(page, first)
@@ -540,7 +541,7 @@ def test_latent_algebra_is_heard_and_scored(opened, scene):
     assert scores.locator("tr").count() == 10
     page.get_by_role("button", name="Between two clips").click()
     wait_for_title(page, "50% of the way from gtr_00_a")
-    page.get_by_role("button", name="Other clip").wait_for(timeout=WAIT_MS)
+    page.locator(".lfx-sides button", has_text="Other clip").wait_for(timeout=WAIT_MS)
     assert_silent(page)
 
 
