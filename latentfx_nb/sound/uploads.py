@@ -6,7 +6,6 @@ limits (`intake`). This process later reads only files that the child has decode
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ from latentfx_nb.cache import FileState, atomic_write, check_space, file_state
 from latentfx_nb.sound import intake
 from latentfx_nb.sound.clips import AUDIO_SUFFIXES, ClipSet, load_clips
 from latentfx_nb.sound.intake import MOST_SECONDS as MOST_SECONDS
+from latentfx_nb.sound.limits import megabytes
 from latentfx_nb.sound.visits import Visit
 from latentfx_nb.temporary import process_folder
 
@@ -27,10 +27,7 @@ NAME_LENGTH = 80
 
 def most_bytes() -> int:
     """Return how many bytes one visitor may hand in: `LATENTFX_UPLOAD_MB` (default 200), in all files together."""
-    given = os.environ.get("LATENTFX_UPLOAD_MB", "200")
-    if not re.fullmatch(r"\d+", given):
-        raise ValueError(f"LATENTFX_UPLOAD_MB is {given!r}: give a whole number of megabytes, such as 200")
-    return int(given) * 10**6
+    return megabytes("LATENTFX_UPLOAD_MB", 200)
 
 
 class Uploads:

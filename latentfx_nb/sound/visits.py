@@ -20,6 +20,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from latentfx_nb.sound.limits import megabytes
+
 IDLE_S = 600.0
 """How long files stay once no page of their visitor is open."""
 
@@ -46,10 +48,7 @@ def visits_folder() -> Path | None:
 
 def most_kept_bytes() -> int:
     """Return how many bytes all visits together may take: `LATENTFX_VISITS_MB` (default 2000)."""
-    given = os.environ.get("LATENTFX_VISITS_MB", "2000")
-    if not re.fullmatch(r"[0-9]+", given):
-        raise ValueError(f"LATENTFX_VISITS_MB is {given!r}: give a whole number of megabytes, such as 2000")
-    return int(given) * 10**6
+    return megabytes("LATENTFX_VISITS_MB", 2000)
 
 
 class Visit:
