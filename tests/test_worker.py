@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.status import Status
-from latentfx_nb.pages.waiting import working
 from latentfx_nb.pages.worker import Cancelled, Worker, main, wait_for
 from tests.speed import PATIENCE_S
 
@@ -133,12 +133,12 @@ def test_wait_returns_at_once_where_nothing_was_asked_for(recorder):
 
 def test_status_shows_progress_and_clears_up():
     status = Status()
-    with status.progress(total=4, initial=1, desc="logmel: HPF", unit="clip", check=lambda: None) as bar:
-        assert status.text == "Listening to clip 2 of 4 through the high-pass filter with logmel …"
+    with status.progress(total=4, initial=1, desc="Listening", unit="clip", check=lambda: None) as bar:
+        assert status.text == "Listening: 1 of 4 clips …"
         assert (bar._bar.value, bar._bar.max) == (1, 4)
         assert status._bar.layout.display == status._stop.layout.display == "flex"
         bar.update()
-        assert status.text == "Listening to clip 3 of 4 through the high-pass filter with logmel"
+        assert status.text == "Listening: 2 of 4 clips"
     assert status.text == ""
     assert status._bar.layout.display == status._stop.layout.display == "none"
 
@@ -182,23 +182,18 @@ def test_long_work_says_what_is_left(monkeypatch):
     ]
 
 
-@pytest.mark.parametrize(
-    ("desc", "unit", "words"),
-    [
-        ("logmel: CLN CHS HPF", "clip", "Listening to clip 26 of 64 through three effects with logmel"),
-        ("logmel: CLN", "clip", "Listening to clip 26 of 64 without an effect with logmel"),
-        (
-            "The other paths (logmel: RVB)",
-            "clip",
-            "The other paths: listening to clip 26 of 64 through the reverb with logmel",
-        ),
-        ("Encoding pairs", "clip", "Encoding pairs: 25 of 64 clips"),
-        ("logmel: algebra", "sound", "logmel: algebra: 25 of 64 sounds"),
-        ("PCA of all frames", "step", "PCA of all frames: 25 of 64"),
-    ],
-)
-def test_what_one_waits_for_is_said_in_a_listeners_words(desc, unit, words):
-    assert working(desc, unit, 25, 64) == words
+@pytest.mark.parametrize(("unit", "counted"), [("clip", " clips"), ("sound", " sounds"), ("step", ""), ("", "")])
+def test_status_says_what_is_counted(unit, counted):
+    status = Status()
+    with status.progress(total=64, initial=25, desc="Algebra", unit=unit, check=lambda: None):
+        assert status.text == f"Algebra: 25 of 64{counted} …"
+
+
+def test_a_bar_of_some_work_says_what_all_that_work_is_for():
+    bars, progress = [], Progress()
+    progress.bar = lambda *arguments, desc="", **options: bars.append(desc)
+    progress.bar_of("The other paths")(total=3, desc="Listening through the reverb with logmel")
+    assert bars == ["The other paths: listening through the reverb with logmel"]
 
 
 def test_what_goes_wrong_while_a_result_is_shown_is_told_by_its_job():

@@ -4,7 +4,7 @@
 through them.
 """
 
-from latentfx_nb.effects.registry import EFFECTS, EffectSpec, Knob, Setting, get_effect, typed
+from latentfx_nb.effects.registry import EFFECTS, EffectSpec, Knob, Setting, get_effect, through, typed
 from latentfx_nb.effects.rendering import (
     recipe,
     render,
@@ -33,5 +33,6 @@ __all__ = [
     "render_versions",
     "settings_hash",
     "sweep_settings",
+    "through",
     "typed",
 ]

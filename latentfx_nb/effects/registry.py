@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -138,6 +138,13 @@ def get_effect(label: str) -> EffectSpec:
     if label not in EFFECTS:
         raise ValueError(f"no effect is called {label!r}; choose one of {', '.join(EFFECTS)}")
     return EFFECTS[label]
+
+
+def through(labels: Sequence[str]) -> str:
+    """Return through what clips go, in words: "through 10 effects", "through the reverb", "without an effect"."""
+    if len(labels) > 1:
+        return f"through {len(labels)} effects"
+    return "without an effect" if labels[0] == "CLN" else f"through the {get_effect(labels[0]).name.lower()}"
 
 
 @dataclass(frozen=True)

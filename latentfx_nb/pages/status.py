@@ -10,8 +10,10 @@ from contextlib import contextmanager
 import ipywidgets as widgets
 
 from latentfx_nb.pages.markup import public
-from latentfx_nb.pages.waiting import working
 from latentfx_nb.pages.worker import main
+
+UNITS = {"clip": "clips", "epoch": "passes", "sound": "sounds", "window": "windows", "row": "rows"}
+"""What bars count, more than one of it."""
 
 MOST_NAMED = 3
 """Clips that could not be read, in the status line."""
@@ -68,7 +70,7 @@ class Status(widgets.VBox):
         self._check, self._desc, self._unit, self._begun = check, desc, unit, (time.monotonic(), initial)
         self._total, self._done = max(total, 1), initial
         self._show_bar("flex")
-        self.say(f"{working(desc, unit, self._done, self._total)} …")
+        self.say(f"{self._so_far()} …")
         try:
             yield self
             self.say("")
@@ -79,7 +81,7 @@ class Status(widgets.VBox):
         """Move the bar; raises Cancelled if the work is no longer wanted."""
         self._done += n
         self._show_bar("flex")
-        self.say(f"{working(self._desc, self._unit, self._done, self._total)}{self._left()}")
+        self.say(f"{self._so_far()}{self._left()}")
         self._check()
 
     def set_postfix_str(self, text: str, refresh: bool = True) -> None:
@@ -99,6 +101,10 @@ class Status(widgets.VBox):
             self._bar.layout.display = self._stop.layout.display = display
 
         main.call(show)
+
+    def _so_far(self) -> str:
+        """Return what is being done, and how far it is."""
+        return f"{self._desc}: {self._done} of {self._total} {UNITS.get(self._unit, '')}".strip()
 
     def _left(self) -> str:
         """Return an estimate of what is left, once there is something to estimate it from and it is worth saying."""

@@ -19,7 +19,7 @@ import pandas as pd
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb.effects import TABLE_1, Setting, get_effect, sweep_settings
+from latentfx_nb.effects import TABLE_1, Setting, get_effect, sweep_settings, through
 from latentfx_nb.encoders.base import Encoder
 from latentfx_nb.encoders.devices import cpu_threads
 from latentfx_nb.encoders.running import batch_size
@@ -170,7 +170,8 @@ def _fill(
         work = _fill_here(store, job, plan, todo, part)
     else:
         work = fill_on_cluster(store, job, plan, todo, part, client)
-    description = f"{job.encoder.name}: {' '.join(dict.fromkeys(setting.label for setting in job.settings))}"
+    labels = list(dict.fromkeys(setting.label for setting in job.settings))
+    description = f"Listening {through(labels)} with {job.encoder.name}"
     stages: StageSeconds = {}
     bad: dict[int, str] = {}
     with (

@@ -24,7 +24,9 @@ class Progress:
 
     def bar_of(self, what: str) -> Callable[..., Any]:
         """Return `bar`, which says what all that work is for."""
-        return lambda *arguments, desc="", **options: self.bar(*arguments, desc=f"{what} ({desc})", **options)
+        return lambda *arguments, desc="", **options: self.bar(
+            *arguments, desc=f"{what}: {desc[:1].lower()}{desc[1:]}", **options
+        )
 
     def check(self) -> None:
         """Raise `worker.Cancelled` if what is being prepared is no longer wanted."""
