@@ -14,15 +14,8 @@ from latentfx_nb.pages.auditions import connect_pickers
 from latentfx_nb.pages.described import Described
 from latentfx_nb.pages.glossary import words
 
-SECTIONS = {
-    "read": "Read",
-    "facts": "Facts",
-    "claims": "Claims",
-    "words": "Words",
-    "code": "Code",
-    "export": "Export",
-}
-"""The sections of the drawer and what their tabs say, from top to bottom."""
+SECTIONS = ("read", "facts", "claims", "words", "code", "export")
+"""The sections of the drawer from top to bottom; their tabs say the same with a capital."""
 
 
 def area(name: str, *children: widgets.Widget) -> widgets.VBox:

@@ -1,8 +1,6 @@
 // The drawer of a panel: a tab for each of its sections, of which one at the most is open.
 
 const NAME = /lfx-section-(\w+)/;
-const TITLES = { read: "Read", facts: "Facts", claims: "Claims", words: "Words", code: "Code" };
-TITLES.export = "Export";
 
 /** Return the sections of a drawer by name. */
 export function sectionsOf(drawer) {
@@ -12,7 +10,7 @@ export function sectionsOf(drawer) {
 
 function tab(name, panel) {
   const button = document.createElement("button");
-  Object.assign(button, { type: "button", className: "lfx-tab", textContent: TITLES[name] });
+  Object.assign(button, { type: "button", className: "lfx-tab", textContent: name[0].toUpperCase() + name.slice(1) });
   button.dataset.section = name;
   button.ariaExpanded = "false";
   button.onclick = () => open(panel, panel.dataset.open === name ? "" : name);
