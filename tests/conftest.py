@@ -240,3 +240,14 @@ def summary(monkeypatch):
     encoder = Summary()
     monkeypatch.setitem(registry.REGISTERED, "summary", encoder)
     return encoder
+
+
+@pytest.fixture
+def built_in_measures():
+    """Forget after the test which measures it registered."""
+    from latentfx_nb.analysis.measures import MEASURES
+
+    built_in = dict(MEASURES)
+    yield
+    MEASURES.clear()
+    MEASURES.update(built_in)

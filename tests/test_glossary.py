@@ -12,16 +12,9 @@ from latentfx_nb.analysis.registry import measure
 from latentfx_nb.pages import all_pages, terms
 from latentfx_nb.pages.glossary import SKETCH, measure_term, words
 
+pytestmark = pytest.mark.usefixtures("built_in_measures")
+
 SAID = re.compile(r"<dt>(<svg .*?</svg>)<b>(.*?)</b></dt><dd>(.*?)</dd>")
-
-
-@pytest.fixture(autouse=True)
-def only_here():
-    """Forget after each test which measures it registered."""
-    built_in = dict(MEASURES)
-    yield
-    MEASURES.clear()
-    MEASURES.update(built_in)
 
 
 @pytest.mark.parametrize("page", [*terms.ON, "20_toy", ""])

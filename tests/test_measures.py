@@ -17,6 +17,8 @@ from latentfx_nb.analysis.measures import ALGEBRA_PAIRS, MEASURES, glossary, mea
 from latentfx_nb.analysis.registry import KINDS, check_measure
 from tests.test_comparison import CLIPS, planted_means, planted_rows, planted_scores, straight_paths
 
+pytestmark = pytest.mark.usefixtures("built_in_measures")
+
 TOY = """
 import numpy as np
 
@@ -28,15 +30,6 @@ def reach(paths):
     ends = paths.isel(value=-1) - paths.isel(value=0)
     return np.linalg.norm(ends.transpose("clip", "dim"), axis=1)  # a plain array
 """
-
-
-@pytest.fixture(autouse=True)
-def only_here():
-    """Forget after each test what it registered."""
-    built_in = dict(MEASURES)
-    yield
-    MEASURES.clear()
-    MEASURES.update(built_in)
 
 
 @pytest.fixture

@@ -35,13 +35,6 @@ READ = (
     "learned from {pairs} pairs and tried on held-out recordings."
 )
 
-SECONDS_A_SOUND = {
-    "logmel": 0.1, "lyra-v2": 0.2, "encodec-24k": 0.4, "encodec-48k": 0.4, "stacked-mini-1-encoder": 0.5,
-    "stacked-mini-1": 2.2, "dac-44k": 3.0, "oobleck-acestep": 3.0, "oobleck-stable-audio": 3.0, "stacked-2": 13.0,
-    "stacked-1": 13.0, "stacked-1-encoder": 13.0,
-}  # fmt: skip
-"""What encoding a clip takes on two CPU cores, roughly, to say beforehand how long measuring takes; others: 1 s."""
-
 NOTHING_YET = "No encoder is measured on these clips yet: press “Measure the others”."
 
 
@@ -103,7 +96,7 @@ def ordered(measures: Mapping[str, pd.DataFrame], sort: str) -> dict[str, pd.Dat
     if not measures:
         return {}
     name, reversed_ = sort.removeprefix(REVERSED), sort.startswith(REVERSED)
-    values = pd.Series({encoder: with_rank(measures)[encoder].loc[name, "value"] for encoder in measures})
+    values = pd.Series({encoder: frame.loc[name, "value"] for encoder, frame in with_rank(measures).items()})
     ascending = (_better(name) == "less") != reversed_
     return {one: measures[one] for one in values.sort_values(ascending=ascending, kind="stable").index}
 
@@ -199,11 +192,10 @@ def _caption(shown: ComparisonShown) -> str:
 
 
 def measuring(shown: ComparisonShown) -> str:
-    """Return which encoders are left, and about how long measuring them takes."""
+    """Return which encoders are left, and how many sounds measuring takes: they are rendered, and encoded by each."""
     sounds = len(shown.clips) * len(EFFECTS) + len(path_clips(shown.clips)) * KNOB_VALUES * len(KNOB_RANGES)
-    minutes = sum(sounds * SECONDS_A_SOUND.get(name, 1.0) for name in shown.left) / 60
-    long = f"{minutes / 60:.1f} h" if minutes > 90 else f"{max(1, round(minutes))} min"
-    return f"Not measured yet: {', '.join(shown.left)}. That takes about {long} on two cores; what is finished is kept."
+    work = f"Each listens to {sounds} sounds; how long that takes is said once the first are heard."
+    return f"Not measured yet: {', '.join(shown.left)}. {work} What is finished is kept."
 
 
 def encoders_of(choice: ComparisonChoice) -> Sequence[str]:
