@@ -173,13 +173,12 @@ def test_a_page_plays_an_entry_and_leaves_the_choice_alone():
     before, picker = panel.choice(), panel.chosen
     assert picker.model_id in panel.bridge._watched
     picker._answer(picker, {"kind": "play", "number": 9}, [])
-    assert panel.player.playing
     assert picker.playing == 9
+    heard_by_now(panel)
+    assert panel.player.playing
     assert panel.player.title.startswith(
         "gtr_05_a" if panel.clips.table["clip"].iat[9] == "gtr_05_a" else panel.clips.table["clip"].iat[9]
     )
-    panel.player._answer(panel.player, {"kind": "wanted"}, [])
-    heard_by_now(panel)
     assert panel.player.wet
     assert panel.choice() == before
     picker._answer(picker, {"kind": "play", "number": 9}, [])
@@ -191,5 +190,7 @@ def test_a_page_plays_an_entry_and_leaves_the_choice_alone():
 def test_a_page_that_pauses_shows_no_entry_as_playing():
     panel = ready(KnobPaths())
     panel.chosen._answer(panel.chosen, {"kind": "play", "number": 1}, [])
+    heard_by_now(panel)
+    assert panel.player.playing
     panel.player.playing = False
     assert panel.chosen.playing is None

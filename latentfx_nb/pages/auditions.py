@@ -27,30 +27,22 @@ class _Auditions:
 
     def __init__(self, page: Described, picker: Picker) -> None:
         self._page, self._picker = page, picker
-        playable = picker.playable
         picker.on_play(self._play)
-        picker.playable = playable
         page.player.observe(self._paused, "playing")
 
     def _play(self, value: Any) -> None:
         page, self._picker.playing = self._page, None
-        if value is None:
-            page.player.playing = False
-            page.opened()
-            return
-        heard = page.auditioned(value, page.choice(), self._picker.source or page.clips)
+        heard = None if value is None else page.auditioned(value, page.choice(), self._picker.source or page.clips)
         if heard is None:
-            return
-        if page.player.playing:  # goes over without a gap
-            page.hearing.hear(heard)
+            page.hearing.end_preview()
         else:
-            page.hearing.offer(heard)
-            page.player.playing = True
-        self._picker.playing = value
+            page.hearing.preview(heard)
+            self._picker.playing = value
 
     def _paused(self, change: Any) -> None:
-        if not change["new"]:
+        if not change["new"] and self._picker.playing is not None:
             self._picker.playing = None
+            self._page.hearing.end_preview()
 
 
 def _within(given: Iterable[Any]) -> Iterator[Any]:

@@ -18,7 +18,7 @@ class Picker(anywidget.AnyWidget):
     `options` are labels, or pairs of label and value; `value` is one of these values, or a tuple of them with
     `several`; other values raise TraitError. New options choose the first one, or nothing with `several`, as
     ipywidgets' own choosers do; `index` and `label` say the same as `value` in numbers and labels. `most` is how many
-    may be ticked, 0 for all. `playable` gives each entry a play button, which calls back by `on_play`; `playing` is
+    may be ticked, 0 for all. `playable` gives each entry a play button; `on_play` says who is called; `playing` is
     the value of the entry that sounds. `disabled` greys the whole control. `ready` turns true when a page shows it.
     """
 
@@ -162,7 +162,6 @@ class Picker(anywidget.AnyWidget):
     def on_play(self, play: Callable[[Any], None]) -> None:
         """Call `play` with the value of an entry whose play button was pressed, and with None to stop it."""
         self._play.append(play)
-        self.playable = True
 
     @property
     def playing(self) -> Any:
