@@ -105,6 +105,7 @@ def test_the_confused_renders_are_listed_with_their_effects_and_heard_before_the
     assert all(re.fullmatch(r"Delay · \d+% of its probes", picker.details[value]) for _, value in picker.options)
     row, effect = picker.options[1][1]
     picker._answer(picker, {"kind": "play", "number": 1}, [])
+    heard_by_now(probing)
     assert probing.player.title == f"{bundled.table['clip'].iat[row]}: {EFFECTS[effect].name}"
     assert picker.playing == (row, effect)
     assert picker.value == before

@@ -81,7 +81,7 @@ def _grid(flat: bool, titles: tuple[str, str]) -> go.Figure:
         figure.update_yaxes(title="score (%)", zeroline=True, zerolinecolor="#808080", row=row, col=2)
     figure.update_xaxes(type="category", row=1, col=2)
     figure.update_xaxes(title="pairs learned from", type="category", row=2, col=2)
-    return figure.update_layout(barmode="group").update_annotations(font_size=13)
+    return figure.update_layout(barmode="group").update_annotations(font_size=12)
 
 
 def _background(

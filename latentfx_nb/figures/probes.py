@@ -94,7 +94,7 @@ def confusion_cells(confusion: xr.DataArray) -> dict:
 
 def _places(labels: Sequence[str], rates: bool, confused: str) -> go.Figure:
     """Return the axes: bars on the left, the matrix on the right, and those of the curves below if there are any."""
-    matrix = f"Confusions of {plain(confused)}: click a cell to hear it" if confused else "What is taken for what"
+    matrix = f"Confusions of {plain(confused)}: click to hear" if confused else "What is taken for what"
     below = ["How the learning rate matters"] if rates else []
     figure = make_subplots(
         1 + rates,

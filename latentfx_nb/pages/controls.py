@@ -168,11 +168,6 @@ def planes(chosen: int) -> widgets.ToggleButtons:
     return chooser
 
 
-def row(*children: widgets.Widget) -> widgets.HBox:
-    """Return widgets side by side."""
-    return widgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center"})
-
-
 def list_clips(chooser: Picker | widgets.Dropdown, clips: ClipSet, chosen: int | Iterable[int]) -> None:
     """Offer the clips of a set in a chooser, by row, and choose one or some; each can be heard before it is chosen."""
     if isinstance(chooser, Picker):

@@ -13,6 +13,8 @@ const SHAPES = {
 };
 const HINT = "Click: hide or show. Double click, or Alt and click: show only this; once more: show all.";
 
+const LETTERS = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
+const letters = (text) => text.replace(/&(lt|gt|amp);/g, (mark) => LETTERS[mark]); // plotly takes names as HTML
 const keyOf = (trace) => trace.legendgroup || trace.meta || trace.name;
 const one = (value) => (Array.isArray(value) || ArrayBuffer.isView(value) ? value[0] : value);
 const isPlace = (values) => values?.length > 0 && [...values].some((value) => value !== null);
@@ -34,7 +36,7 @@ export function entriesOf(plot) {
     const key = keyOf(trace);
     if (!trace.showlegend || !trace.name || found.has(key)) continue;
     const symbol = one(trace.marker?.symbol) ?? "square";
-    const entry = { key, name: trace.name, color: colorOf(trace), symbol, own: drawn.has(key) };
+    const entry = { key, name: letters(trace.name), color: colorOf(trace), symbol, own: drawn.has(key) };
     found.set(key, { entry, rank: trace.legendrank });
   }
   return [...found.values()].sort((a, b) => a.rank - b.rank).map(({ entry }) => entry);

@@ -160,7 +160,7 @@ def figure_of(shown: ClustersShown) -> go.Figure:
     points = shown.points
     names = [f"UMAP{i + 1}" for i in range(shown.means.sizes["component"])]
     blank = shown.means.isel(clip=slice(0)).assign_coords(component=names)
-    views = {_title(points, view): points.views.get(view, blank).sel(effect=shown.effects) for view in VIEWS}
+    views = {_title(shown.around, view): points.views.get(view, blank).sel(effect=shown.effects) for view in VIEWS}
     rings = [shown.ringed(view) for view in VIEWS]
     faded = None if shown.faded is None else shown.faded[shown.samples]
     main = list(VIEWS).index(shown.choice.main_view)

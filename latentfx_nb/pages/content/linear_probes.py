@@ -107,7 +107,9 @@ def prepare(choice: ProbesChoice, clips: ClipSet, last: ProbesShown | None, prog
     same = last is not None and last.clips.reference is clips.reference and not last.choice.differing(choice) & TRAINED
     if last is not None and same and not choice.train and not choice.compare_rates:
         probed, own = _named(choice, clips, last.results, progress)
-        return turned(replace(last, clips=clips, probed=probed, own=own, news=""), replace(choice, confused=None))
+        return turned(
+            replace(last, clips=clips, probed=probed, own=own, news=""), replace(choice, cell=None, confused=None)
+        )
     probed, features = _features(choice, clips.reference, progress)
     if choice.compare_rates and last is not None:
         curve = learning_rate_curve(features, choice.label, choice.config(), bar=progress.bar)
