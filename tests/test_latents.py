@@ -260,7 +260,7 @@ def test_the_bar_counts_clips_and_names_the_work(clips, tmp_path):
     assert Quiet.last.count in (1, 2)  # the second may be on its way to the disk, where it arrives
     encode(clips, Tiny(), tmp_path / "s")
     assert (Quiet.last.total, Quiet.last.initial, Quiet.last.count) == (6, 2, 6)
-    assert "tiny" in Quiet.last.desc and "HPF" in Quiet.last.desc
+    assert Quiet.last.desc == "Listening through 3 effects with tiny"
     shares = re.fullmatch(r"render (\d+) %, encode (\d+) %(?:, write (\d+) %)?", Quiet.last.shares.replace("%", " %"))
     assert shares and abs(sum(int(share or 0) for share in shares.groups()) - 100) <= 2
 

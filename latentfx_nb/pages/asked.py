@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
@@ -26,6 +27,8 @@ from latentfx_nb.pages.worker import Worker, main
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.host import is_dashboard
+
+log = logging.getLogger(__name__)
 
 MOST_SENTENCES = 3
 """Sentences on an address in the status line."""
@@ -111,7 +114,8 @@ class Asked:
             return prepare(Opening(page))
         except TakesLong:
             pass
-        except Exception as error:  # noqa: BLE001  whatever an address asks for, its page opens
+        except Exception as error:  # whatever an address asks for, its page opens
+            log.exception("what an address asks for cannot be shown")
             self._sentences.append(f"What the address asks for cannot be shown: {sentence(error)}")
             self.fields = {}
         self._write(vars(self._defaults))

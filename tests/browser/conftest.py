@@ -99,7 +99,7 @@ TAP = """() => {
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> str:
     """Return the path of an installed Chromium or Chrome; skip, or fail if one is required, where there is none."""
     named = os.environ.get("CHROMIUM")
@@ -109,9 +109,9 @@ def chromium() -> str:
     stop("no Chromium found: install one (apt-get install chromium) or name it in CHROMIUM")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium):
-    """Yield one headless Chromium for the session, with software WebGL."""
+    """Yield one headless Chromium, with software WebGL; its event loop ends with these tests, so others have none."""
     from playwright import sync_api
 
     with sync_api.sync_playwright() as playwright:
@@ -120,7 +120,7 @@ def browser(chromium):
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def voila(tmp_path_factory):
     """Return a function that serves a folder of `.ipynb` files with Voila and returns its URL, once per folder."""
     with contextlib.ExitStack() as servers:
@@ -142,7 +142,7 @@ def open_page(browser, voila):
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def session_page(browser, voila):
     """As `open_page`, for pages that stay open."""
     with _opening(browser, voila) as opened:
@@ -186,7 +186,7 @@ def _opening(browser, voila):
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def scene() -> types.SimpleNamespace:
     """Return the helpers for plotly figures: `pixels`, `shot`, `changed`, `click_point`, `settle`."""
     return types.SimpleNamespace(

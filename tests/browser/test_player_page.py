@@ -121,7 +121,7 @@ def notebook(path, code):
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     notebook(folder / "player.ipynb", PAGE)

@@ -118,6 +118,7 @@ const latentfxFirst = (() => {
 
   /** Answer the bar, and wait for the panel. */
   function start() {
+    theme(); // the bar is there now
     answerBar(document.querySelector(".lfx-bar"));
     system.addEventListener("change", theme);
     const current = document.querySelector("#lfx-pages [aria-current]");
