@@ -79,6 +79,7 @@ class KnobShown(Shown):
     here: xr.DataArray  # (clip, component)
     claims: pd.DataFrame | None = None
     is_exact: bool = False  # the heard clip's point in `here` is that of the very setting
+    heard_changed: bool = False  # since the figure was drawn, another clip is listened to
 
     @property
     def heard(self) -> str:
@@ -128,7 +129,10 @@ def figure_of(shown: KnobShown) -> go.Figure:
 
 def turned(shown: KnobShown, choice: KnobChoice) -> KnobShown:
     """Return the diamonds on the prepared paths, between the values next to the knob's."""
-    return replace(shown, choice=choice, here=_between(shown.points[0], choice), is_exact=False)
+    changed = shown.heard_changed or choice.row != shown.choice.row
+    return replace(
+        shown, choice=choice, here=_between(shown.points[0], choice), is_exact=False, heard_changed=changed
+    )
 
 
 def exact(shown: KnobShown, progress: Progress) -> KnobShown:
@@ -145,12 +149,10 @@ def exact(shown: KnobShown, progress: Progress) -> KnobShown:
 
 
 def moved(shown: KnobShown) -> Mapping[str, dict]:
-    """Return the diamonds, and the path of the clip that is heard."""
+    """Return the diamonds, and the path of the clip that is heard if it is another than was drawn."""
     points = shown.points[0]
-    return {
-        "knob": figures.knob_trace(points, shown.here, shown.heard),
-        "heard path": figures.heard_trace(points, shown.heard),
-    }
+    diamonds = {"knob": figures.knob_trace(points, shown.here, shown.heard)}
+    return diamonds | ({"heard path": figures.heard_trace(points, shown.heard)} if shown.heard_changed else {})
 
 
 def clicked(shown: KnobShown, name: str, points: Any) -> Mapping[str, Any]:
