@@ -481,7 +481,7 @@ def test_a_path_says_clip_and_setting_and_is_coloured_along_the_knob():
     turn = np.asarray(trace.marker.color).reshape(len(CLIPS), -1)
     for row, clip in enumerate(CLIPS):
         assert texts[row, 0] == f"<b>{clip}</b><br>cutoff frequency 50 Hz"
-        assert texts[row, 6] == f"<b>{clip}</b><br>cutoff frequency 10000 Hz"
+        assert texts[row, 6] == f"<b>{clip}</b><br>cutoff frequency 10 kHz"
         assert (np.diff(turn[row, :-1]) > 0).all()
     assert len(trace.x) == len(trace.text) == len(trace.marker.color) == len(trace.line.color)
 

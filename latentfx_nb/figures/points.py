@@ -24,6 +24,9 @@ COLORINGS = ("effect", "instrument", "clip")
 REFERENCE = "CLN"
 """The effect that all others are compared to: it is drawn over them, with an outline."""
 
+GREY = "#9a9a9a"
+"""Points that others are drawn over."""
+
 FADED = 0.1
 """How opaque points are that do not match what is searched for, or are not among those selected."""
 
@@ -80,6 +83,27 @@ def point_traces(
         marker = _marker(flat, group, None if faded is None else faded[group.samples])
         traces.append(scatter(flat, **coordinates(rows[group.samples]), **look, **legend, marker=marker))
     return traces
+
+
+def cloud_traces(
+    points: xr.DataArray, name: str, color: str = "", faded: np.ndarray | None = None
+) -> list[go.Scatter | go.Scatter3d]:
+    """Return quiet points that others are drawn over, all of them grey and one trace called `name`, or by `color`.
+
+    Then there is a trace for each group, in the legend, as `point_traces` has them. `faded [sample]` as there.
+    """
+    if color:
+        return [_quiet(trace) for trace in point_traces(points, color, name, faded)]
+    marker: dict[str, Any] = {"size": 3, "color": GREY, "opacity": 0.25}
+    if faded is not None and faded.any():
+        marker |= {"color": [_faint(GREY) if one else GREY for one in faded], "opacity": 0.9}
+    look = {"mode": "markers", "hoverinfo": "text", "text": hover_texts(points), "marker": marker}
+    return [scatter(points.sizes["component"] == 2, **coordinates(points), **look, name=name, meta=name)]
+
+
+def _quiet(trace: go.Scatter | go.Scatter3d) -> go.Scatter | go.Scatter3d:
+    """Return a trace of a cloud: small, and let through what lies behind it."""
+    return trace.update(marker={"size": trace.marker.size - 1, "opacity": 0.6})
 
 
 def ring_trace(flat: bool, point: xr.DataArray | None = None) -> go.Scatter | go.Scatter3d:
