@@ -13,7 +13,7 @@ from latentfx_nb.pages import all_pages
 
 from .conftest import PROJECT, settle
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ci]
 
 LAPTOP, SMALL, PHONE = (1440, 900), (1280, 720), (390, 844)
 FRONT = "00_start_here"
