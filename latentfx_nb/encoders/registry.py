@@ -23,6 +23,7 @@ FAMILIES = (
     "efficientat",
     "yamnet",
     "logmel",
+    "statistics",
     "lyra",
     "encodec",
     "dac",
