@@ -17,11 +17,13 @@ const LETTERS = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
 const letters = (text) => text.replace(/&(lt|gt|amp);/g, (mark) => LETTERS[mark]); // plotly takes names as HTML
 const keyOf = (trace) => trace.legendgroup || trace.meta || trace.name;
 const one = (value) => (Array.isArray(value) || ArrayBuffer.isView(value) ? value[0] : value);
+const every = (value) => (Array.isArray(value) ? value : [one(value)]);
 const isPlace = (values) => values?.length > 0 && [...values].some((value) => value !== null);
 
 function colorOf({ marker, line }) {
-  const colors = [marker?.color, line?.color].map(one);
-  return colors.find((color) => typeof color === "string") ?? "currentColor";
+  const colors = [marker?.color, line?.color].flatMap(every).filter((color) => typeof color === "string");
+  const bright = colors.find((color) => !color.startsWith("rgba")); // what is not looked for is faint
+  return bright ?? colors[0] ?? "currentColor";
 }
 
 /**

@@ -36,6 +36,14 @@ test("the legend names each group once, the reference first, with its colour and
   ]);
 });
 
+test("of points that are not looked for, the legend shows the colour of the others", () => {
+  const plot = figure();
+  plot._fullData[0].marker = { color: ["rgba(22, 1, 4, 0.1)", "#d90a2a"] };
+  assert.equal(entriesOf(plot)[1].color, "#d90a2a");
+  plot._fullData[0].marker = { color: ["rgba(22, 1, 4, 0.1)"] };
+  assert.equal(entriesOf(plot)[1].color, "rgba(22, 1, 4, 0.1)");
+});
+
 test("a pressed group is hidden in all views and comes back; what Python hides stays hidden", () => {
   const plot = figure();
   apply(plot, new Set(["DIS"]));
