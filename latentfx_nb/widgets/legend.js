@@ -17,13 +17,18 @@ const LETTERS = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
 const letters = (text) => text.replace(/&(lt|gt|amp);/g, (mark) => LETTERS[mark]); // plotly takes names as HTML
 const keyOf = (trace) => trace.legendgroup || trace.meta || trace.name;
 const one = (value) => (Array.isArray(value) || ArrayBuffer.isView(value) ? value[0] : value);
-const every = (value) => (Array.isArray(value) ? value : [one(value)]);
 const isPlace = (values) => values?.length > 0 && [...values].some((value) => value !== null);
 
-function colorOf({ marker, line }) {
-  const colors = [marker?.color, line?.color].flatMap(every).filter((color) => typeof color === "string");
-  const bright = colors.find((color) => !color.startsWith("rgba")); // what is not looked for is faint
-  return bright ?? colors[0] ?? "currentColor";
+/** Return a colour of which `faint`, "rgba(...)", is left where it is not looked for; in space that is dark, too. */
+function opaque(faint, solid) {
+  const [red, green, blue, alpha] = faint.match(/[\d.]+/g).map(Number);
+  return `rgb(${[red, green, blue].map((part) => Math.min(255, Math.round(solid ? part / alpha : part))).join(", ")})`;
+}
+
+function colorOf({ marker, line, type }) {
+  const colors = [marker?.color, line?.color].map(one);
+  const color = colors.find((named) => typeof named === "string") ?? "currentColor";
+  return color.startsWith("rgba") ? opaque(color, type === "scatter3d") : color;
 }
 
 /**

@@ -36,12 +36,14 @@ test("the legend names each group once, the reference first, with its colour and
   ]);
 });
 
-test("of points that are not looked for, the legend shows the colour of the others", () => {
+test("the legend shows the colour of points that are faint because they are not looked for", () => {
   const plot = figure();
-  plot._fullData[0].marker = { color: ["rgba(22, 1, 4, 0.1)", "#d90a2a"] };
-  assert.equal(entriesOf(plot)[1].color, "#d90a2a");
-  plot._fullData[0].marker = { color: ["rgba(22, 1, 4, 0.1)"] };
-  assert.equal(entriesOf(plot)[1].color, "rgba(22, 1, 4, 0.1)");
+  const faint = { solid: ["scatter3d", "rgba(22, 1, 4, 0.1)"], flat: ["scatter", "rgba(217, 10, 42, 0.1)"] };
+  const shown = Object.values(faint).map(([type, color]) => {
+    Object.assign(plot._fullData[0], { type, marker: { color: [color, "#d90a2a"] } });
+    return entriesOf(plot)[1].color;
+  });
+  assert.deepEqual(shown, ["rgb(220, 10, 40)", "rgb(217, 10, 42)"]);
 });
 
 test("a pressed group is hidden in all views and comes back; what Python hides stays hidden", () => {
