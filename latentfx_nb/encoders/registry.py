@@ -16,7 +16,21 @@ from latentfx_nb.encoders.entry import Entry
 from latentfx_nb.encoders.variants import Possible, checked, name_of, named, options_of, words
 from latentfx_nb.plugins import load_plugins
 
-FAMILIES = ("mini", "diffae", "stacked", "vggish", "logmel", "lyra", "encodec", "dac", "oobleck", "clap")
+FAMILIES = (
+    "mini",
+    "diffae",
+    "stacked",
+    "vggish",
+    "efficientat",
+    "yamnet",
+    "logmel",
+    "statistics",
+    "lyra",
+    "encodec",
+    "dac",
+    "oobleck",
+    "clap",
+)
 """Modules beside this one that hold built-in encoders, in the order of the list; each declares its `ENTRIES`."""
 
 BUILT_IN: dict[str, Entry] = {
