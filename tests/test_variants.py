@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from traitlets import TraitError
 
 import latentfx_nb as lfx
 from latentfx_nb.__main__ import main
@@ -27,7 +28,11 @@ from latentfx_nb.encoders.dac import Dac44k
 from latentfx_nb.encoders.encodec import LEVEL, Encodec24k, Encodec48k, faded
 from latentfx_nb.encoders.running import encode_clips, frame_times_s
 from latentfx_nb.encoders.vggish import VGGish, patches
+from latentfx_nb.pages.controls import several_encoders
 from latentfx_nb.paper import CLIP_SAMPLES
+from tests.on_pages import ready, said
+
+pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
 TINY = {
     "encodec-48k": ({"quantizers": 3}, {"chunked": True}, {"quantizers": 2, "chunked": True}),
@@ -170,6 +175,14 @@ def test_another_process_gets_the_same_variant(case, tiny_models, own_cache, mon
     again = pickle.loads(pickle.dumps(reloading(encoder)))()
     assert (again.name, again.weights_hash) == (encoder.name, encoder.weights_hash) and again is not encoder
     assert load_encoder(name, "cpu").name == name
+
+
+@pytest.mark.parametrize("name", ["efficientat-mn04@layer=0", "efficientat-mn04@layer=5", "yamnet@layer=4"])
+def test_layers_of_published_classifiers_keep_the_contracts(name, published_weights):
+    family = name.partition("@")[0].partition("-")[0]
+    encoder = load_encoder(name, "cpu", published_weights(family))
+    assert check_encoder(encoder) == []
+    assert encoder.name == name and encoder.weights_hash == weights_hash(name) != weights_hash(name.partition("@")[0])
 
 
 def test_a_network_with_fewer_says_so(tiny_models):
@@ -381,3 +394,30 @@ def test_a_variants_name_is_not_free(tiny_folder):
     assert load_encoder("mine@layer=2") is encoder
     with pytest.raises(ValueError, match="it takes neither weights, bf16 nor variants here"):
         load_encoder("mine@layer=2", quantizers=2)
+
+
+PAGES = ("LatentImages", "Trajectories", "EffectClusters", "KnobPaths")
+
+
+@pytest.mark.parametrize("name", ["lyra-v2@quantizers=8", "efficientat-mn04@layer=5"])
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_take_variants(page, name, few, warm_cache, published_weights):
+    published_weights("lyra" if name.startswith("lyra") else "efficientat")
+    panel = ready(getattr(lfx.pages, page)(few, encoder=name))
+    assert said(panel) == ""
+    assert panel.encoder.value == name and panel.encoder.options[-1] == (name, name)
+    assert panel.shown.choice.encoder == name
+    floor = "steps of 0.2635" in "".join(html.value for html in panel.html.values())
+    assert floor == (page == "KnobPaths" and name.startswith("lyra"))
+    panel.encoder.value = "logmel"
+    assert ready(panel).shown.choice.encoder == "logmel"
+
+
+def test_a_variant_that_is_not_there_is_not_offered(bundled):
+    panel = ready(lfx.pages.LatentImages(bundled[:1], encoder="logmel"))
+    for name in ("lyra-v2@quantizers=47", "logmel@layer=1", "nobody@layer=1"):
+        with pytest.raises(TraitError, match=f"'{name}' is not offered"):
+            panel.encoder.value = name
+    several = several_encoders(("lyra-v2@quantizers=2", "logmel", "lyra-v2@quantizers=4"))
+    assert several.value == ("lyra-v2@quantizers=2", "logmel", "lyra-v2@quantizers=4")
+    assert several.details["lyra-v2@quantizers=2"] == "a variant of lyra-v2"

@@ -121,7 +121,7 @@ def load_encoder(
     given = {"layer": layer, "quantizers": quantizers, "chunked": chunked}
     model, options = _known(name)
     if name in REGISTERED:
-        if weights is not None or bf16 or any(given.values()):
+        if weights is not None or bf16 or any(value is not None for value in given.values()):
             raise ValueError(f"{name} is registered as it is: it takes neither weights, bf16 nor variants here")
         return REGISTERED[name]
     more = checked(model, _variants(BUILT_IN[model].model), given)
@@ -150,6 +150,12 @@ def weights_hash(name: str) -> str | None:
     model, options = _known(name)
     plain = getattr(REGISTERED[name] if name in REGISTERED else BUILT_IN[model].model, "weights_hash", None)
     return plain and named(model, plain, options)[1]
+
+
+def noise_floor(name: str) -> str:
+    """Return what is to be said with every number of geometry of the encoder called `name`; often an empty text."""
+    model, _ = _known(name)
+    return getattr(REGISTERED[name] if name in REGISTERED else BUILT_IN[model].model, "noise_floor", "")
 
 
 def present_hashes() -> dict[str, str]:
