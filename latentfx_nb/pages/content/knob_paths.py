@@ -21,7 +21,7 @@ from latentfx_nb.analysis.measures import measures_of
 from latentfx_nb.analysis.pca import PCA, fit_pca
 from latentfx_nb.analysis.prepared import NotShipped, effect_means, knob_paths, sweep_means
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
-from latentfx_nb.encoders import load_encoder
+from latentfx_nb.encoders import load_encoder, noise_floor
 from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages.content.choice import Choice, Shown
 from latentfx_nb.pages.content.finding import found_words, lacking
@@ -295,7 +295,8 @@ def _behaviour(shown: KnobShown) -> str:
     lines = [(knob, *(_with_interval(measured.loc[knob, name]) for name in measures)) for knob in paths]
     saved = table_downloads(measured.unstack("measure").swaplevel(axis=1), "knob_paths")
     title, head = "<h3>How the drawn paths behave</h3>", ("knob", *(one.heading for one in measures.values()))
-    return title + table(head, lines) + note(BEHAVIOUR.format(n=len(shown.rows))) + saved
+    said = f"{BEHAVIOUR.format(n=len(shown.rows))} {noise_floor(shown.choice.encoder)}".rstrip()
+    return title + table(head, lines) + note(said) + saved
 
 
 def _claims_text(claims: pd.DataFrame | None) -> str:
