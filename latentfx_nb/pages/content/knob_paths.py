@@ -130,9 +130,7 @@ def figure_of(shown: KnobShown) -> go.Figure:
 def turned(shown: KnobShown, choice: KnobChoice) -> KnobShown:
     """Return the diamonds on the prepared paths, between the values next to the knob's."""
     changed = shown.heard_changed or choice.row != shown.choice.row
-    return replace(
-        shown, choice=choice, here=_between(shown.points[0], choice), is_exact=False, heard_changed=changed
-    )
+    return replace(shown, choice=choice, here=_between(shown.points[0], choice), is_exact=False, heard_changed=changed)
 
 
 def exact(shown: KnobShown, progress: Progress) -> KnobShown:
