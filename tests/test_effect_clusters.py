@@ -301,6 +301,7 @@ def test_too_few_recordings_for_the_claims_are_a_sentence(few, warm_cache):
     assert len(cloud(panel)) == 30
 
 
+@pytest.mark.ci
 def test_clusters_of_one_vector_a_clip_say_that_there_is_no_time(summary, bundled):
     panel = ready(EffectClusters(bundled[:12], encoder="summary"))
     assert said(panel) == ""

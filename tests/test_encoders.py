@@ -31,6 +31,7 @@ from latentfx_nb.sound import audio
 
 RATE = 48_000
 BUILT_IN = sorted(registry.BUILT_IN)
+AT_HAND = ("lyra-v2", "efficientat-mn04", "yamnet")  # beside the checkout lie the published weights of these
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +46,8 @@ def nothing_kept(monkeypatch):
 @pytest.fixture(params=BUILT_IN)
 def encoder(request, tiny_models, monkeypatch):
     """Every encoder there is: with its real weights where they are at hand, else tiny and random, from real files."""
-    if request.param == "lyra-v2":
-        request.getfixturevalue("lyra_weights")
+    if request.param in AT_HAND:
+        request.getfixturevalue("published_weights")(registry.BUILT_IN[request.param].weights.family)
     if list_encoders().loc[request.param, "present"]:
         return load_encoder(request.param, "cpu")
     for module in (diffae, stacked):

@@ -250,6 +250,7 @@ def test_another_measure_effect_and_method_are_drawn(bundled):
     assert panel.score_button.layout.display == "none"
 
 
+@pytest.mark.ci
 def test_clips_that_are_too_few_say_so_and_others_are_scored_on_request(few, real_clips):
     panel = ready(LatentAlgebra(few))
     assert "2 clips of other recordings are all there is to learn from: choose fewer pairs" in said(panel)

@@ -245,6 +245,7 @@ def test_sizes_follow_the_configuration(tmp_path):
     assert encoder.encode(torch.zeros(1, 1, 1001)).shape == (1, 6, encoder.frames(1001)) == (1, 6, 126)
 
 
+@pytest.mark.ci
 @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
 @pytest.mark.parametrize("model", [Dac44k, OobleckAceStep])
 @pytest.mark.parametrize("strides", [[2, 4, 5, 8], [3, 5, 2, 7]])

@@ -63,6 +63,23 @@ def check_audio(encoder: Encoder, audio: torch.Tensor) -> None:
         raise ValueError(f"{encoder.name} takes floating-point audio, not {audio.dtype}; scale it to -1..1")
 
 
+def variant_name(name: str, **options: int) -> str:
+    """Return what an encoder is called that was built with `options`: `yamnet@layer=5`."""
+    return "@".join([name, *(f"{option}={value}" for option, value in options.items())])
+
+
+def variant_hash(weights_hash: str, name: str) -> str:
+    """Return the hash of the encoder called `name` with these weights: theirs, but with options one of its own."""
+    return digest(f"{weights_hash} {name.partition('@')[2]}") if "@" in name else weights_hash
+
+
+def layer_of(name: str, layer: int, layers: range) -> int:
+    """Return `layer`; raise ValueError if the encoder called `name` has none of that number."""
+    if layer not in layers:
+        raise ValueError(f"{name} has the layers {layers[0]} to {layers[-1]}, not {layer!r}")
+    return int(layer)
+
+
 class TorchEncoder:
     """The base of encoders made of torch networks: checks and places the input, counts frames, sets the precision.
 

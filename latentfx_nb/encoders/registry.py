@@ -15,7 +15,21 @@ from latentfx_nb.encoders.contract import check_encoder, fingerprint
 from latentfx_nb.encoders.entry import Entry
 from latentfx_nb.plugins import load_plugins
 
-FAMILIES = ("mini", "diffae", "stacked", "vggish", "logmel", "statistics", "lyra", "encodec", "dac", "oobleck", "clap")
+FAMILIES = (
+    "mini",
+    "diffae",
+    "stacked",
+    "vggish",
+    "efficientat",
+    "yamnet",
+    "logmel",
+    "statistics",
+    "lyra",
+    "encodec",
+    "dac",
+    "oobleck",
+    "clap",
+)
 """Modules beside this one that hold built-in encoders, in the order of the list; each declares its `ENTRIES`."""
 
 BUILT_IN: dict[str, Entry] = {

@@ -19,6 +19,16 @@ from torch import nn
 from latentfx_nb.cache import digest
 from latentfx_nb.encoders.base import TorchEncoder, frozen
 from latentfx_nb.encoders.entry import Entry
+from latentfx_nb.encoders.nets.mel import (
+    BANDS,
+    HOP,
+    PATCH,
+    PATCH_SAMPLES,
+    RATE,
+    WINDOW,
+    audioset_filters,
+    audioset_log_mel,
+)
 from latentfx_nb.encoders.sources.weights import Weights, check_archive
 
 NETWORK_FILE, PCA_FILE = "vggish-10086976.pth", "vggish_pca_params-970ea276.pth"
@@ -33,15 +43,7 @@ WEIGHTS = Weights(
     size_mb=288.7,
 )
 
-# The front end, as the network was trained with it. Samples and Hz count at 16 kHz.
-RATE = 16_000
-WINDOW = 400
-HOP = 160
-FFT = 512
-BANDS = 64
-LOW_HZ, HIGH_HZ = 125.0, 7500.0
 OFFSET = 0.01  # added to a band's magnitude, so that silence is ln(0.01)
-PATCH = 96  # spectra that the network sees at once: 0.96 s
 
 WIDTHS = (64, 128, 256, 256, 512, 512)  # of the convolutions
 SIZES = (4096, 4096, 128)  # of the linear layers
@@ -52,31 +54,9 @@ _POOLED = (0, 1, 3, 5)  # convolutions that a pooling follows
 _HALVINGS = 2 ** len(_POOLED)
 
 
-def mel_filters() -> torch.Tensor:
-    """Return 64 triangles `[bin band]` float64 of unit peak between 125 and 7500 Hz, equally spaced in HTK mel.
-
-    Their sides are straight in mel, not in Hz. The lowest bin, DC, is in none.
-    """
-    edges = torch.linspace(_mel(LOW_HZ), _mel(HIGH_HZ), BANDS + 2, dtype=torch.float64)
-    bins = torch.tensor([_mel(k * RATE / FFT) for k in range(FFT // 2 + 1)], dtype=torch.float64)[:, None]
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    return torch.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)).clamp_min(0)
-
-
-def _mel(hz: float) -> float:
-    return 1127 * float(np.log1p(hz / 700))
-
-
 def log_mel(sound: torch.Tensor) -> torch.Tensor:
-    """Return natural-log mel magnitudes `[frame 64]` float64 of `sound [sample]`, one frame each 160 samples.
-
-    A frame is 400 samples under a periodic Hann window; one that the sound does not fill is dropped.
-    """
-    frames = sound.cpu().double().unfold(0, WINDOW, HOP)
-    window = torch.hann_window(WINDOW, dtype=torch.float64)
-    # Not torch.stft: it would centre the window in the 512 points, and so begin each frame 56 samples later.
-    magnitude = torch.fft.rfft(frames * window, n=FFT).abs()
-    return torch.log(magnitude @ mel_filters() + OFFSET)
+    """Return natural-log mel magnitudes `[frame 64]` float64 of `sound [sample]`, one frame each 160 samples."""
+    return audioset_log_mel(sound.cpu().double(), audioset_filters(), OFFSET)
 
 
 def patches(sound: torch.Tensor) -> torch.Tensor:
@@ -144,7 +124,7 @@ class VGGish(TorchEncoder):
     dim = SIZES[-1]
     hop = PATCH * HOP
     frame_rate: float | None = sample_rate / hop
-    shortest = (PATCH - 1) * HOP + WINDOW
+    shortest = PATCH_SAMPLES
     weights_hash = WEIGHTS.hash()
 
     def __init__(self, device: str = "auto", weights: str | Path | None = None, *, postprocess: bool = True) -> None:

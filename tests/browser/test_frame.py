@@ -12,8 +12,9 @@ import pytest
 from latentfx_nb.pages import all_pages
 
 from .conftest import PROJECT, settle
+from .looks import CUT_OFF, HARD_TO_READ, OVERLAPPING
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ci]
 
 LAPTOP, SMALL, PHONE = (1440, 900), (1280, 720), (390, 844)
 FRONT = "00_start_here"
@@ -154,3 +155,19 @@ def test_points_fill_the_picture_in_space_and_in_a_plane(framed):
     framed.wait_for_function(FITTED)
     assert framed.evaluate(SPAN)[1] >= 0.8
     framed.screenshot(path=framed.latentfx_shots / f"{framed.latentfx_name}_plane.png")
+
+
+def test_in_the_dark_it_is_as_whole_and_as_readable(framed):
+    resized(framed, SMALL)
+    toggle = framed.locator(".lfx-bar [data-lfx='theme']")
+    toggle.click()
+    framed.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+    try:
+        resized(framed, SMALL, "dark")
+        assert framed.evaluate(OFF_SCREEN, list(WHOLE[SMALL])) == []
+        assert framed.evaluate(LYING_ON_EACH_OTHER) == []
+        assert framed.evaluate(CUT_OFF_WORDS) == []
+        for wrong in (HARD_TO_READ, CUT_OFF, OVERLAPPING):
+            assert framed.evaluate(wrong) == []
+    finally:
+        toggle.click()
