@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,11 +95,11 @@ def cloud_traces(
     """
     if color:
         return [_quiet(trace) for trace in point_traces(points, color, name, faded)]
-    marker: dict[str, Any] = {"size": 3, "color": GREY, "opacity": 0.25}
+    flat, marker = points.sizes["component"] == 2, {"size": 3, "color": GREY, "opacity": 0.25}
     if faded is not None and faded.any():
-        marker |= {"color": [_faint(GREY) if one else GREY for one in faded], "opacity": 0.9}
+        marker |= {"color": [_faint(GREY, flat) if one else GREY for one in faded], "opacity": 0.9}
     look = {"mode": "markers", "hoverinfo": "text", "text": hover_texts(points), "marker": marker}
-    return [scatter(points.sizes["component"] == 2, **coordinates(points), **look, name=name, meta=name)]
+    return [scatter(flat, **coordinates(points), **look, name=name, meta=name)]
 
 
 def _quiet(trace: go.Scatter | go.Scatter3d) -> go.Scatter | go.Scatter3d:
@@ -150,13 +151,20 @@ def _marker(flat: bool, group: Group, faded: np.ndarray | None) -> dict[str, Any
     marker["line"] = {"width": 1 if first else 0, "color": "#ffffff"}
     if faded is not None and faded.any():
         colors = marker["color"] if isinstance(marker["color"], list) else [marker["color"]] * len(faded)
-        marker["color"] = [_faint(one) if faint else one for one, faint in zip(colors, faded, strict=True)]
+        marker["color"] = [_faint(one, flat) if faint else one for one, faint in zip(colors, faded, strict=True)]
         marker["line"] = {"width": 0, "color": "#ffffff"}
     return marker
 
 
-def _faint(color: str) -> str:
-    """Return a colour "#rrggbb" or "hsl(...)" that is hardly seen."""
+def _faint(color: str, flat: bool) -> str:
+    """Return a colour "#rrggbb" or "hsl(...)" that is hardly seen.
+
+    In space plotly adds the colour of a point as it is to what lies behind, so that faint ones would glow in the dark:
+    there it has to be as dark as the point is faint.
+    """
     if color.startswith("hsl("):
-        return color.replace("hsl(", "hsla(").replace(")", f", {FADED})")
-    return f"rgba({', '.join(str(int(color[i : i + 2], 16)) for i in (1, 3, 5))}, {FADED})"
+        hue, saturation, lightness = (float(part.strip(" %")) for part in color[4:-1].split(","))
+        rgb = [255 * part for part in colorsys.hls_to_rgb(hue / 360, lightness / 100, saturation / 100)]
+    else:
+        rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+    return f"rgba({', '.join(str(round(part if flat else FADED * part)) for part in rgb)}, {FADED})"

@@ -46,7 +46,7 @@ class Finder:
 
 
 def _colors() -> widgets.ToggleButtons:
-    return widgets.ToggleButtons(options=COLORINGS, style={"button_width": "100px"}, layout={"width": "330px"})
+    return widgets.ToggleButtons(options=COLORINGS, style={"button_width": "auto"})
 
 
 def _quiet_colors(what: str) -> widgets.Dropdown:
