@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from latentfx_nb import figures
+from latentfx_nb.analysis.axes import hear_axes
 from latentfx_nb.analysis.claims import path_claims
 from latentfx_nb.analysis.comparison import path_measures, path_table
 from latentfx_nb.analysis.geometry import straightness
@@ -105,7 +106,8 @@ def prepare(choice: KnobChoice, clips: ClipSet, last: KnobShown | None, progress
     if last is not None and last.clips.reference is reference and not last.choice.differing(choice) & set(kept):
         basis, claims = last.basis, last.claims
     else:
-        basis, claims = fit_pca(progress.read(effect_means, reference, choice.encoder), choice.dimensions), None
+        means = progress.read(effect_means, reference, choice.encoder)
+        basis, claims = hear_axes(fit_pca(means, choice.dimensions), means, reference), None
     readable = clips if clips.among is not None else encoded_clips(clips, basis.points)
     read = set(readable.table["clip"])
     wanted = [number for number in choice.rows if clips.table["clip"].iat[number] in read]
@@ -130,9 +132,7 @@ def figure_of(shown: KnobShown) -> go.Figure:
 def turned(shown: KnobShown, choice: KnobChoice) -> KnobShown:
     """Return the diamonds on the prepared paths, between the values next to the knob's."""
     changed = shown.heard_changed or choice.row != shown.choice.row
-    return replace(
-        shown, choice=choice, here=_between(shown.points[0], choice), is_exact=False, heard_changed=changed
-    )
+    return replace(shown, choice=choice, here=_between(shown.points[0], choice), is_exact=False, heard_changed=changed)
 
 
 def exact(shown: KnobShown, progress: Progress) -> KnobShown:
@@ -182,8 +182,10 @@ def sounds(shown: KnobShown) -> Mapping[str, Sequence[Any]]:
 def code_of(shown: KnobShown) -> str:
     """Return the lines that draw this in a notebook."""
     encoder, (turned, *further) = shown.choice.encoder, [_knob_of(sweep) for sweep in shown.sweeps]
+    fitted = of(shown.clips)
     lines = (
-        f"pca = lfx.fit_pca(lfx.prepared.effect_means({of(shown.clips)}, {encoder!r}), n={shown.choice.dimensions})\n"
+        f"means = lfx.prepared.effect_means({fitted}, {encoder!r})\n"
+        f"pca = lfx.hear_axes(lfx.fit_pca(means, n={shown.choice.dimensions}), means, {fitted})\n"
         f"some = clips[{shown.rows}]\n"
         f"paths = pca.transform(lfx.prepared.sweep_means(some, {encoder!r}, {turned[0]!r}, {turned[1]!r}))\n"
     )
