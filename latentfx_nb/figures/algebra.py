@@ -32,7 +32,7 @@ METHOD_COLORS = {
 """Colours of `algebra.METHODS`, by their words."""
 
 BOX = 1.0
-"""Width over height for which the scene's camera stands right: it is wider on a page, with room for words at its sides."""
+"""Width over height for which the scene's camera stands right: it is wider on a page, for words at its sides."""
 
 METHOD_SYMBOLS = ("circle", "diamond", "square", "x")
 
