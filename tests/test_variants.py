@@ -185,6 +185,13 @@ def test_layers_of_published_classifiers_keep_the_contracts(name, published_weig
     assert encoder.name == name and encoder.weights_hash == weights_hash(name) != weights_hash(name.partition("@")[0])
 
 
+def test_frames_are_where_the_classifiers_hear_them(published_weights):
+    mn04 = load_encoder("efficientat-mn04@layer=5", "cpu", published_weights("efficientat"))
+    assert np.allclose(frame_times_s(mn04, 3), [0, 0.08, 0.16])
+    yamnet = load_encoder("yamnet", "cpu", published_weights("yamnet"))
+    assert np.allclose(frame_times_s(yamnet, 2), [0.4875, 0.9675])
+
+
 def test_a_network_with_fewer_says_so(tiny_models):
     for name, option, most in (
         ("dac-44k", "quantizers", 2),
