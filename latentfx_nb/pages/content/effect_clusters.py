@@ -18,14 +18,14 @@ from latentfx_nb.analysis.clusters import ClusterPoints
 from latentfx_nb.analysis.placed import placed_means, placed_points
 from latentfx_nb.analysis.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
 from latentfx_nb.effects import TABLE_1, render
-from latentfx_nb.encoders import list_encoders
+from latentfx_nb.encoders import encoder_row
 from latentfx_nb.pages.content.choice import Choice, Shown
 from latentfx_nb.pages.content.finding import by_trace, found_words, lacking, sample_of
 from latentfx_nb.pages.content.own import placed, placed_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
 from latentfx_nb.pages.curves import curves_picture
-from latentfx_nb.pages.markup import claims_table, note, pca_words, table, umap_words
+from latentfx_nb.pages.markup import claims_table, heard_words, note, pca_words, table, umap_words
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encoded_clips
@@ -219,7 +219,7 @@ def sounds(shown: ClustersShown) -> Mapping[str, Sequence[Any]]:
 
 def texts(shown: ClustersShown) -> Mapping[str, str]:
     """Return how pure the neighbourhoods are, and the paper's claims."""
-    timeless = np.isnan(list_encoders().loc[shown.choice.encoder, "frame_rate_hz"])
+    timeless = np.isnan(encoder_row(shown.choice.encoder)["frame_rate_hz"])
     curves = "" if timeless else curves_picture(shown.windows) if len(shown.windows) else note(NO_WINDOWS)
     claims = _claims_text(shown.points.claims) + tested_on(shown.clips)
     return {"numbers": _numbers(shown) + curves, "claims": claims, **looked(shown)}
@@ -311,11 +311,12 @@ def _numbers(shown: ClustersShown) -> str:
     renders = clips * means.sizes["effect"]
     purity = shown.points.purity.index
     rows = [(label, *(_share(shown, label, kind) for kind in KINDS)) for label in purity]
-    about = list_encoders().loc[encoder]
+    about = encoder_row(encoder)
     made = pca_words(f"{renders} renders", about["dim"]).removesuffix(".") + "; flattened: as many of every frame. "
     text = table(("neighbours of the same ...", *KINDS.values()), rows)
     text += note(HOW_PURE.format(renders=renders, clips=clips, recordings=recordings))
-    text += tested_on(shown.clips) + note(made + umap_words(umap_neighbours(means)) + placed_words(shown.clips))
+    made += umap_words(umap_neighbours(means)) + heard_words(shown.around.views.get(shown.choice.main_view, means[:0]))
+    text += tested_on(shown.clips) + note(made + placed_words(shown.clips))
     return text + (note(NO_TIME.format(encoder=encoder)) if np.isnan(about["frame_rate_hz"]) else "")
 
 
