@@ -18,6 +18,7 @@ _HOME = {
     "register_encoder": "encoders",
     "check_encoder": "encoders",
     "ModuleEncoder": "encoders",
+    "HearEncoder": "encoders",
     "encode_effects": "store.encode",
     "encode_sweep": "store.encode",
     "encoded_clips": "store.encode",

@@ -1,5 +1,7 @@
 """Compute what ships with the package: python -m tools.publish [encoder] [what]
 
+`python -m tools.publish who-names --real FOLDER` makes the table of who names the effect (`tools/who_names.py`).
+
 `what` is "renders", "settings", "knobs" or one of the studies of `prepared.STUDIES`; without it all of them are
 looked at, and without `encoder` all encoders whose points ship. Only what is missing is computed, entry by entry: a
 clip, an effect, a knob, an encoder or a study that is new. To have something made again, delete its file.
@@ -22,16 +24,20 @@ from latentfx_nb.effects import TABLE_1, get_effect
 from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
 from latentfx_nb.sound.clips import ClipSet, load_clips
 from latentfx_nb.store.encode import encode_effects, encode_sweep
+from tools import who_names
 
 KINDS = ("renders", "settings", "knobs", *prepared.STUDIES)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Write what is missing, and say which files were written."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["who-names"]:
+        return who_names.main(given[1:])
     parser = argparse.ArgumentParser(prog="python -m tools.publish", description=__doc__)
     parser.add_argument("encoder", nargs="?", choices=[*DEFAULT_ENCODERS, "all"], default="all")
     parser.add_argument("what", nargs="?", choices=[*KINDS, "all"], default="all")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     kinds = KINDS if options.what == "all" else (options.what,)
     for path in publish(DEFAULT_ENCODERS if options.encoder == "all" else (options.encoder,), kinds):
         sys.stdout.write(f"{path.relative_to(shipped.POINTS)}\n")

@@ -93,6 +93,11 @@ def note(text: str) -> str:
     return f'<p style="font-size: 0.85em; line-height: 1.45; max-width: 60em">{html.escape(text)}</p>'
 
 
+def how(*texts: str) -> str:
+    """Return how the page's numbers and picture were made, HTML, for those who read on: captions have two lines."""
+    return "<h3>How this was made</h3>" + "".join(f"<p>{html.escape(text)}</p>" for text in texts if text)
+
+
 def measure_words(of: str | None = None) -> str:
     """Return what the measures of a kind mean, or of all, for a caption: heading, meaning, what is better."""
     said = [f"{one.heading}: {one.meaning} ({one.better} is better)" for one in glossary(of).itertuples()]
