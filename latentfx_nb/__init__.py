@@ -25,6 +25,7 @@ _HOME = {
     "measure": "analysis.measures",
     "fit_pca": "analysis.pca",
     "fit_umap": "analysis.umap",
+    "hear_axes": "analysis.axes",
     "neighbour_purity": "analysis.neighbours",
     "purity_table": "analysis.neighbours",
     "straightness": "analysis.geometry",

@@ -17,6 +17,7 @@ from latentfx_nb.encoders import (
     encoder_row,
     list_encoders,
     load_encoder,
+    noise_floor,
     register_encoder,
     registry,
     reloading,
@@ -183,6 +184,13 @@ def test_layers_of_published_classifiers_keep_the_contracts(name, published_weig
     encoder = load_encoder(name, "cpu", published_weights(family))
     assert check_encoder(encoder) == []
     assert encoder.name == name and encoder.weights_hash == weights_hash(name) != weights_hash(name.partition("@")[0])
+
+
+def test_frames_are_where_the_classifiers_hear_them(published_weights):
+    mn04 = load_encoder("efficientat-mn04@layer=5", "cpu", published_weights("efficientat"))
+    assert np.allclose(frame_times_s(mn04, 3), [0, 0.08, 0.16])
+    yamnet = load_encoder("yamnet", "cpu", published_weights("yamnet"))
+    assert np.allclose(frame_times_s(yamnet, 2), [0.4875, 0.9675])
 
 
 def test_a_network_with_fewer_says_so(tiny_models):
@@ -355,6 +363,17 @@ def test_lyras_noise_floor_is_as_it_says(real_clips, lyra_weights):
     assert 0.055 < np.linalg.norm(rounded - exact) / np.linalg.norm(exact) < 0.075
     assert 0.003 < np.linalg.norm((rounded - exact).mean(1)) / np.linalg.norm(exact.mean(1)) < 0.007
     assert "steps of 0.2635" in encoder.noise_floor and "6 to 7 % rms" in encoder.noise_floor
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("diffae-mini", 0.12, 0.18), ("stacked-mini-2", 0.025, 0.05)])
+def test_noise_floors_of_shipped_models_are_as_they_say(bundled, name, low, high):
+    encoder, moved = load_encoder(name, "cpu"), []
+    for row in (0, 25, 50):
+        clip = lfx.render(bundled[row], "CLN")
+        exact, rounded = encode_clips(encoder, [clip, (np.round(clip * 32768) / 32768).astype(np.float32)])
+        moved.append(np.linalg.norm((rounded - exact).mean(1)) / np.linalg.norm(exact.mean(1)))
+    assert low < np.median(moved) < high
+    assert f"{name}'s time average" in noise_floor(name) and noise_floor("logmel") == ""
 
 
 # Where names lead.

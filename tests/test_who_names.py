@@ -12,6 +12,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from latentfx_nb.analysis import prepared, shipped, who_names
+from latentfx_nb.analysis.intervals import estimate, estimates
 from latentfx_nb.analysis.matched import Reduction, rightly_named
 from latentfx_nb.analysis.probes import train_probes
 from latentfx_nb.analysis.training import ProbeConfig, recording_splits
@@ -19,6 +20,7 @@ from latentfx_nb.effects import TABLE_1
 from latentfx_nb.encoders import load_encoder, weights_hash
 from latentfx_nb.encoders.logmel import mel_filters
 from latentfx_nb.encoders.untrained import untrained
+from latentfx_nb.pages.content import who_names as content
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.sound.songs import songs_of
 from tools import who_names as measuring
@@ -159,6 +161,14 @@ def test_a_claim_holds_is_refuted_or_stays_undecided():
         who_names.verdict(data, "full", "yamnet", [])
 
 
+def test_columns_have_the_intervals_that_each_has_alone():
+    generator = np.random.default_rng(0)
+    values, songs = generator.random((40, 3)), generator.integers(0, 9, 40)
+    assert np.allclose(estimates(values, songs), [estimate(column, songs) for column in values.T])
+    with pytest.raises(ValueError, match=r"need \[row column\] and a recording for each row"):
+        estimates(values, songs[1:])
+
+
 def test_draws_of_random_weights_are_one_row_and_a_baseline():
     draws = {f"diffae-mini, random weights {seed}": [seed] for seed in range(5)}
     data = answers(**{"diffae-mini": [3], "logmel": [1], **draws})
@@ -169,6 +179,28 @@ def test_draws_of_random_weights_are_one_row_and_a_baseline():
     assert list(who_names.lost(data)) == []
     (against,) = who_names.lost(answers(**{"diffae-mini": [2], "logmel": [1], "logmel-stats": [4]}))
     assert (against.other, against.outcome) == ("logmel-stats", "refuted")
+
+
+# -------------------------------------------------------------------------------------------------------- what is said
+
+
+def test_who_loses_is_said_first_and_the_headline_has_its_verdicts(monkeypatch):
+    data = answers(**{"diffae-mini": [2], "logmel-stats": [4], "yamnet": [5], "lyra-v2, random weights 0": [1]})
+    monkeypatch.setattr(content, "published", {"real": data}.get)
+    assert content.lost_words() == [
+        "On real recordings, diffae-mini names fewer effects than logmel-stats, its best baseline: "
+        "-40.0 points (-40.0 to -40.0)."
+    ]
+    claims = content.claims()
+    assert claims[0][1:] == ("+60.0 points (+60.0 to +60.0) against diffae-mini, its closest rival", "holds")
+    assert "real recordings" in claims[0][0] and claims[-1][2] == "not tested"
+    rows = {row[0]: row for row in content.rows(data)}
+    assert list(rows)[:2] == ["yamnet", "logmel-stats"] and "lyra-v2, random weights (1 draw)" in rows
+    assert (
+        rows["diffae-mini"][1:4] == ("autoencoder", "8", "40.0 (40 to 40)") and rows["diffae-mini"][4] == content.SAME
+    )
+    assert rows["VGGish, in the paper"][-1] == "not tested here: its weights were out of reach"
+    assert rows["guessing"][3] == "10"
 
 
 # ---------------------------------------------------------------------------------------------------------- publishing

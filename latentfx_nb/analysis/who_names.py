@@ -8,14 +8,14 @@ renders, and whether a classifier beats the autoencoders.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from latentfx_nb.analysis.intervals import Estimate, estimate
+from latentfx_nb.analysis.intervals import Estimate, estimates
 from latentfx_nb.analysis.matched import Reduction
 from latentfx_nb.analysis.shipped import Piece, read
 from latentfx_nb.analysis.training import ProbeConfig
@@ -109,27 +109,28 @@ def accuracies(data: xr.Dataset) -> pd.DataFrame:
     The columns are value, low, high (its 95 % interval over songs) and n, with `least` and `most` of single seeds (and
     draws of weights), `dim` and `kind`.
     """
-    found = {}
+    answered = sorted(shares(data).items(), key=lambda item: -float(item[1].sel(size="full").mean()))
+    keys = [(name, str(size)) for name, _ in answered for size in data["size"].values]
+    found = _estimates([share.sel(size=size) for _, share in answered for size in data["size"].values], data)
     groups = np.array([group_of(str(name)) for name in data["row"].values])
-    for name, share in sorted(shares(data).items(), key=lambda item: -float(item[1].sel(size="full").mean())):
+    rows = []
+    for (name, size), one in zip(keys, found, strict=True):
         own = data.isel(row=groups == name)
-        for size in data["size"].values:
-            seeds = own["accuracy"].sel(size=size)
-            beside = float(seeds.min()), float(seeds.max()), int(own["dim"][0]), str(own["kind"].values[0])
-            found[name, str(size)] = (*_mean(share.sel(size=size), data), *beside)
+        seeds = own["accuracy"].sel(size=size).values
+        rows.append((*one, seeds.min(), seeds.max(), int(own["dim"].values[0]), str(own["kind"].values[0])))
     columns = [*Estimate._fields, "least", "most", "dim", "kind"]
-    return pd.DataFrame(list(found.values()), pd.MultiIndex.from_tuples(found, names=["name", "size"]), columns)
+    return pd.DataFrame(rows, pd.MultiIndex.from_tuples(keys, names=["name", "size"]), columns)
 
 
-def gain(data: xr.Dataset, size: str, one: str, other: str) -> Estimate:
-    """Return by how much `one` names more of the same renders than `other`, with its 95 % interval over songs."""
+def gains(data: xr.Dataset, size: str, one: str, others: Sequence[str]) -> list[Estimate]:
+    """Return by how much `one` names more of the same renders than each of `others`, with 95 % intervals over songs."""
     found = shares(data)
-    return _mean((found[one] - found[other]).sel(size=size), data)
+    return _estimates([(found[one] - found[other]).sel(size=size) for other in others], data)
 
 
-def _mean(values: xr.DataArray, data: xr.Dataset) -> Estimate:
-    """Return the mean of `values (clip, effect)` with its interval over songs; n counts clips."""
-    return estimate(values.mean("effect").values, data["song"].values)
+def _estimates(values: Sequence[xr.DataArray], data: xr.Dataset) -> list[Estimate]:
+    """Return the mean of each of `values (clip, effect)` with its interval over songs; n counts clips."""
+    return estimates(np.stack([one.mean("effect").values for one in values], axis=1), data["song"].values)
 
 
 def names_of(data: xr.Dataset, kind: str) -> list[str]:
@@ -137,7 +138,7 @@ def names_of(data: xr.Dataset, kind: str) -> list[str]:
     return list(dict.fromkeys(group_of(str(name)) for name in data["row"].values[data["kind"].values == kind]))
 
 
-def verdict(data: xr.Dataset, size: str, one: str, others: list[str]) -> Verdict:
+def verdict(data: xr.Dataset, size: str, one: str, others: Sequence[str]) -> Verdict:
     """Return whether `one` names more than every one of `others`: the number is that against its closest rival.
 
     It holds if the whole interval against each rival is above zero, and is refuted if against some it is below. The
@@ -145,10 +146,11 @@ def verdict(data: xr.Dataset, size: str, one: str, others: list[str]) -> Verdict
     """
     if not others:
         raise ValueError(f"{one} is compared with nothing: pass the names of its rivals")
-    gains = {other: gain(data, size, one, other) for other in others}
-    rival = min(gains, key=lambda other: gains[other].low)
-    outcome = "holds" if gains[rival].low > 0 else "refuted" if min(g.high for g in gains.values()) < 0 else "undecided"
-    return Verdict(one, rival, gains[rival], outcome)
+    found = dict(zip(others, gains(data, size, one, others), strict=True))
+    rival = min(found, key=lambda other: found[other].low)
+    refuted = min(gain.high for gain in found.values()) < 0
+    outcome = "holds" if found[rival].low > 0 else "refuted" if refuted else "undecided"
+    return Verdict(one, rival, found[rival], outcome)
 
 
 def classifier_verdicts(data: xr.Dataset, size: str) -> list[Verdict]:

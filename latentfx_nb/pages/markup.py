@@ -112,7 +112,22 @@ def pca_words(samples: str, features: int) -> str:
 def averages_pca_words(points: xr.DataArray, features: int) -> str:
     """Return how a PCA of time averages was made that drew `points (clip, effect, component)`, for a caption."""
     clips, effects = points.sizes["clip"], points.sizes["effect"]
-    return pca_words(f"the time averages of {clips * effects} renders ({clips} clips, {effects} effects)", features)
+    words = pca_words(f"the time averages of {clips * effects} renders ({clips} clips, {effects} effects)", features)
+    return words + heard_words(points)
+
+
+def heard_words(points: xr.DataArray) -> str:
+    """Return what the words at the ends of PCA's axes rest on, for a caption, a space before it; nothing without any.
+
+    `points (..., component)` are in that PCA (`analysis.axes.with_ends`).
+    """
+    named = zip(points["component"].values, points["component"].attrs.get("ends", ()), strict=False)
+    said = {str(name): ends for name, ends in named if ends is not None}
+    if not said:
+        return ""
+    words = [f"{name} {one.low} to {one.high}: {one.descriptor} (rho = {one.rho:.2f})" for name, one in said.items()]
+    n = max(one.n for one in said.values())
+    return f" Along the axes one hears: {'; '.join(words)}. These are rank correlations over n = {n} renders."
 
 
 def umap_words(neighbours: int) -> str:

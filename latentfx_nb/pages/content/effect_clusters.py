@@ -25,7 +25,7 @@ from latentfx_nb.pages.content.own import placed, placed_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
 from latentfx_nb.pages.curves import curves_picture
-from latentfx_nb.pages.markup import claims_table, note, pca_words, table, umap_words
+from latentfx_nb.pages.markup import claims_table, heard_words, note, pca_words, table, umap_words
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encoded_clips
@@ -315,7 +315,8 @@ def _numbers(shown: ClustersShown) -> str:
     made = pca_words(f"{renders} renders", about["dim"]).removesuffix(".") + "; flattened: as many of every frame. "
     text = table(("neighbours of the same ...", *KINDS.values()), rows)
     text += note(HOW_PURE.format(renders=renders, clips=clips, recordings=recordings))
-    text += tested_on(shown.clips) + note(made + umap_words(umap_neighbours(means)) + placed_words(shown.clips))
+    made += umap_words(umap_neighbours(means)) + heard_words(shown.around.views.get(shown.choice.main_view, means[:0]))
+    text += tested_on(shown.clips) + note(made + placed_words(shown.clips))
     return text + (note(NO_TIME.format(encoder=encoder)) if np.isnan(about["frame_rate_hz"]) else "")
 
 

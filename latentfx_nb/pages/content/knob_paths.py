@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from latentfx_nb import figures
+from latentfx_nb.analysis.axes import hear_axes
 from latentfx_nb.analysis.claims import path_claims
 from latentfx_nb.analysis.comparison import path_measures, path_table
 from latentfx_nb.analysis.geometry import straightness
@@ -115,7 +116,8 @@ def prepare(choice: KnobChoice, clips: ClipSet, last: KnobShown | None, progress
     if last is not None and last.clips.reference is reference and not last.choice.differing(choice) & set(kept):
         basis, claims = last.basis, last.claims
     else:
-        basis, claims = fit_pca(progress.read(effect_means, reference, choice.encoder), choice.dimensions), None
+        means = progress.read(effect_means, reference, choice.encoder)
+        basis, claims = hear_axes(fit_pca(means, choice.dimensions), means, reference), None
     readable = clips if clips.among is not None else encoded_clips(clips, basis.points)
     read = set(readable.table["clip"])
     wanted = [number for number in choice.rows if clips.table["clip"].iat[number] in read]
@@ -190,8 +192,10 @@ def sounds(shown: KnobShown) -> Mapping[str, Sequence[Any]]:
 def code_of(shown: KnobShown) -> str:
     """Return the lines that draw this in a notebook."""
     encoder, (turned, *further) = shown.choice.encoder, [_knob_of(sweep) for sweep in shown.sweeps]
+    fitted = of(shown.clips)
     lines = (
-        f"pca = lfx.fit_pca(lfx.prepared.effect_means({of(shown.clips)}, {encoder!r}), n={shown.choice.dimensions})\n"
+        f"means = lfx.prepared.effect_means({fitted}, {encoder!r})\n"
+        f"pca = lfx.hear_axes(lfx.fit_pca(means, n={shown.choice.dimensions}), means, {fitted})\n"
         f"some = clips[{shown.rows}]\n"
         f"paths = pca.transform(lfx.prepared.sweep_means(some, {encoder!r}, {turned[0]!r}, {turned[1]!r}))\n"
     )

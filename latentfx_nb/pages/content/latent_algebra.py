@@ -11,6 +11,7 @@ import xarray as xr
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.algebra_study import learning_rows, logmel_distance_db, stft_distance
+from latentfx_nb.analysis.axes import hear_axes
 from latentfx_nb.analysis.moves import Move, add_effect, change_dims, go_between, mean_shift
 from latentfx_nb.analysis.pca import fit_pca
 from latentfx_nb.analysis.placed import placed_names
@@ -142,7 +143,7 @@ def _averages(choice: AlgebraChoice, clips: ClipSet, progress: Progress) -> Aver
     names = list(clips.table["clip"])
     rows = [names.index(clip) for clip in means["clip"].values]
     read = clips if rows == list(range(len(clips))) else clips[rows]
-    return Averages(read, rows, means, fit_pca(means, choice.dimensions))
+    return Averages(read, rows, means, hear_axes(fit_pca(means, choice.dimensions), means, read))
 
 
 def _scores(choice: AlgebraChoice, averages: Averages, memory: Memory, progress: Progress) -> xr.Dataset | None:

@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from latentfx_nb import figures
+from latentfx_nb.analysis.axes import hear_axes
 from latentfx_nb.analysis.pca import PCA, fit_pca
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.analysis.umap import fit_umap
@@ -93,7 +94,7 @@ def prepare(
     encoded_anew = choice.encode or (last.means is not None and last.choice.encoder != choice.encoder)
     if not encoded_anew:
         flat = choice.dimensions != last.choice.dimensions
-        bundled = fit_pca(last.around, choice.dimensions) if flat else last.bundled
+        bundled = _heard(last.around, last.around, choice, clips) if flat else last.bundled
         return _in_space(replace(last, choice=choice, bundled=bundled))
     found = own()
     means = encode_effects(found, load_encoder(choice.encoder), average=True, bar=progress.bar)
@@ -105,14 +106,19 @@ def prepare(
 
 def _around(choice: OwnChoice, clips: ClipSet, progress: Progress) -> OwnShown:
     around = progress.read(effect_means, clips, choice.encoder)
-    bundled = fit_pca(around, choice.dimensions)
+    bundled = _heard(around, around, choice, clips)
     return OwnShown(choice, clips, around, bundled, bundled)
 
 
 def _in_space(shown: OwnShown) -> OwnShown:
     if shown.means is None or shown.choice.space == "bundled":
         return replace(shown, basis=shown.bundled)
-    return replace(shown, basis=fit_pca(shown.means, shown.choice.dimensions))
+    return replace(shown, basis=_heard(shown.means, shown.around, shown.choice, shown.clips))
+
+
+def _heard(fitted: xr.DataArray, around: xr.DataArray, choice: OwnChoice, clips: ClipSet) -> PCA[xr.DataArray]:
+    """Return the PCA of `fitted`, whose axes are named by what is heard of the bundled clips along them."""
+    return hear_axes(fit_pca(fitted, choice.dimensions), around, clips)
 
 
 def _labels(means: xr.DataArray) -> list[str]:
@@ -185,8 +191,11 @@ def code_of(shown: OwnShown) -> str:
     return (
         f"import latentfx_nb as lfx\n\nclips = lfx.load_clips({folder!r})\n"
         f"means = lfx.encode_effects(clips, lfx.load_encoder({choice.encoder!r}), average=True)\n"
-        f"bundled = lfx.prepared.effect_means(lfx.load_clips('bundled'), {choice.encoder!r})\n"
-        f"pca = lfx.fit_pca({fitted}, n={choice.dimensions})\n"
+        f"others = lfx.load_clips('bundled')
+bundled = lfx.prepared.effect_means(others, {choice.encoder!r})
+"
+        f"pca = lfx.hear_axes(lfx.fit_pca({fitted}, n={choice.dimensions}), bundled, others)
+"
         f"lfx.plots.own_points(pca.transform(means), pca.transform(bundled){color})"
     )
 
