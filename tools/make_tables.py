@@ -17,6 +17,7 @@ import numpy as np
 import latentfx_nb as lfx
 from latentfx_nb.encoders import list_encoders, registry
 from latentfx_nb.pages import all_pages
+from latentfx_nb.pages.content import who_names
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import samples_at
 
@@ -46,8 +47,10 @@ def encoder_rows() -> str:
         hears = f"{row['sample_rate_hz'] / 1000:g} kHz {'stereo' if row['channels'] == 2 else 'mono'}"
         decoder = "yes" if row["has_decoder"] else "no"
         extra = f"`{entry.extra}`" if entry.extra else ""
-        rows.append((f"`{name}`", latents(row, entry.model), hears, decoder, weights(row), row["licence"], extra))
-    return table(("name", "latents of a clip", "hears", "decoder", "weights", "their licence", "extra"), rows)
+        more = row["variants"], weights(row), row["licence"], extra
+        rows.append((f"`{name}`", latents(row, entry.model), hears, decoder, *more))
+    head = ("name", "latents of a clip", "hears", "decoder", "variants", "weights", "their licence", "extra")
+    return table(head, rows)
 
 
 def latents(row, model: type) -> str:
@@ -96,6 +99,15 @@ def algebra() -> str:
     return table(("effect", *head), rows)
 
 
+def named() -> str:
+    """Return who loses, then the tables of who names the effect, and the verdicts of the headline."""
+    parts = ["\n".join(f"- {sentence}" for sentence in who_names.lost_words())]
+    for name, data in who_names.measured().items():
+        parts += [f"**{who_names.SETS[name].capitalize()}**", table(who_names.HEAD, who_names.rows(data))]
+    parts += [who_names.protocol_words(), table(("claim", "number here", "result here"), who_names.claims())]
+    return "\n\n".join(part.rstrip() for part in parts if part) + "\n"
+
+
 def percent(score) -> str:
     """Return a share with its interval, in percent: "66 (59 to 72) %"."""
     value, low, high = (round(100 * score[name]) for name in ("score", "low", "high"))
@@ -111,6 +123,7 @@ TABLES: dict[str, tuple[Path, Callable[[], str]]] = {
     "pages": (ROOT / "README.md", pages),
     "encoders": (ROOT / "docs" / "encoders.md", encoder_rows),
     "algebra": (ROOT / "docs" / "library.md", algebra),
+    "who-names": (ROOT / "docs" / "method.md", named),
     "benchmarks": (ROOT / "docs" / "performance.md", benchmarks),
 }
 """What stands after `<!--` -> the file it stands in, and what writes it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.training import LEARNING_RATES
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages.content import linear_probes as content
+from latentfx_nb.pages.content import who_names
 from latentfx_nb.pages.controls import (
     Ask,
     Clicked,
@@ -86,6 +87,12 @@ class LinearProbes(Page):
     def head(self) -> Sequence[widgets.Widget]:
         """Return what stands in the picture's head."""
         return [self.confused_set, self.confused]
+
+    def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
+        """Return what the sections of the drawer show; who loses to a baseline stands before all other numbers."""
+        first, published = widgets.HTML(who_names.first_words()), widgets.HTML(who_names.published_numbers())
+        claims = [self.html["claims"], widgets.HTML(who_names.claims_text())]
+        return {"facts": [first, self.html["numbers"], published], "claims": claims}
 
     def list_clips(self, clips: ClipSet) -> None:
         """Offer what a probe could learn of the clips."""
