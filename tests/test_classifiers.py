@@ -112,7 +112,7 @@ def test_mn04_gives_the_published_frames(expected, sound, mn04, clip):
 
 @pytest.mark.parametrize("clip", CLIPS)
 def test_mn04_gives_the_published_layers(expected, sound, mn04_layer, clip):
-    means = [mn04_layer(layer).encode(sound(clip, 32_000))[0].mean(-1) for layer in EfficientATMn04.layers]
+    means = [mn04_layer(layer).encode(sound(clip, 32_000))[0].mean(-1) for layer in EfficientATMn04.variants["layer"]]
     assert [len(mean) for mean in means] == expected["mn04_layer_dims"].tolist()
     assert relative(torch.cat(means), expected[f"{clip}/mn04_layer_means"]) < 1e-4
 
@@ -197,8 +197,8 @@ def test_the_graph_gives_the_published_frames(expected, graph, clip):
 def test_each_layer_is_the_graphs_but_for_its_rounding(expected, graph, yamnet, clip):
     patch = rounded(expected, clip)[4]
     rights = graph(patch)
-    assert len(rights) == len(yamnet.layers) == 27
-    for layer, right in zip(yamnet.layers, rights, strict=True):
+    assert len(rights) == len(yamnet.variants["layer"]) == 27
+    for layer, right in zip(yamnet.variants["layer"], rights, strict=True):
         ours = yamnet._network.map(torch.from_numpy(patch)[None, None], layer)[0].permute(1, 2, 0)
         assert relative(ours, right) < (0.03 if layer < 26 else 0.07), layer
 
@@ -241,10 +241,10 @@ def test_without_a_layer_the_last_one_is_given(mn04, mn04_layer, yamnet, yamnet_
 
 @pytest.mark.parametrize("layer", [-1, 17, 28, 2.5, "5"])
 def test_a_layer_that_is_not_there_is_refused(layer):
-    with pytest.raises(ValueError, match=f"efficientat-mn04 has the layers 0 to 16, not {layer!r}"):
+    with pytest.raises(ValueError, match=f"efficientat-mn04 has no layer={layer!r}; it has layer 0-16"):
         EfficientATMn04("cpu", layer=layer)
     if layer != 17:
-        with pytest.raises(ValueError, match=f"yamnet has the layers 1 to 27, not {layer!r}"):
+        with pytest.raises(ValueError, match=f"yamnet has no layer={layer!r}; it has layer 1-27"):
             YAMNet("cpu", layer=layer)
 
 

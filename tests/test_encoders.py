@@ -381,7 +381,8 @@ def test_list_encoders_tells_without_loading(monkeypatch, lyra_weights):
         monkeypatch.setattr(known.model, "__init__", refuse)
     table = list_encoders()
     assert table.index.name == "name" and set(BUILT_IN) == set(table.index)
-    wanted = ["dim", "frame_rate_hz", "sample_rate_hz", "channels", "has_decoder", "licence", "size_mb", "weights"]
+    wanted = ["dim", "frame_rate_hz", "sample_rate_hz", "channels", "has_decoder", "variants", "licence",
+              "size_mb", "weights"]  # fmt: skip
     assert list(table.columns) == [*wanted, "present", "note"]
     assert table.loc["logmel", ["dim", "sample_rate_hz", "channels", "has_decoder", "present"]].tolist() == [
         64, 48_000, 1, False, True]  # fmt: skip

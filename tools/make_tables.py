@@ -47,8 +47,10 @@ def encoder_rows() -> str:
         hears = f"{row['sample_rate_hz'] / 1000:g} kHz {'stereo' if row['channels'] == 2 else 'mono'}"
         decoder = "yes" if row["has_decoder"] else "no"
         extra = f"`{entry.extra}`" if entry.extra else ""
-        rows.append((f"`{name}`", latents(row, entry.model), hears, decoder, weights(row), row["licence"], extra))
-    return table(("name", "latents of a clip", "hears", "decoder", "weights", "their licence", "extra"), rows)
+        more = row["variants"], weights(row), row["licence"], extra
+        rows.append((f"`{name}`", latents(row, entry.model), hears, decoder, *more))
+    head = ("name", "latents of a clip", "hears", "decoder", "variants", "weights", "their licence", "extra")
+    return table(head, rows)
 
 
 def latents(row, model: type) -> str:

@@ -9,14 +9,16 @@ commit, since a release can be changed.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
-from latentfx_nb.encoders.base import TorchEncoder, frozen, layer_of, variant_hash, variant_name
+from latentfx_nb.encoders.base import TorchEncoder, frozen
 from latentfx_nb.encoders.entry import Entry
 from latentfx_nb.encoders.nets.mel import mel_bands
 from latentfx_nb.encoders.nets.mobilenet import V3_DIMS, V3_STRIDES, MobileNetV3
 from latentfx_nb.encoders.sources.weights import Weights
+from latentfx_nb.encoders.variants import Possible
 
 FILE = "mn04_as_mAP_432.pt"
 
@@ -73,8 +75,8 @@ class EfficientATMn04(TorchEncoder):
     name = "efficientat-mn04"
     sample_rate = RATE
     channels = 1
-    layers = range(len(V3_DIMS))
-    layer = layers[-1]
+    variants: ClassVar[Possible] = {"layer": range(len(V3_DIMS))}
+    layer = len(V3_DIMS) - 1
     dim = V3_DIMS[layer]
     hop = HOP * V3_STRIDES[layer]
     frame_rate: float | None = RATE / hop
@@ -90,12 +92,7 @@ class EfficientATMn04(TorchEncoder):
         Raises ValueError for another layer, if torch cannot use `device` or a file is not the published one, and
         FileNotFoundError if one is not here and cannot be fetched.
         """
-        if layer is not None:
-            self.layer = layer_of(self.name, layer, self.layers)
-            self.name = variant_name(self.name, layer=self.layer)
-            self.dim, self.hop = V3_DIMS[self.layer], HOP * V3_STRIDES[self.layer]
-            self.frame_rate = RATE / self.hop
-        super().__init__(device, weights)
+        super().__init__(device, weights, layer=layer)
 
     def _load(self, weights: str | Path | None) -> None:
         state = torch.load(WEIGHTS.fetch(weights)[FILE], map_location="cpu", weights_only=True)
@@ -104,7 +101,9 @@ class EfficientATMn04(TorchEncoder):
         network.load_state_dict(state, assign=True)
         self._network = frozen(network, self.device)
         self._spectra = Spectra().to(self.device)
-        self.weights_hash = variant_hash(WEIGHTS.hash(), self.name)
+        self.layer = self.variant.get("layer", self.layer)
+        self.dim, self.hop = V3_DIMS[self.layer], HOP * V3_STRIDES[self.layer]
+        self.frame_rate = RATE / self.hop
 
     def frames(self, n_samples: int) -> int:
         """Return how many frames `encode` gives for `n_samples`: each halving of the spectra rounds up."""

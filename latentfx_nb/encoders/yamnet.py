@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.nn import functional
 
-from latentfx_nb.encoders.base import TorchEncoder, frozen, layer_of, variant_hash, variant_name
+from latentfx_nb.encoders.base import TorchEncoder, frozen
 from latentfx_nb.encoders.entry import Entry
 from latentfx_nb.encoders.nets.mel import HOP, PATCH, PATCH_SAMPLES, RATE, audioset_filters, audioset_log_mel
 from latentfx_nb.encoders.nets.mobilenet import V1_DIMS, MobileNetV1
 from latentfx_nb.encoders.sources.weights import Weights
+from latentfx_nb.encoders.variants import Possible
 
 FILE = "yamnet_spectra_in.tflite"
 
@@ -47,7 +48,7 @@ class YAMNet(TorchEncoder):
     name = "yamnet"
     sample_rate = RATE
     channels = 1
-    layers = LAYERS
+    variants: ClassVar[Possible] = {"layer": LAYERS}
     layer = LAYERS[-1]
     dim = V1_DIMS[-1]
     hop = STEP * HOP
@@ -64,16 +65,13 @@ class YAMNet(TorchEncoder):
         ImportError if ai-edge-litert is missing, which reads the file, and FileNotFoundError if the file is not here
         and cannot be fetched.
         """
-        if layer is not None:
-            self.layer = layer_of(self.name, layer, self.layers)
-            self.name = variant_name(self.name, layer=self.layer)
-            self.dim = V1_DIMS[(self.layer - 1) // 2]
-        super().__init__(device, weights)
+        super().__init__(device, weights, layer=layer)
 
     def _load(self, weights: str | Path | None) -> None:
         self._network = frozen(MobileNetV1.of(_constants(WEIGHTS.fetch(weights)[FILE])), self.device)
         self._filters = audioset_filters().float().to(self.device)
-        self.weights_hash = variant_hash(WEIGHTS.hash(), self.name)
+        self.layer = self.variant.get("layer", self.layer)
+        self.dim = V1_DIMS[(self.layer - 1) // 2]
 
     def frames(self, n_samples: int) -> int:
         """Return how many frames `encode` gives for `n_samples`: one, and one for each 7680 samples above 15 600."""

@@ -23,7 +23,7 @@ FRAME_CSS = Path(__file__).parents[1] / "widgets" / "frame.css"
 class Frame:
     """The start of the HTML of every page in `folder`; `links` are the functions of Voila that link files of its own.
 
-    The pages' titles are read once, here. Browsers ask for `scripts`, which the page needs later, while its kernel runs.
+    The pages' titles are read once, here. Browsers ask for `scripts`, which the page needs later, from the start.
     """
 
     def __init__(

@@ -17,12 +17,13 @@ from latentfx_nb.pages.markup import note, table, table_downloads
 
 TITLE = "<h3>How near algebra comes, on recordings it never learned from</h3>"
 
-SCORED = (
-    "Each of {n} held-out clips, of a recording each, was changed by what {k} pairs of other recordings teach. A score "
-    "is the share of the distance between doing nothing and the effect itself that is gone: 100 % all of it, 0 % none, "
-    "below 0 farther away than before; in brackets its 95 % interval over recordings. {real} is what the effect's own "
-    "latents get: more is not to be had from this decoder. It is better than doing nothing where the whole interval is "
-    "above 0."
+SCORED = "{n} held-out clips, taught by {k} pairs; in brackets the 95 % interval over recordings."
+
+HOW_SCORED = (
+    "Each held-out clip, of a recording each, was changed by what pairs of other recordings teach. A score is the "
+    "share of the distance between doing nothing and the effect itself that is gone: 100 % all of it, 0 % none, below "
+    '0 farther away than before. The number after "of" is what the effect\'s own latents get: more is not to be had '
+    "from this decoder. It is better than doing nothing where the whole interval is above 0."
 )
 
 NOTHING = pd.DataFrame({"score": [np.nan], "low": [np.nan], "high": [np.nan]}, index=["-"])
@@ -70,7 +71,7 @@ def _text(scores: xr.Dataset | None, choice: AlgebraChoice) -> str:
     against = "by STFT distance" if "stft" in tables else "by time averages"
     head = ["effect", *(f"{MEASURES[name][1]} (%)" for name in tables), f"better than nothing, {against}"]
     rows = [_row(label, tables, choice) for label in scores["effect"].values]
-    text = SCORED.format(n=scores.sizes["clip"], k=choice.pairs, real='The number after "of"')
+    text = SCORED.format(n=scores.sizes["clip"], k=choice.pairs)
     return TITLE + table(head, rows) + note(text) + table_downloads(pd.concat(tables, axis=1), "latent_algebra")
 
 
