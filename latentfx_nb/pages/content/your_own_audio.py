@@ -191,11 +191,8 @@ def code_of(shown: OwnShown) -> str:
     return (
         f"import latentfx_nb as lfx\n\nclips = lfx.load_clips({folder!r})\n"
         f"means = lfx.encode_effects(clips, lfx.load_encoder({choice.encoder!r}), average=True)\n"
-        f"others = lfx.load_clips('bundled')
-bundled = lfx.prepared.effect_means(others, {choice.encoder!r})
-"
-        f"pca = lfx.hear_axes(lfx.fit_pca({fitted}, n={choice.dimensions}), bundled, others)
-"
+        f"others = lfx.load_clips('bundled')\nbundled = lfx.prepared.effect_means(others, {choice.encoder!r})\n"
+        f"pca = lfx.hear_axes(lfx.fit_pca({fitted}, n={choice.dimensions}), bundled, others)\n"
         f"lfx.plots.own_points(pca.transform(means), pca.transform(bundled){color})"
     )
 
