@@ -55,9 +55,11 @@ def other_version(monkeypatch):
 
 def pieces(encoder):
     """Return every piece of an encoder that ships."""
-    yield from (shipped.setting_piece(encoder, effect) for effect in TABLE_1)
+    yield from (shipped.setting_piece(encoder, effect, mono) for effect in TABLE_1 for mono in (False, True))
     yield from (shipped.knob_piece(encoder, e, knob.name) for e in TABLE_1 for knob in EFFECTS[e].knobs)
-    yield from (shipped.study_piece(encoder, name, one.knobs) for name, one in prepared.STUDIES.items())
+    yield from (
+        shipped.study_piece(encoder, name, one.knobs) for name, one in prepared.STUDIES.items() if one.suits(encoder)
+    )
 
 
 def contents(folder):

@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from latentfx_nb import figures
-from latentfx_nb.analysis.algebra_study import learning_rows, logmel_distance_db, stft_distance
+from latentfx_nb.analysis.distances import logmel_distance_db, stft_distance
+from latentfx_nb.analysis.held_out import learning_rows
 from latentfx_nb.analysis.moves import Move, add_effect, change_dims, go_between, mean_shift
 from latentfx_nb.analysis.pca import fit_pca
 from latentfx_nb.analysis.placed import placed_names
@@ -24,7 +25,7 @@ from latentfx_nb.pages.content.algebra_choice import keeps_decoded as keeps_deco
 from latentfx_nb.pages.content.algebra_scores import scored
 from latentfx_nb.pages.content.algebra_shown import PARTS, AlgebraShown, Averages, Decoded, Drawn, Memory
 from latentfx_nb.pages.content.algebra_texts import code_of as code_of
-from latentfx_nb.pages.content.algebra_texts import told
+from latentfx_nb.pages.content.algebra_texts import farther_words, told
 from latentfx_nb.pages.content.latent_images import STILL_S
 from latentfx_nb.pages.content.own import placed, placed_words, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
@@ -109,7 +110,7 @@ def texts(shown: AlgebraShown) -> Mapping[str, str]:
     scores = shown.scored.text + tested_on(shown.clips)
     written = {"scored": scores + note(f"The points are drawn in their own PCA. {drawn}")}
     if shown.move is not None and shown.named is not None:
-        written["told"] = told(shown, shown.move) + note(shown.named)
+        written["told"] = told(shown, shown.move) + note(f"{shown.named} {farther_words(shown)}".strip())
     return written
 
 
