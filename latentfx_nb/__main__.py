@@ -75,7 +75,8 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
 def _encode_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("source", help="'bundled', 'paper' (or its halves), a folder of audio files or one file")
-    add("--encoder", default="diffae-mini", help="a name that `encoders` lists (default: %(default)s)")
+    names = "a name that `encoders` lists, or a variant such as lyra-v2@quantizers=8 (default: %(default)s)"
+    add("--encoder", default="diffae-mini", help=names)
     add("--effects", nargs="+", metavar="LABEL", help="effects of Table 1 (default: all ten)")
     add("--sweep", metavar="LABEL", help="turn this effect's knob instead")
     add("--knob", help="the knob to turn (default: the effect's first)")

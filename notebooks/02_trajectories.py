@@ -40,6 +40,7 @@ import latentfx_nb as lfx
 clips = lfx.load_clips("bundled")
 latents = lfx.encode_effects(clips[:1], lfx.load_encoder("diffae-mini"), ["CLN", "DIS"])
 basis = lfx.prepared.trajectory_basis(clips, "diffae-mini")
+basis = lfx.hear_axes(basis, lfx.prepared.effect_means(clips, "diffae-mini"), clips)
 paths = [basis.transform(lfx.smooth(latents.sel(effect=e)[0], 0.1)) for e in ("CLN", "DIS")]
 lfx.plots.trajectories(paths, basis.points)
 

@@ -42,7 +42,8 @@ if "google.colab" in sys.modules:
 import latentfx_nb as lfx
 
 clips = lfx.load_clips("bundled")
-pca = lfx.fit_pca(lfx.prepared.effect_means(clips, "diffae-mini"))
+means = lfx.prepared.effect_means(clips, "diffae-mini")
+pca = lfx.hear_axes(lfx.fit_pca(means), means, clips)
 sweep = lfx.prepared.sweep_means(lfx.prepared.path_clips(clips), "diffae-mini", "HPF")
 lfx.plots.knob_path(pca.transform(sweep), pca.points)
 

@@ -22,7 +22,9 @@
 # stops when its accuracy on validation recordings has not risen for 50.
 #
 # What to look for: the two filters are easy for every model and reverberation for the two autoencoders trained here;
-# **delay and clean clips are the hardest** in time averages; and both autoencoders are ahead of the mel spectrogram.
+# **delay and clean clips are the hardest** in time averages. Both autoencoders are ahead of the *averaged* mel
+# spectrogram, and behind statistics of it that nobody trained (`logmel-stats`, `texture-stats`): the drawer's Facts say
+# so first, for real recordings and for the bundled clips, of every encoder that is here.
 
 # %% tags=["static"]
 # On Colab only: install the package (torch is there already) and let its widgets in.

@@ -58,7 +58,8 @@ scores = lfx.prepared.effect_algebra(clips, "diffae-mini")
 lfx.score_table(scores.sel(k=[8]), "stft").round(2)
 
 # %% tags=["static"]
-pca = lfx.fit_pca(lfx.prepared.effect_means(clips, "diffae-mini"))
+means = lfx.prepared.effect_means(clips, "diffae-mini")
+pca = lfx.hear_axes(lfx.fit_pca(means), means, clips)
 before, after, came = (pca.transform(z.mean("frame")) for z in (dry, wet, moved))
 places = {"dry": before[0], "real effect": after[0], "algebra": came}
 way = pca.transform(effect.apply(dry[0], 0.5).mean("frame")).expand_dims("value")

@@ -38,8 +38,9 @@ import latentfx_nb as lfx
 
 clips = lfx.load_clips("bundled")[::8]  # or a folder of yours
 means = lfx.encode_effects(clips, lfx.load_encoder("logmel"), average=True)
-bundled = lfx.prepared.effect_means(lfx.load_clips("bundled"), "logmel")
-pca = lfx.fit_pca(bundled)
+others = lfx.load_clips("bundled")
+bundled = lfx.prepared.effect_means(others, "logmel")
+pca = lfx.hear_axes(lfx.fit_pca(bundled), bundled, others)
 lfx.plots.own_points(pca.transform(means), pca.points)
 
 # %% tags=["static"]

@@ -73,13 +73,25 @@ def own_points(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def lyra_weights(monkeypatch):
+def published_weights(tmp_path_factory, monkeypatch):
+    """Give the folder of a model family's published files; LATENTFX_WEIGHTS is set so that they alone are found."""
+
+    def folder(family):
+        found = SHARED / "models" / family
+        if not found.is_dir():
+            pytest.skip(f"needs the published weights in {found}")
+        own = tmp_path_factory.mktemp("weights")
+        (own / family).symlink_to(found)
+        monkeypatch.setenv("LATENTFX_WEIGHTS", str(own))
+        return found
+
+    return folder
+
+
+@pytest.fixture
+def lyra_weights(published_weights):
     """The folder of Lyra's published files, with LATENTFX_WEIGHTS set so that they are found."""
-    folder = SHARED / "models"
-    if not (folder / "lyra").is_dir():
-        pytest.skip(f"needs Lyra's weights in {folder / 'lyra'}")
-    monkeypatch.setenv("LATENTFX_WEIGHTS", str(folder))
-    return folder / "lyra"
+    return published_weights("lyra")
 
 
 @pytest.fixture(scope="session")

@@ -190,6 +190,17 @@ def test_a_page_opens_as_its_address_says_and_says_that_again(name, late, visit)
         assert page.shown.choice.differing(choice) - {"cell"} == set()
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["asked for", "told later"])
+def test_an_address_may_ask_for_a_variant_of_an_encoder(late, visit, lyra_weights):
+    name = "lyra-v2@quantizers=8"
+    page = visit("LatentImages", urlencode({"encoder": name, "row": 3}), late)
+    assert page.shown.choice.encoder == name and "address" not in said(page)
+    assert address_of(page)["encoder"] == name
+    several, _ = read(urlencode({"encoder": name}), pages.LinearProbes.make_choice)  # as another page takes it over
+    assert several["encoders"] == (name,)
+    assert visit("KnobPaths", "encoder=lyra-v2@quantizers=99").shown.choice.encoder == "diffae-mini"
+
+
 def test_a_page_without_an_address_has_none(visit):
     page = visit("KnobPaths", "")
     assert address_of(page) == {}

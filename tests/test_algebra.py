@@ -255,6 +255,7 @@ def linear_effect(monkeypatch):
     monkeypatch.setattr(algebra_study, "encode_effects", encoded)
 
 
+@pytest.mark.ci
 def test_on_a_planted_linear_encoder_algebra_recovers_the_effect(bundled, linear_effect, monkeypatch):
     """A shift recovers what is added, ridge regression what is mixed, and each only that."""
     monkeypatch.setattr(

@@ -66,6 +66,7 @@ def test_all_that_ships_is_compared_and_sorted(lyra_weights):
     assert sorted(encoders) == sorted(row["name"] for row in panel.table.rows)
     assert sorted(encoders) == ["diffae-mini", "logmel", "lyra-v2", "stacked-mini-2"]
     assert ranks == sorted(ranks)
+    assert panel.html["numbers"].value.count("steps of 0.2635") == 1  # lyra's noise floor
     assert panel.figure.layout.yaxis.title.text == f"mean rank over {len(MEASURES)} measures"
     for sorting, name, falling in [
         ("curvature", "curvature", False), ("probe_mean", "probe_mean", True), ("-probe_mean", "probe_mean", False),

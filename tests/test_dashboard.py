@@ -115,11 +115,19 @@ def test_a_notebook_without_a_heading_goes_by_its_name(tmp_path):
 def test_home_is_the_start_page_or_the_list_of_files(tmp_path):
     links = dict.fromkeys(("include_css", "include_js", "include_url"), str)
     page = write_notebook(tmp_path / "01_one.ipynb", nbformat.v4.new_markdown_cell("# One"))
-    start = frame.Frame(tmp_path, "/base/", "plotly.js", links).of("01_one")
+    start = frame.Frame(tmp_path, "/base/", "plotly.js", [], links).of("01_one")
     assert '<a class="lfx-home" href="/base/"' in start
     page.rename(tmp_path / f"{notebooks.HOME}.ipynb")
-    start = frame.Frame(tmp_path, "/base/", "plotly.js", links).of(notebooks.HOME)
+    start = frame.Frame(tmp_path, "/base/", "plotly.js", [], links).of(notebooks.HOME)
     assert f'<a class="lfx-home" href="{notebooks.HOME}.ipynb" aria-current="page"' in start
+
+
+def test_the_parts_of_voilas_script_are_asked_for_with_the_frame(served):
+    names = dashboard.voila_scripts()
+    assert len(names) > 20
+    with urllib.request.urlopen(f"{served}/voila/render/says.ipynb", timeout=PATIENCE_S) as answer:
+        html = answer.read().decode()
+    assert [name for name in names if f'href="/voila/static/{name}"' not in html] == []
 
 
 class Answer:

@@ -17,6 +17,7 @@ from latentfx_nb.__main__ import _parser
 from latentfx_nb.encoders import list_encoders, load_encoder, registry
 from latentfx_nb.paper import CLIP_SAMPLES
 from latentfx_nb.sound import audio
+from tests import a_hear_module
 from tools import draw_architecture, make_tables, take_pictures
 
 HANDED_DOWN = "LATENTFX_PLOTLY_JS"  # the server sets it for its own kernels
@@ -198,6 +199,20 @@ def test_sizes_and_decoders_are_as_the_encoders_declare(name):
     assert f"{model.dim} x {frames}" in cells[1]
     assert ("stereo" in cells[2]) == (model.channels == 2) and f"{model.sample_rate / 1000:g} kHz" in cells[2]
     assert cells[3].startswith("yes") == hasattr(model, "decode")
+
+
+def test_the_recipe_for_a_hear_module(monkeypatch):
+    monkeypatch.setitem(sys.modules, "my_hear_model", a_hear_module)
+    monkeypatch.setattr(a_hear_module, "__name__", "my_hear_model")
+    exec(RECIPES["HEAR"], {"lfx": lfx})
+    assert load_encoder("my_hear_model").frames(16_000) == 41
+    assert load_encoder("my_hear_model-scene").frame_rate is None
+
+
+def test_the_code_of_variants_runs(lyra_weights):
+    (code,) = re.findall(r"## Variants:.*?```python\n(.*?)```", GUIDE, re.DOTALL)
+    first, second = (eval(line, {"lfx": lfx}) for line in code.strip().splitlines())
+    assert first is second and first.name == "lyra-v2@quantizers=8"
 
 
 def test_the_recipe_for_mimi(tmp_path, monkeypatch):

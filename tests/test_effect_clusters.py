@@ -145,7 +145,7 @@ def test_colour_buttons_recolour_points_and_legend(bundled):
     panel = ready(EffectClusters())
     before = clouds(panel)
     for coloring, colours, entries in (("instrument", 2, 2), ("clip", 64, 0), ("effect", 10, 10)):
-        panel.coloring.value = coloring
+        panel.finder.color.value = coloring
         for number, found in enumerate(clouds(panel, coloring), start=1):
             shades = [trace.marker.color for trace in traces_of(panel, number).values()]
             every = {shade for one in shades for shade in ([one] if isinstance(one, str) else one)}
@@ -154,7 +154,7 @@ def test_colour_buttons_recolour_points_and_legend(bundled):
         legend = {trace.name for trace in panel.figure.data if trace.showlegend and trace.visible is not False}
         assert len(legend) == entries
         assert not entries or {"instrument": "guitar", "effect": "CLN clean"}[coloring] in legend
-    assert tuple(panel.coloring.options) == figures.COLORINGS
+    assert tuple(panel.finder.color.options) == figures.COLORINGS
 
 
 def test_umap_of_a_folder_waits_for_its_button(few, warm_cache):
@@ -301,6 +301,7 @@ def test_too_few_recordings_for_the_claims_are_a_sentence(few, warm_cache):
     assert len(cloud(panel)) == 30
 
 
+@pytest.mark.ci
 def test_clusters_of_one_vector_a_clip_say_that_there_is_no_time(summary, bundled):
     panel = ready(EffectClusters(bundled[:12], encoder="summary"))
     assert said(panel) == ""
@@ -367,16 +368,16 @@ def faded(panel, number=1):
 def test_what_is_not_looked_for_fades_in_all_views(bundled):
     panel = ready(EffectClusters())
     assert not faded(panel).any() and panel.html["count"].value == ""
-    panel.filter.value = "piano hpf"
+    panel.finder.words.value = "piano hpf"
     piano = np.repeat(bundled.table["instrument"].to_numpy() == "piano", 10)
     expected = ~(piano & (np.tile(np.array(LABELS), 64) == "HPF"))
     for number in range(1, 5):
         np.testing.assert_array_equal(faded(panel, number), expected)
     assert panel.html["count"].value == f"{(~expected).sum()} of 640 points"
-    panel.filter.value = bundled.table["clip"].iat[7]
+    panel.finder.words.value = bundled.table["clip"].iat[7]
     assert panel.html["count"].value == "10 of 640 points"
-    panel.clear.click()
-    assert panel.filter.value == "" and not faded(panel).any()
+    panel.finder.clear.click()
+    assert panel.finder.words.value == "" and not faded(panel).any()
 
 
 def test_points_that_were_drawn_around_stay_bright_in_all_views(bundled):
@@ -440,7 +441,7 @@ def test_colours_and_clicks_do_not_wait_for_the_claims_and_do_not_stop_them(few,
     panel = ready(EffectClusters(few))
     panel.test_claims.click()
     assert happens(started)
-    panel.coloring.value = "instrument"
+    panel.finder.color.value = "instrument"
     panel.effect.value = "HPF"
     instruments = set(map(str, panel.shown.means["instrument"].values))
     assert set(traces_of(panel)) <= {*figures.INSTRUMENT_COLORS} and len(traces_of(panel)) == len(
@@ -449,6 +450,7 @@ def test_colours_and_clicks_do_not_wait_for_the_claims_and_do_not_stop_them(few,
     assert len(cloud(panel, by="instrument")) == 3
     last = list(traces_of(panel))[-1]
     panel.click(f"view 1 {last}", SimpleNamespace(point_inds=[0]))
+    on_pages.heard_by_now(panel)
     chosen = drawn(traces_of(panel)[last])[0]
     np.testing.assert_allclose(rings(panel)[0], chosen, rtol=1e-6)
     gate.set()
@@ -486,6 +488,7 @@ def test_a_click_while_another_encoder_is_prepared_rings_the_point_in_both(monke
     assert happens(started)
     name, number = trace_and_number(panel, 213)
     panel.click(name, SimpleNamespace(point_inds=[number]))
+    on_pages.heard_by_now(panel)
     np.testing.assert_allclose(rings(panel)[0], cloud(panel)[213], rtol=1e-6)
     before = rings(panel)[0]
     gate.set()

@@ -31,6 +31,7 @@ from latentfx_nb.sound import audio
 
 RATE = 48_000
 BUILT_IN = sorted(registry.BUILT_IN)
+AT_HAND = ("lyra-v2", "efficientat-mn04", "yamnet")  # beside the checkout lie the published weights of these
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +46,8 @@ def nothing_kept(monkeypatch):
 @pytest.fixture(params=BUILT_IN)
 def encoder(request, tiny_models, monkeypatch):
     """Every encoder there is: with its real weights where they are at hand, else tiny and random, from real files."""
-    if request.param == "lyra-v2":
-        request.getfixturevalue("lyra_weights")
+    if request.param in AT_HAND:
+        request.getfixturevalue("published_weights")(registry.BUILT_IN[request.param].weights.family)
     if list_encoders().loc[request.param, "present"]:
         return load_encoder(request.param, "cpu")
     for module in (diffae, stacked):
@@ -380,7 +381,8 @@ def test_list_encoders_tells_without_loading(monkeypatch, lyra_weights):
         monkeypatch.setattr(known.model, "__init__", refuse)
     table = list_encoders()
     assert table.index.name == "name" and set(BUILT_IN) == set(table.index)
-    wanted = ["dim", "frame_rate_hz", "sample_rate_hz", "channels", "has_decoder", "licence", "size_mb", "weights"]
+    wanted = ["dim", "frame_rate_hz", "sample_rate_hz", "channels", "has_decoder", "variants", "licence",
+              "size_mb", "weights"]  # fmt: skip
     assert list(table.columns) == [*wanted, "present", "note"]
     assert table.loc["logmel", ["dim", "sample_rate_hz", "channels", "has_decoder", "present"]].tolist() == [
         64, 48_000, 1, False, True]  # fmt: skip

@@ -101,15 +101,69 @@ def test_a_turn_sends_one_channel_of_the_wet_sound_alone(bundled, hearing, monke
     assert hearing.player.wet[20] & 0b1110 == 0  # FLAC's STREAMINFO: the number of channels, less one
 
 
-def test_the_sound_of_a_turn_is_sent_before_its_exact_point(bundled, monkeypatch):
-    panel, events = ready(pages.KnobPaths(bundled, encoder="logmel")), []
-    put, move = panel.player.put, panel._move
-    monkeypatch.setattr(panel.player, "put", lambda *given: events.append("sound") or put(*given))
-    monkeypatch.setattr(panel, "_move", lambda *given: events.append("figure") or move(*given))
+@pytest.fixture
+def sent(monkeypatch):
+    """Return a function that lists what a page is sent from now on: "sound", or "figure" and its traces."""
+
+    def of(panel):
+        events = []
+        panel.player.observe(lambda change: change.new and events.append("sound"), "wet")
+        move = panel.figure.move
+
+        def drawn(traces):
+            events.append(("figure", *sorted(traces)))
+            move(traces)
+
+        monkeypatch.setattr(panel.figure, "move", drawn)
+        return events
+
+    return of
+
+
+def test_the_sound_of_a_turn_is_sent_before_its_prepared_and_its_exact_point(bundled, sent):
+    panel = ready(pages.KnobPaths(bundled, encoder="logmel"))
+    events = sent(panel)
     panel.knob.value = 321.0
-    del events[:]  # the prepared point, which needs no sound
     ready(panel)
-    assert events == ["sound", "figure"]
+    assert events == ["sound", ("figure", "knob"), ("figure", "knob")]
+
+
+def test_the_sound_of_a_clicked_point_is_sent_before_its_ring(clusters, sent):
+    events = sent(clusters)
+    point(clusters, "view 1 HPF", 5)
+    ready(clusters)
+    assert events[0] == "sound" and {kind for kind, *_ in events[1:]} == {"figure"}
+
+
+def test_a_turn_with_no_new_sound_moves_its_mark_at_once(bundled, sent):
+    panel = ready(pages.KnobPaths(bundled, encoder="logmel"))
+    events = sent(panel)
+    panel.hearing.after(lambda: panel.figure.move({}))
+    assert events == [("figure",)]
+
+
+def test_while_sounds_are_chosen_faster_than_they_are_sent_each_is_followed_by_a_move(bundled, hearing):
+    browser, events = Browser(hearing.player), []
+    hearing.player.observe(lambda change: change.new and events.append(hearing.player.title), "title")
+    for value in (100.0, 200.0, 300.0):
+        hearing.hear(at(bundled, value))
+        hearing.after(lambda value=value: events.append(f"moved to {value:g}"))
+    while not hearing.voice.idle:
+        main.run_queued()
+        browser.take()
+    main.run_queued()
+    last = events.index(next(title for title in events if title.endswith(": 300 Hz")))
+    assert events[last + 1 :] == ["moved to 300"]
+    assert all(one.startswith("moved") for one in events[1::2]) and len(events) % 2 == 0
+
+
+def test_a_sound_that_cannot_be_made_holds_up_no_move(bundled, hearing, monkeypatch):
+    moved = []
+    monkeypatch.setattr(hearing, "render", lambda sound: 1 / 0)
+    hearing.hear(at(bundled, 100.0))
+    hearing.after(lambda: moved.append(1))
+    heard_of(hearing)
+    assert moved == [1]
 
 
 # -------------------------------------------------------------------------------------------- one at a time, to the end

@@ -24,8 +24,21 @@ from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.worker import Cancelled
 from latentfx_nb.sound.clips import load_clips
 from latentfx_nb.store import encode, pipeline
-from tests.on_pages import assert_sounds, basis_of, cells, click, drawn, exact_point, happens, ready, said
+from tests.on_pages import (
+    LABELS,
+    assert_sounds,
+    basis_of,
+    cells,
+    click,
+    drawn,
+    exact_point,
+    happens,
+    heard_by_now,
+    ready,
+    said,
+)
 from tests.speed import PATIENCE_S
+from tests.test_figure_tools import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
@@ -131,7 +144,7 @@ def test_choosing_clips_draws_their_paths_and_their_straightness(bundled):
     shown = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>.*?</tr>", panel.html["numbers"].value)
     assert (
         "PCA: exact, of the time averages of 640 renders (64 clips, 10 effects) x 64 features"
-        in panel.html["numbers"].value
+        in panel.html["how"].value
     )
     assert shown == [(clip, f"{one:.2f}") for clip, one in zip(expected["clip"].values, expected.values)]
 
@@ -208,7 +221,7 @@ def test_of_many_values_the_last_one_is_rendered_and_shown(bundled, monkeypatch)
     gate.set()
     ready(panel)
     assert rendered == pytest.approx([values[0], values[-1]])
-    assert panel.player.title.endswith("cutoff frequency 9000 Hz")
+    assert panel.player.title.endswith("cutoff frequency 9 kHz")
     exact = exact_point(bundled, panel.heard_clip.value, "logmel", "HPF", 9000.0)
     np.testing.assert_allclose(drawn(panel.figure.trace("knob"))[0], exact, atol=1e-2)
     assert said(panel) == ""  # to be overtaken is no news
@@ -270,7 +283,7 @@ def test_after_a_cancelled_change_nothing_is_drawn_in_the_wrong_basis(few, warm_
     panel.knob.value = 5000.0
     ready(panel)
     np.testing.assert_array_equal(drawn(panel.figure.trace("knob")), before)
-    assert panel.player.title.endswith("cutoff frequency 5000 Hz")  # the sound needs no encoder
+    assert panel.player.title.endswith("cutoff frequency 5 kHz")  # the sound needs no encoder
     panel.encoder.value = "logmel"
     ready(panel)
     exact = exact_point(load_clips(few), 0, "logmel", "HPF", 5000.0)
@@ -353,16 +366,18 @@ def test_a_turn_by_hand_is_moved_by_the_page_and_only_what_is_exact_is_sent(bund
 
     monkeypatch.setattr(panel.figure, "move", noted)
     turn_by_hand(panel, 437.0)
-    assert moves == [([], False)]
-    assert panel.bridge._standing["value"] == 437.0 and not panel.bridge._standing["exact"]
+    assert moves == []  # the sound goes first
+    heard_by_now(panel)
+    assert moves[0] == ([], False)
     ready(panel)
-    assert moves[1:] == [(["heard path", "knob"], True)]
+    assert moves[1:] == [(["knob"], True)]
     assert panel.bridge._standing["value"] == 437.0 and panel.bridge._standing["exact"]
     exact = exact_point(bundled, panel.heard_clip.value, "logmel", "HPF", 437.0)
     np.testing.assert_allclose(drawn(panel.figure.trace("knob"))[0], exact, atol=1e-2)
     moves.clear()
     panel.knob.value = 800.0
-    assert moves == [(["heard path", "knob"], False)]  # what a program sets, nobody has moved
+    heard_by_now(panel)
+    assert moves[0] == (["knob"], False)  # what a program sets, nobody has moved
 
 
 def test_an_exact_point_is_sent_though_the_kernel_takes_it_for_shown():
@@ -436,3 +451,72 @@ def test_a_value_out_of_range_is_refused():
     with pytest.raises(ValueError, match="choose 50 to 10000 Hz"):
         panel.choose(value=20_000.0)
     assert panel.knob.value == 2000.0
+
+
+# ------------------------------------------------------------------------------------------------------------ the cloud
+
+
+def clouds(panel):
+    """Return the traces of the cloud that are drawn, by what their names add to its own."""
+    names = [name for name in panel.figure.names() if name.startswith("data set")]
+    return {name.removeprefix("data set").strip(): panel.figure.trace(name) for name in names}
+
+
+def test_the_cloud_is_grey_until_it_is_coloured_and_nothing_is_computed_for_that(bundled, bulk):
+    panel = ready(KnobPaths())
+    grey, figure = drawn(clouds(panel)[""]), panel.figure
+    assert clouds(panel)[""].marker.color == figures.GREY and not clouds(panel)[""].showlegend
+    panel.finder.color.value = "effect"
+    assert set(clouds(panel)) == {*LABELS} and all(one.showlegend for one in clouds(panel).values())
+    place = LABELS.index("HPF")
+    np.testing.assert_allclose(drawn(clouds(panel)["HPF"]), grey[place::10])
+    assert clouds(panel)["HPF"].marker.color == figures.EFFECT_COLORS["HPF"]
+    panel.finder.color.value = "instrument"
+    assert set(clouds(panel)) == {"guitar", "piano"}
+    panel.finder.color.value = ""
+    np.testing.assert_allclose(drawn(clouds(panel)[""]), grey)
+    assert panel.figure is figure and said(panel) == "" and bulk == {}
+
+
+def test_points_of_the_cloud_that_are_not_looked_for_fade_and_the_others_are_counted(bundled):
+    panel = ready(KnobPaths())
+    panel.finder.words.value = "piano hpf"
+    piano = np.repeat(bundled.table["instrument"].to_numpy() == "piano", 10)
+    expected = piano & (np.tile(np.array(LABELS), 64) == "HPF")
+    assert [one == figures.GREY for one in clouds(panel)[""].marker.color] == expected.tolist()
+    assert panel.html["count"].value == f"{expected.sum()} of 640 points"
+    panel.finder.color.value = "effect"
+    faint = {
+        key: np.mean([one.startswith("rgba") for one in trace.marker.color]) for key, trace in clouds(panel).items()
+    }
+    assert faint.pop("HPF") == 0.5 and set(faint.values()) == {1}
+    panel.finder.clear.click()
+    assert panel.finder.words.value == "" and panel.html["count"].value == ""
+
+
+def test_the_page_moves_the_diamonds_wherever_their_trace_has_gone(bundled):
+    panel = ready(KnobPaths())
+    before = panel.bridge._along["trace"]
+    panel.finder.color.value = "effect"
+    assert panel.bridge._along["trace"] == panel.figure.number("knob") != before
+
+
+def test_what_is_looked_for_takes_no_exact_point_away(bundled):
+    panel = ready(KnobPaths())
+    panel.knob.value = 437.0
+    panel.finder.words.value = "piano"  # before the exact point is there
+    ready(panel)
+    exact = exact_point(bundled, panel.heard_clip.value, "logmel", "HPF", 437.0)
+    np.testing.assert_allclose(drawn(panel.figure.trace("knob"))[0], exact, atol=1e-2)
+    panel.finder.words.value = ""
+    assert panel.shown.is_exact
+
+
+def test_a_coloured_cloud_is_drawn_by_the_lines_for_a_notebook(bundled):
+    panel = ready(KnobPaths())
+    panel.finder.color.value = "instrument"
+    found, _ = run(panel.code())
+    drawn_so = {trace.meta: trace for trace in found.data}
+    for key, trace in clouds(panel).items():
+        np.testing.assert_allclose(drawn(drawn_so[f"data set {key}"]), drawn(trace), atol=1e-2)
+        assert drawn_so[f"data set {key}"].marker.color == trace.marker.color

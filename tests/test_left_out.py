@@ -230,6 +230,7 @@ def test_too_little_memory_stops_the_run(clips, tmp_path):
         encode(clips, Greedy(), tmp_path / "s.zarr")
 
 
+@pytest.mark.ci
 def test_many_bad_clips_do_not_fill_the_memory(noise, write_audio, tmp_path):
     """The traceback of an error holds the sounds that it was raised over."""
     clips = load_clips(write_audio(tmp_path / "clips", {f"{i}.wav": noise(20_000, seed=i) for i in range(8)}))

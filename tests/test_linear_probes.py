@@ -109,6 +109,16 @@ def test_flattened_latents_wait_for_the_switch(bundled):
     assert probe_width.other_width(flat.results, bundled, False, flat.choice.config(), Progress()) == {}
 
 
+def test_the_drawer_says_first_who_loses_and_has_the_published_table_and_verdicts(probing):
+    first, own, _, published = probing.drawer()["facts"]
+    assert "On real recordings, diffae-mini" in first.value and own is probing.html["numbers"]
+    rows = {row[0]: row for row in table_rows(published.value)}
+    assert {"diffae-mini", "logmel-stats", "VGGish, in the paper", "guessing"} <= set(rows)
+    assert published.value.index("Real recordings") < published.value.index("Bundled clips")
+    verdicts = {row[-1] for row in table_rows(probing.drawer()["claims"][-1].value)}
+    assert verdicts <= {"holds", "refuted", "undecided", "not tested"} and "not tested" in verdicts
+
+
 def test_the_tables_can_be_saved(probing):
     links = dict(re.findall(r'download="(.*?)" href="data:.*?;base64,(.*?)"', probing.html["numbers"].value))
     table = pd.read_csv(io.BytesIO(base64.b64decode(links["linear_probes.csv"])), index_col=0)

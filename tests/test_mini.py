@@ -6,20 +6,24 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 
+from latentfx_nb.effects import EFFECTS, render
 from latentfx_nb.encoders import list_encoders, load_encoder, registry
 from latentfx_nb.encoders.mini import DIFFAE, STACKED, DiffAEMini, StackedMini1, StackedMini2
 from latentfx_nb.encoders.nets.diffusion import MARGIN, DiffusionAutoencoder, Levels, band_means, turn
-from latentfx_nb.encoders.nets.mdct import MDCT
+from latentfx_nb.encoders.nets.feedforward import FeedForwardAutoencoder
+from latentfx_nb.encoders.nets.mdct import MDCT, DenseDCT, FastDCT
 from latentfx_nb.encoders.nets.parts import Layout, Spectrum
 from latentfx_nb.encoders.running import decode_latents, encode_clips
 from latentfx_nb.encoders.sources.weights import SHIPPED
 from latentfx_nb.paper import CLIP_SAMPLES
+from latentfx_nb.sound.audio import is_doubled
 from tools import measures
 
 SHAPES = {
@@ -69,7 +73,7 @@ def test_loading_does_not_make_torch_import_its_compiler(name):
 # The transform.
 
 
-@pytest.mark.parametrize(("hop", "frames"), [(128, 1), (128, 2), (32, 50), (16, 7)])
+@pytest.mark.parametrize(("hop", "frames"), [(128, 1), (128, 2), (32, 50), (16, 7), (512, 3)])
 def test_the_transform_has_a_frame_a_hop_and_is_orthonormal(hop, frames):
     transform, signal = MDCT(hop), torch.randn(2, 3, hop * frames, generator=torch.Generator().manual_seed(0))
     coefficients = transform(signal)
@@ -78,9 +82,10 @@ def test_the_transform_has_a_frame_a_hop_and_is_orthonormal(hop, frames):
     assert float(coefficients.square().sum()) == pytest.approx(float(signal.square().sum()), rel=1e-5)
 
 
-def test_inside_the_clip_the_transform_is_the_mdct():
+@pytest.mark.parametrize("hop", [32, 512])
+def test_inside_the_clip_the_transform_is_the_mdct(hop):
     """Princen and Bradley's: a sine window over two hops and cos((n + 1/2 + N/2)(k + 1/2) pi / N), up to sign."""
-    hop, generator = 32, np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     signal = generator.standard_normal(hop * 8)
     ours = MDCT(hop)(torch.from_numpy(signal.astype(np.float32))[None, None])[0, 0].numpy()
     n, k = np.arange(2 * hop), np.arange(hop)
@@ -93,6 +98,17 @@ def test_inside_the_clip_the_transform_is_the_mdct():
         start = frame * hop - hop // 2
         theirs = basis @ signal[start : start + 2 * hop][::-1]  # even on the left and odd on the right, as DCT-IV is
         assert np.abs(np.abs(ours[:, frame]) - np.abs(theirs)).max() < 1e-5
+
+
+def test_the_fast_cosines_are_the_dense_ones():
+    """Within the rounding of float32, in half precision and through gradients too."""
+    x = torch.randn(2, 5, 256, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    fast, dense = FastDCT(256)(x), DenseDCT(256)(x)
+    assert torch.allclose(fast, dense, atol=1e-5)
+    assert FastDCT(256)(x.bfloat16()).dtype == torch.float32
+    wanted = torch.randn(2, 5, 256, generator=torch.Generator().manual_seed(1))
+    slopes = [torch.autograd.grad((y * wanted).sum(), x)[0] for y in (fast, dense)]
+    assert torch.allclose(*slopes, atol=1e-5)
 
 
 def test_a_sine_stays_in_its_bins(tone):
@@ -139,6 +155,93 @@ def test_slow_dims_hear_levels_alone(noise):
         one, other = model.encode(sound), model.encode(-sound)
     assert torch.equal(one[:, 4:], other[:, 4:])
     assert float((one[:, :4] - other[:, :4]).abs().max()) > 0.01
+
+
+# Doubled mono, whose side is not computed.
+
+
+def both_channels(network, signal):
+    """Latents of `signal [batch 2 sample]` by mid and side alike, as networks are trained."""
+    if isinstance(network, DiffusionAutoencoder):
+        return torch.tanh(network.encoder(network.spectrum.compand(network.spectrum(signal)), network.levels(signal)))
+    mid, side = (network.spectrum(signal) / network.spectrum.scale).chunk(2, 1)
+    return torch.cat([network.mid.encode(mid), network.side.encode(side)], 1)
+
+
+@pytest.fixture
+def mixed(noise):
+    """Clips of both kinds, and one whose channels differ in a single sample; doubled ones are the first and third."""
+    sounds = [noise(16 * 64, 2, seed=seed, doubled=seed in (0, 2, 4)) for seed in range(5)]
+    sounds[4][1, 500] += 1e-3
+    return torch.from_numpy(np.stack(sounds))
+
+
+@pytest.fixture(params=[DiffusionAutoencoder, FeedForwardAutoencoder])
+def tiny(request):
+    torch.manual_seed(0)
+    return request.param(replace(TINY, side=1)).eval()
+
+
+def test_a_mixed_batch_is_what_mid_and_side_alike_give(tiny, mixed):
+    found, expected = tiny.encode(mixed), both_channels(tiny, mixed)
+    assert found.shape == expected.shape and torch.allclose(found, expected, atol=1e-6)
+    assert torch.equal(found, tiny.encode(mixed))
+    for row in range(len(mixed)):
+        assert torch.allclose(tiny.encode(mixed[row : row + 1])[0], found[row], atol=1e-6)
+    assert torch.allclose(tiny.encode(mixed[[0, 2]]), found[[0, 2]], atol=1e-6)
+
+
+def test_gradients_are_those_of_mid_and_side_alike(tiny, mixed):
+    wanted = torch.randn(tiny.encode(mixed).shape, generator=torch.Generator().manual_seed(2))
+    slopes = []
+    for latents in (tiny.encode(mixed), both_channels(tiny, mixed)):
+        tiny.zero_grad()
+        (latents * wanted).sum().backward()
+        slopes.append({name: weight.grad for name, weight in tiny.named_parameters() if weight.grad is not None})
+    assert slopes[0].keys() == slopes[1].keys() and any(slope.abs().max() > 0.1 for slope in slopes[0].values())
+    for name, slope in slopes[0].items():
+        assert torch.allclose(slope, slopes[1][name], rtol=1e-4, atol=1e-5 * float(slope.abs().max())), name
+
+
+def test_what_is_not_finite_in_one_channel_is_not_taken_for_silence(tiny, mixed):
+    mixed[1, 1, 100] = torch.nan
+    assert not tiny.encode(mixed)[1].isfinite().all() and tiny.encode(mixed)[[0, 2, 3, 4]].isfinite().all()
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_shipped_models_lose_nothing_with_the_side(name, clip):
+    """Bit for bit in the first stage, which has no bias; within the rounding of float32 in the other."""
+    network = load_encoder(name, "cpu")._models[0]
+    sound = torch.from_numpy(clip[None, :, : 512 * 64])
+    with torch.inference_mode():
+        found, expected = network.encode(sound), both_channels(network, sound)
+    if isinstance(network, FeedForwardAutoencoder):
+        assert torch.equal(found, expected)
+    else:
+        assert torch.allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_what_lies_beyond_the_ends_of_a_sound_is_continued_as_far_as_it_is_heard(noise):
+    """Twice as much of it changes nothing."""
+    torch.manual_seed(0)
+    model = DiffusionAutoencoder(replace(TINY, blocks=7, slow_blocks=7)).eval()  # reaches 15 and 16 frames
+    sound = torch.from_numpy(noise(16 * 64)[None])
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        found = model.encode(sound)
+        patch.setattr("latentfx_nb.encoders.nets.diffusion._margin", lambda _network: 64)
+        assert torch.allclose(found, model.encode(sound), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["diffae-mini", "stacked-mini-2"])
+def test_the_ten_effects_of_a_clip_are_encoded_together_as_alone(name, clip):
+    """Reverb makes the one stereo render of them."""
+    encoder = load_encoder(name, "cpu")
+    renders = [render(clip[:, : 512 * 64], label) for label in EFFECTS]
+    assert [label for label, sound in zip(EFFECTS, renders) if not is_doubled(sound)] == ["RVB"]
+    together, again = encode_clips(encoder, renders), encode_clips(encoder, renders)
+    assert np.array_equal(together, again)
+    for render_alone, row in zip(renders, together):
+        assert np.allclose(encode_clips(encoder, [render_alone])[0], row, rtol=0, atol=1e-5)
 
 
 def test_turning_noise_in_and_out():

@@ -87,7 +87,7 @@ def test_paths_of_own_clips_are_in_the_axes_of_the_bundled_ones(own, bundled):
     expected = (sweep_means(clips[[0]], "logmel", "HPF").values[0].astype(float) - mean) @ axes.T
     paths = drawn(traces(knob_paths.figure_of(after))["paths"])
     np.testing.assert_allclose(paths[: len(expected)], expected, atol=1e-3)
-    assert "your own clips are placed in them" in knob_paths.texts(after)["numbers"]
+    assert "your own clips are placed in them" in knob_paths.texts(after)["how"]
     assert "of the bundled clips, not of your own" in knob_paths.texts(after)["claims"]
     assert "effect_means(reference, 'logmel')" in knob_paths.code_of(after)
 
@@ -244,7 +244,7 @@ def test_own_clips_are_moved_by_what_pairs_of_bundled_clips_teach(own, bundled):
     pairs = effect_means(bundled[shown.pair_rows()], "logmel", effects=["CLN", "LPF"])
     np.testing.assert_allclose(shown.move.dry, pairs.sel(effect="CLN"), atol=1e-2)
     assert all(title.endswith("bundled clips") for title in titles(latent_algebra.figure_of(shown))[1:3])
-    assert "which never heard this recording take them for" in shown.named
-    assert "your own clips are placed in them" in latent_algebra.texts(shown)["scored"]
+    assert shown.named.startswith("A probe names them: ")
+    assert "your own clips are placed in them" in latent_algebra.texts(shown)["how"]
     code = latent_algebra.code_of(shown)
     assert f"reference[{shown.pair_rows()}]" in code and "clips[[1]]" in code

@@ -129,6 +129,19 @@ def test_fields_that_a_page_does_not_have_are_named_and_the_others_taken():
     assert unknown == ["and_of_a_third", "of_another_page"]
 
 
+def test_a_full_screen_that_the_browser_refuses_is_said(page):
+    page.bridge._handle_custom_msg({"kind": "no full screen"}, [])
+    assert said(page) == "The browser does not allow this page to fill the screen."
+
+
+def test_no_tooltip_says_how_long_something_takes():
+    """Nobody has measured that on the visitor's machine: tooltips count what is done."""
+    files = [path for path in (PACKAGE / "pages").glob("*.py") if path.name != "own_files.py"]
+    said = [node.value for path in files for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)]  # fmt: skip
+    assert len(said) > 500 and [text for text in said if "minute" in text.casefold()] == []
+
+
 def test_the_status_line_names_fields_that_the_page_does_not_have(page):
     page.choose(number=3, of_another_page=1)
     ready(page)

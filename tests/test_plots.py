@@ -199,6 +199,21 @@ def test_axes_say_their_share_of_the_variance_where_pca_says_it():
     assert (flat.layout.xaxis.title.text, flat.layout.yaxis.title.text) == ("PC1 · 38 %", "PC2 · 20 %")
 
 
+def test_faint_points_are_as_dark_in_space_as_plotly_adds_them_to_what_is_behind():
+    faded = np.tile([True, False], 10 * points().sizes["clip"] // 2)
+    for color in figures.COLORINGS:
+        flat, solid = (figures.clusters(points(n), color).data[0].marker.color for n in (2, 3))
+        assert flat == solid  # nothing is faded
+        flat, solid = (figures.own_points(points(n), points(n), None, color, faded).data[1].marker for n in (2, 3))
+        for one, other in zip(flat.color, solid.color, strict=True):
+            if one.startswith("rgba"):
+                rgb, dark = (np.array(shade[5:-1].split(","), float) for shade in (one, other))
+                np.testing.assert_allclose(dark[:3], 0.1 * rgb[:3], atol=0.51)
+                assert rgb[3] == dark[3] == 0.1
+            else:
+                assert one == other
+
+
 def test_nothing_is_sent_to_a_cloud():
     assert figures.CONFIG["showSendToCloud"] is False
     assert figures.CONFIG.get("plotlyServerURL", "") == ""
@@ -482,7 +497,7 @@ def test_a_path_says_clip_and_setting_and_is_coloured_along_the_knob():
     turn = np.asarray(trace.marker.color).reshape(len(CLIPS), -1)
     for row, clip in enumerate(CLIPS):
         assert texts[row, 0] == f"<b>{clip}</b><br>cutoff frequency 50 Hz"
-        assert texts[row, 6] == f"<b>{clip}</b><br>cutoff frequency 10000 Hz"
+        assert texts[row, 6] == f"<b>{clip}</b><br>cutoff frequency 10 kHz"
         assert (np.diff(turn[row, :-1]) > 0).all()
     assert len(trace.x) == len(trace.text) == len(trace.marker.color) == len(trace.line.color)
 

@@ -199,10 +199,32 @@ def test_loading_clap_tells_of_no_weights_but_strange_ones(tiny_folder, tmp_path
     file = weights_file(folder)
     if strange:
         save_file(load_file(file) | {strange: torch.zeros(1)}, file, {"format": "pt"})
+    capfd.readouterr()
     ClapMusic("cpu", folder)
     said = "".join([*capfd.readouterr(), caplog.text])
     assert ("UNEXPECTED" in said) == bool(strange)
     assert "text_model" not in said
+    assert strange or said == ""
+
+
+@pytest.mark.filterwarnings("error")
+def test_loading_is_quiet(name, tiny_folder, capfd):
+    """No bar, no table and no warning: the files are here. Bars are as they were afterwards."""
+    from transformers.utils import logging
+
+    folder, drawn = tiny_folder(name), logging.is_progress_bar_enabled()
+    capfd.readouterr()
+    MODELS[name]("cpu", folder)
+    assert "".join(capfd.readouterr()) == ""
+    assert logging.is_progress_bar_enabled() == drawn
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(5.46, 1), (4.0, 2), (2.5, 4)])
+def test_clap_pads_with_silence_what_does_not_fit_in_twice(tiny_folder, seconds, times):
+    encoder = ClapMusic("cpu", tiny_folder("clap-music"))
+    x = sound(encoder, int(seconds * 48_000), 1)
+    whole = torch.nn.functional.pad(x.repeat(1, 1, times), (0, 480_000 - times * x.shape[-1]))
+    assert torch.equal(encoder.encode(x), encoder.encode(whole))
 
 
 # Weights.
@@ -245,6 +267,7 @@ def test_sizes_follow_the_configuration(tmp_path):
     assert encoder.encode(torch.zeros(1, 1, 1001)).shape == (1, 6, encoder.frames(1001)) == (1, 6, 126)
 
 
+@pytest.mark.ci
 @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
 @pytest.mark.parametrize("model", [Dac44k, OobleckAceStep])
 @pytest.mark.parametrize("strides", [[2, 4, 5, 8], [3, 5, 2, 7]])

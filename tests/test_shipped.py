@@ -71,6 +71,7 @@ def contents(folder):
 
 def test_everything_ships_and_nothing_else_does():
     known = {piece.path for piece, _ in shipped.reference_pieces().values()}
+    known |= {shipped.descriptor_piece(effect).path for effect in TABLE_1}
     known |= {piece.path for encoder in DEFAULT_ENCODERS for piece in pieces(encoder)}
     assert {path for path in shipped.POINTS.rglob("*") if path.is_file()} == known
 

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from latentfx_nb.cache import file_digest
-from latentfx_nb.encoders import load_encoder, lyra, registry
+from latentfx_nb.encoders import load_encoder, registry
 from latentfx_nb.encoders.mini import DIFFAE
 from latentfx_nb.encoders.sources import weights
 from latentfx_nb.encoders.sources.checkpoints import convert
@@ -116,16 +116,18 @@ def test_published_pickles(tmp_path, tiny_models, soak, refuses):
     assert load_encoder("vggish", "cpu", folder).frames(16_000) == 1
 
 
-def test_published_graphs(lyra_weights, tmp_path, soak, refuses):
-    folder = own(tmp_path / "lyra", lyra_weights)
-    for path in folder.iterdir():
-        path.chmod(0o644)
-    for name in (lyra.ENCODER_FILE, lyra.DECODER_FILE):
+@pytest.mark.parametrize("model", ["lyra-v2", "efficientat-mn04", "yamnet"])
+def test_published_files(model, published_weights, tmp_path, soak, refuses):
+    weights = registry.BUILT_IN[model].weights
+    folder = own(tmp_path / weights.family, published_weights(weights.family))
+    for name in weights.sha256:
+        (folder / name).chmod(0o644)
         content = (folder / name).read_bytes()
         for spoiled in damaged(content, soak.rounds(4, 60)):
             (folder / name).write_bytes(spoiled)
-            refuses(name, lambda: load_encoder("lyra-v2", "cpu", folder), words=["is not the published file"])
+            refuses(name, lambda: load_encoder(model, "cpu", folder), words=["is not the published file"])
         (folder / name).write_bytes(content)
+    assert load_encoder(model, "cpu", folder).name == model
 
 
 def test_converted_weights(tmp_path, tiny_folder, soak, refuses):

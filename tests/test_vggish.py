@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from latentfx_nb.cache import file_digest
 from latentfx_nb.encoders import Encoder, vggish
+from latentfx_nb.encoders.nets.mel import audioset_filters
 from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.encoders.vggish import (
     NETWORK_FILE,
@@ -24,7 +25,6 @@ from latentfx_nb.encoders.vggish import (
     VGGishNetwork,
     VGGishPaper,
     log_mel,
-    mel_filters,
     patches,
     quantise,
 )
@@ -110,7 +110,7 @@ def defined_log_mel(sound):
 
 
 def test_filters_are_triangles_in_mel():
-    filters = mel_filters()
+    filters = audioset_filters()
     assert filters.shape == (257, 64) and filters.dtype == torch.float64
     assert np.allclose(filters.T, defined_filters(), rtol=0, atol=1e-9)
     assert not filters[0].any()

@@ -174,11 +174,16 @@ def test_long_work_says_what_is_left(monkeypatch):
             now[0] += seconds
             progress.update()
             said.append(status.text)
+    with status.progress(total=2500, desc="Training", unit="epoch", check=lambda: None) as progress:
+        now[0] += 8
+        progress.update(0)
+        said.append(status.text)
     assert said == [
         "Encoding: 11 of 40 clips",
         "Encoding: 12 of 40 clips, about 30 s left",
         "Encoding: 13 of 40 clips, about 2 min left",
         "Encoding: 14 of 40 clips, about 12 min left",
+        "Training: 0 of 2500 passes",
     ]
 
 

@@ -14,12 +14,13 @@ import pytest
 import soundfile
 import xarray as xr
 
+from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages import knob_paths
 from latentfx_nb.pages.content import your_own_audio as content
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.your_own_audio import YourOwnAudio
 from latentfx_nb.widgets import host
-from tests.on_pages import assert_sounds, click, drawn, ready, said
+from tests.on_pages import LABELS, assert_sounds, click, drawn, ready, said
 from tests.test_figure_tools import assert_same_figure, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
@@ -54,6 +55,18 @@ def filled(panel):
     return ready(panel)
 
 
+def own(panel):
+    """Return one's own points, clip by clip, from the traces of their effects."""
+    each = [drawn(panel.figure.trace(f"points {label}")) for label in LABELS]
+    return np.stack(each, axis=1).reshape(-1, each[0].shape[-1])
+
+
+def click_sample(panel, number):
+    """Click one of one's own samples, counted clip by clip."""
+    clip, effect = divmod(number, len(LABELS))
+    return click(panel, f"points {LABELS[effect]}", clip)
+
+
 def exported(panel, words):
     """Press a button that exports; return what the browser is given to save: name -> content."""
     given = {}
@@ -64,8 +77,9 @@ def exported(panel, words):
 
 
 def test_before_anything_is_handed_in_the_bundled_clips_are_there(panel):
-    assert len(drawn(panel.figure.trace("bundled clips"))) == 640 and len(drawn(panel.figure.trace("points"))) == 0
-    assert "of the time averages of 640 renders (64 clips, 10 effects) x 64 features" in panel.html["drawn_in"].value
+    assert len(drawn(panel.figure.trace("bundled clips"))) == 640 and len(own(panel)) == 0
+    assert "of the time averages of 640 renders (64 clips, 10 effects) x 64 features" in panel.html["how"].value
+    assert "PCA of 640 renders of bundled clips" in panel.html["drawn_in"].value
     assert "Up to 50 files of 10 minutes, 200 MB in all" in panel.own_files.listed.value
     for button in (panel.encode_button, panel.open_button):
         button.click()
@@ -78,42 +92,73 @@ def test_before_anything_is_handed_in_the_bundled_clips_are_there(panel):
 
 def test_files_become_points_over_the_bundled_cloud(filled):
     assert said(filled) == "4 clips through 10 effects: click a point to hear it."
-    points = drawn(filled.figure.trace("points"))
+    points = own(filled)
     np.testing.assert_allclose(points, np.asarray(filled.shown.points).reshape(-1, 3), atol=1e-5)
     assert len(points) == 40
-    assert filled.figure.trace("points").text[10] == "<b>pluck 2-1</b><br>Clean"
+    assert filled.figure.trace("points CLN").text[1] == "<b>pluck 2-1</b><br>Clean"
     np.testing.assert_allclose(drawn(filled.figure.trace("chosen"))[0], points[0])
     assert_sounds(filled.player, filled.shown.own[0], "CLN")
 
 
 def test_a_click_is_ringed_and_heard(filled):
-    click(filled, "points", 37)
+    click_sample(filled, 37)
     assert filled.player.title == "riff-1: Pitch shift"
-    np.testing.assert_allclose(drawn(filled.figure.trace("chosen"))[0], drawn(filled.figure.trace("points"))[37])
+    np.testing.assert_allclose(drawn(filled.figure.trace("chosen"))[0], own(filled)[37])
     assert_sounds(filled.player, filled.shown.own[3], "PS")
     click(filled, "bundled clips", 37)
     assert filled.player.title == "riff-1: Pitch shift"
 
 
-def test_after_other_clips_are_encoded_the_first_point_is_chosen(filled):
+def test_the_legend_has_each_effect_to_hide_and_solo_its_points(panel, filled):
+    def legend(page):
+        named = [trace for trace in page.figure.data if trace.showlegend and trace.visible is not False]
+        return {trace.legendgroup: trace.name for trace in named}
+
+    assert legend(filled) == legend(panel) == {label: f"{label} {EFFECTS[label].name.lower()}" for label in LABELS}
+    groups = {name: filled.figure.trace(name).legendgroup for name in filled.figure.names()}
+    assert all(groups[f"points {label}"] == label for label in LABELS) and groups["bundled clips"] not in LABELS
+
+
+def test_points_are_coloured_by_clip_and_a_click_still_means_what_is_drawn(filled, bulk):
+    filled.finder.color.value = "clip"
+    assert len(set(filled.figure.trace("points").marker.color)) == 4
     click(filled, "points", 37)
+    assert filled.player.title == "riff-1: Pitch shift"
+    np.testing.assert_allclose(drawn(filled.figure.trace("chosen"))[0], drawn(filled.figure.trace("points"))[37])
+    assert len(content.sounds(filled.shown)["points"]) == 40 and bulk == {}
+
+
+def test_ones_own_points_are_looked_for_by_clip_and_effect(filled):
+    filled.finder.words.value = "riff hpf"
+    assert filled.html["count"].value == "2 of 40 points"
+    assert [one.startswith("rgba") for one in filled.figure.trace("points HPF").marker.color] == [True] * 2 + [
+        False
+    ] * 2
+    assert len(drawn(filled.figure.trace("bundled clips"))) == 640
+    filled.finder.clear.click()
+    assert filled.html["count"].value == "" and filled.finder.words.value == ""
+
+
+def test_after_other_clips_are_encoded_the_first_point_is_chosen(filled):
+    click_sample(filled, 37)
     filled.own_files.clear()
     hand_in(filled, {"one.wav": wav(3, 200_000)})
     filled.encode_button.click()
     ready(filled)
     assert filled.player.title == "one: Clean"
-    np.testing.assert_allclose(drawn(filled.figure.trace("chosen"))[0], drawn(filled.figure.trace("points"))[0])
-    click(filled, "points", 3)
+    np.testing.assert_allclose(drawn(filled.figure.trace("chosen"))[0], own(filled)[0])
+    click_sample(filled, 3)
     assert filled.player.title == "one: Delay"
 
 
 def test_their_own_basis_is_drawn_on_request(filled):
     filled.space.value = "own"
     ready(filled)
-    points = drawn(filled.figure.trace("points"))
+    points = own(filled)
     assert np.abs(points.mean(0)).max() < 1e-3, "a basis of their own has their mean as its origin"
     assert np.isfinite(drawn(filled.figure.trace("bundled clips"))).all()
-    assert "of the time averages of 40 renders (4 clips, 10 effects)" in filled.html["drawn_in"].value
+    assert "of the time averages of 40 renders (4 clips, 10 effects)" in filled.html["how"].value
+    assert "PCA of 40 renders of your own clips" in filled.html["drawn_in"].value
     np.testing.assert_allclose(drawn(filled.figure.trace("chosen"))[0], points[0])
 
 
@@ -129,7 +174,7 @@ def test_another_encoder_encodes_the_clips_anew_but_only_once_there_are_any(pane
     panel.encoder.value = "diffae-mini"
     ready(panel)
     assert dict(bulk) == {"logmel": 10, "diffae-mini": 10}
-    assert len(drawn(panel.figure.trace("points"))) == 10
+    assert len(own(panel)) == 10
     assert "1 clip through" in said(panel)
 
 
@@ -138,7 +183,7 @@ def test_a_point_can_be_chosen_while_nothing_could_be_encoded(filled, tmp_path):
     filled.encode_button.click()
     ready(filled)
     assert "does not exist" in said(filled)
-    click(filled, "points", 37)
+    click_sample(filled, 37)
     assert filled.player.title == "riff-1: Pitch shift"
 
 
@@ -179,7 +224,7 @@ def test_points_and_latents_are_saved_at_one_press(filled):
     parquet = pd.read_parquet(io.BytesIO(exported(filled, "Points (Parquet)")["points.parquet"]))
     assert len(table) == len(parquet) == 40
     assert {"pca_x", "own_pca_z", "umap_x", "umap_y", "effect", "text"} <= set(parquet.columns)
-    np.testing.assert_allclose(parquet[["pca_x", "pca_y", "pca_z"]], drawn(filled.figure.trace("points")), atol=1e-5)
+    np.testing.assert_allclose(parquet[["pca_x", "pca_y", "pca_z"]], own(filled), atol=1e-5)
     assert not any("/" in str(value) for value in parquet.astype(str).to_numpy().ravel()), "no path leaves the machine"
     saved = exported(filled, "Latents (netCDF)")["latents.nc"]
     assert said(filled) == f"latents.nc: {len(saved) / 1e6:.1f} MB"
@@ -289,10 +334,13 @@ def test_prepare_needs_no_page(bundled):
     shown = content.prepare(asked, bundled, first, Progress(), lambda: some)
     assert shown.chosen == (0, 0) and shown.points.shape == (2, 10, 3)
     figure = content.figure_of(shown)
-    assert [trace.meta for trace in figure.data[:3]] == ["bundled clips", "points", "chosen"]
-    np.testing.assert_allclose(drawn(figure.data[2])[0], drawn(figure.data[1])[0])
+    traces = {trace.meta: trace for trace in figure.data}
+    assert set(traces) == {"bundled clips", *(f"points {label}" for label in LABELS), "chosen"}
+    np.testing.assert_allclose(drawn(traces["chosen"])[0], drawn(traces["points CLN"])[0])
     assert content.turned(shown, asked).chosen == (1, list(shown.means["effect"].values).index("HPF"))
-    assert len(content.sounds(shown)["points"]) == 20
+    assert {name: len(found) for name, found in content.sounds(shown).items()} == {
+        f"points {label}": 2 for label in LABELS
+    }
 
 
 def test_a_choice_can_be_kept():

@@ -74,6 +74,9 @@ def save_tiny(name, folder):
     for key, weight in network.named_parameters():  # libraries begin with zeros, or so small that nothing comes out
         if weight.ndim > 1 and not key.endswith(("alpha", "beta")):
             weight.data = torch.randn_like(weight) / weight[0].numel() ** 0.5
+    for key, buffer in network.named_buffers():
+        if key.endswith("codebook.embed"):
+            buffer.copy_(torch.randn_like(buffer))
     network.save_pretrained(folder)
     return folder
 

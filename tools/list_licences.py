@@ -115,7 +115,7 @@ WHY = {
     "voila": "notebooks as pages",
     "xarray": "labelled latents",
     "zarr": "stores of latents",
-    "ai-edge-litert": "runs Lyra's graphs",
+    "ai-edge-litert": "runs Lyra's graphs, reads YAMNet's weights",
     "transformers": "EnCodec, DAC, CLAP",
     "diffusers": "Oobleck's VAEs",
     "h5netcdf": "latents as NetCDF 4",

@@ -21,6 +21,7 @@ import latentfx_nb as lfx
 from latentfx_nb.analysis.algebra_tables import lost_words
 from latentfx_nb.encoders import list_encoders, registry
 from latentfx_nb.pages import all_pages
+from latentfx_nb.pages.content import who_names
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import samples_at
 
@@ -50,8 +51,10 @@ def encoder_rows() -> str:
         hears = f"{row['sample_rate_hz'] / 1000:g} kHz {'stereo' if row['channels'] == 2 else 'mono'}"
         decoder = "yes" if row["has_decoder"] else "no"
         extra = f"`{entry.extra}`" if entry.extra else ""
-        rows.append((f"`{name}`", latents(row, entry.model), hears, decoder, weights(row), row["licence"], extra))
-    return table(("name", "latents of a clip", "hears", "decoder", "weights", "their licence", "extra"), rows)
+        more = row["variants"], weights(row), row["licence"], extra
+        rows.append((f"`{name}`", latents(row, entry.model), hears, decoder, *more))
+    head = ("name", "latents of a clip", "hears", "decoder", "variants", "weights", "their licence", "extra")
+    return table(head, rows)
 
 
 def latents(row, model: type) -> str:
@@ -105,13 +108,23 @@ def algebra() -> str:
 
 def losses() -> str:
     """Return the sentence that says where latent algebra loses to doing nothing and to the other baselines."""
-    return textwrap.fill(f"In `diffae-mini`: {lost_words(scored(), 'ridge', PAIRS)}", 118) + "\n"
+    said = lost_words(scored(), "ridge", PAIRS)
+    return textwrap.fill(f"In `diffae-mini`, {said[0].lower()}{said[1:]}", 118) + "\n"
 
 
 @cache
 def scored() -> xr.Dataset:
     """Return the scores of latent algebra that ship for `diffae-mini`, from eight pairs."""
     return lfx.prepared.effect_algebra(lfx.load_clips("bundled"), "diffae-mini", compute=False).sel(k=[PAIRS])
+
+
+def named() -> str:
+    """Return who loses, then the tables of who names the effect, and the verdicts of the headline."""
+    parts = ["\n".join(f"- {sentence}" for sentence in who_names.lost_words())]
+    for name, data in who_names.measured().items():
+        parts += [f"**{who_names.SETS[name].capitalize()}**", table(who_names.HEAD, who_names.rows(data))]
+    parts += [who_names.protocol_words(), table(("claim", "number here", "result here"), who_names.claims())]
+    return "\n\n".join(part.rstrip() for part in parts if part) + "\n"
 
 
 def percent(score) -> str:
@@ -132,6 +145,7 @@ TABLES: dict[str, tuple[Path, Callable[[], str]]] = {
     "losses": (ROOT / "README.md", losses),
     "losses on the tour": (ROOT / "docs" / "tour.md", losses),
     "losses of the table": (ROOT / "docs" / "library.md", losses),
+    "who-names": (ROOT / "docs" / "method.md", named),
     "benchmarks": (ROOT / "docs" / "performance.md", benchmarks),
 }
 """What stands after `<!--` -> the file it stands in, and what writes it."""

@@ -33,13 +33,14 @@ from latentfx_nb.effects import EFFECTS, Setting, render_many
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.encoders.mini import DiffAEMini
 from latentfx_nb.encoders.nets.diffusion import DiffusionAutoencoder
+from latentfx_nb.encoders.nets.texture import TextureStatistics
 from latentfx_nb.encoders.running import decode_latents, encode_clips
+from latentfx_nb.encoders.untrained import untrained
 from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES, SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import normalise
 from latentfx_nb.sound.clips import ClipSet, load_clips
 from latentfx_nb.store.encode import encode_effects, encode_sweep
 from tools import measures
-from tools.mini_losses import Texture
 
 DECODING = ("diffae-mini", "stacked-mini-1-encoder", "stacked-mini-2")
 PROBED = ("diffae-mini", "random weights", "stacked-mini-2", "logmel", "64 MDCT bins")
@@ -47,21 +48,6 @@ SWEPT = ("diffae-mini", "random weights", "stacked-mini-2", "logmel", "64 MDCT b
 CUTOFF_VALUES = 8
 
 logger = logging.getLogger(__name__)
-
-
-class RandomDiffAE(DiffAEMini):
-    """`diffae-mini` as it was before training: the same layout and input scales, torch's initial weights."""
-
-    name = "random weights"
-    weights_hash = hashlib.sha256(f"random {DiffAEMini.weights_hash}".encode()).hexdigest()
-
-    def __init__(self) -> None:
-        super().__init__("cpu")
-        trained = self._models[0]
-        torch.manual_seed(0)
-        random = DiffusionAutoencoder(trained.layout)
-        random.spectrum.load_state_dict(trained.spectrum.state_dict())
-        self._models = [random.eval().requires_grad_(False)]
 
 
 class MDCTBins(DiffAEMini):
@@ -80,8 +66,9 @@ class MDCTBins(DiffAEMini):
 
 
 def _encoder(name: str):
-    own = {RandomDiffAE.name: RandomDiffAE, MDCTBins.name: MDCTBins}
-    return own[name]() if name in own else load_encoder(name, "cpu")
+    if name == "random weights":
+        return untrained(DiffAEMini.name, 0, "cpu")
+    return MDCTBins("cpu") if name == MDCTBins.name else load_encoder(name, "cpu")
 
 
 # ------------------------------------------------------------------------------------------------------------ fidelity
@@ -169,7 +156,7 @@ def cutoff_ceiling(sets: list[ClipSet], effect: str) -> float:
 
     No latents and nothing linear: what is to be had from a spectrum of recordings that were not heard before.
     """
-    texture = Texture(1)
+    texture = TextureStatistics()
     knob = [Setting(effect, float(value)) for value in EFFECTS[effect].knob().values(CUTOFF_VALUES)]
     rows, y, groups = [], [], []
     for clips in sets:

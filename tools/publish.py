@@ -1,8 +1,10 @@
 """Compute what ships with the package: python -m tools.publish [encoder] [what]
 
-`what` is "renders", "settings", "knobs" or one of the studies of `prepared.STUDIES`; without it all of them are
-looked at, and without `encoder` all encoders whose points ship. Only what is missing is computed, entry by entry: a
-clip, an effect, a knob, an encoder or a study that is new. To have something made again, delete its file.
+`python -m tools.publish who-names --real FOLDER` makes the table of who names the effect (`tools/who_names.py`).
+
+`what` is "renders", "descriptors", "settings", "knobs" or one of the studies of `prepared.STUDIES`; without it all of
+them are looked at, and without `encoder` all encoders whose points ship. Only what is missing is computed, entry by
+entry: a clip, an effect, a knob, an encoder or a study that is new. To have something made again, delete its file.
 """
 
 from __future__ import annotations
@@ -18,20 +20,25 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from latentfx_nb.analysis import prepared, shipped
+from latentfx_nb.analysis.axes import measure_sounds
 from latentfx_nb.effects import TABLE_1, get_effect
 from latentfx_nb.encoders import DEFAULT_ENCODERS, load_encoder
 from latentfx_nb.sound.clips import ClipSet, load_clips
 from latentfx_nb.store.encode import encode_effects, encode_sweep
+from tools import who_names
 
-KINDS = ("renders", "settings", "knobs", *prepared.STUDIES)
+KINDS = ("renders", "descriptors", "settings", "knobs", *prepared.STUDIES)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Write what is missing, and say which files were written."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["who-names"]:
+        return who_names.main(given[1:])
     parser = argparse.ArgumentParser(prog="python -m tools.publish", description=__doc__)
     parser.add_argument("encoder", nargs="?", choices=[*DEFAULT_ENCODERS, "all"], default="all")
     parser.add_argument("what", nargs="?", choices=[*KINDS, "all"], default="all")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     kinds = KINDS if options.what == "all" else (options.what,)
     for path in publish(DEFAULT_ENCODERS if options.encoder == "all" else (options.encoder,), kinds):
         sys.stdout.write(f"{path.relative_to(shipped.POINTS)}\n")
@@ -42,6 +49,8 @@ def publish(encoders: Sequence[str], kinds: Sequence[str]) -> Iterator[Path]:
     """Yield the path of each file that was written."""
     clips = load_clips("bundled")
     yield from _renders()
+    if "descriptors" in kinds:
+        yield from _descriptors(clips)
     for encoder in encoders:
         if "settings" in kinds:
             yield from _settings(encoder, clips)
@@ -62,6 +71,16 @@ def _renders() -> Iterator[Path]:
                 f"{name} sounds otherwise here than what ships, by {shipped.off_db(name):.2g} dB: install the versions "
                 f"that it was made with, or delete {piece.path} and all entries of {name} to make them again"
             )
+
+
+def _descriptors(clips: ClipSet) -> Iterator[Path]:
+    for effect in TABLE_1:
+        piece = shipped.descriptor_piece(effect)
+        found = shipped.entries(piece, clips.hashes(), "descriptors")
+        if rows := _missing(found, clips):
+            found |= dict(zip(rows, measure_sounds(clips[list(rows)], [effect])[:, 0], strict=True))
+            values = np.stack([found[row] for row in range(len(clips))])
+            yield _write(piece, clips, xr.Dataset({"descriptors": (("clip_hash", "descriptor"), values)}))
 
 
 def _settings(encoder: str, clips: ClipSet) -> Iterator[Path]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 DRAWS = 2000
 """Bootstrap draws of an interval. Ours: its ends then move by less than their second digit from seed to seed."""
@@ -62,6 +62,23 @@ def accuracy_interval(
     return ratio_interval(values, np.ones(values.shape), recordings, draws, seed)
 
 
+def estimates(values: ArrayLike, recordings: ArrayLike) -> list[Estimate]:
+    """Return `estimate` of each column of `values [row column]`, all of which are known, from the same draws.
+
+    Raises ValueError if rows and recordings differ in number, or are none.
+    """
+    values, recordings = np.asarray(values, np.float64), np.asarray(recordings)
+    if values.ndim != 2 or values.shape[:1] != recordings.shape or not values.size:
+        raise ValueError(f"values of shape {values.shape} need [row column] and a recording for each row")
+    codes = np.unique(recordings, return_inverse=True)[1]
+    sums, counts = np.zeros((codes.max() + 1, values.shape[1])), np.bincount(codes)
+    np.add.at(sums, codes, values)
+    drawn = _drawn(len(counts))
+    low, high = np.percentile((drawn @ sums) / (drawn @ counts)[:, None], (2.5, 97.5), axis=0)
+    means = values.mean(axis=0)
+    return [Estimate(float(m), float(a), float(b), len(values)) for m, a, b in zip(means, low, high, strict=True)]
+
+
 def ratio_interval(
     parts: ArrayLike, wholes: ArrayLike, recordings: ArrayLike, draws: int = DRAWS, seed: int = 0
 ) -> tuple[float, float, float]:
@@ -74,9 +91,14 @@ def ratio_interval(
         raise ValueError(f"rows of shape {parts.shape} need one recording each, not {recordings.shape}: pass [row]")
     codes = np.unique(recordings, return_inverse=True)[1]
     above, below = np.bincount(codes, parts), np.bincount(codes, wholes)
-    drawn = np.random.default_rng(seed).multinomial(len(above), np.full(len(above), 1 / len(above)), draws)
+    drawn = _drawn(len(above), draws, seed)
     low, high = np.percentile((drawn @ above) / (drawn @ below), (2.5, 97.5))
     return float(parts.sum() / wholes.sum()), float(low), float(high)
+
+
+def _drawn(recordings: int, draws: int = DRAWS, seed: int = 0) -> NDArray[np.int64]:
+    """Return how often each recording is drawn, `[draw recording]`."""
+    return np.random.default_rng(seed).multinomial(recordings, np.full(recordings, 1 / recordings), draws)
 
 
 def removed_interval(left: ArrayLike, before: ArrayLike, recordings: ArrayLike) -> tuple[float, float, float]:

@@ -119,11 +119,16 @@ def fit_pca(x: Array, n: int = 3, features: str | Sequence[Hashable] | None = No
 
 
 def _with_shares(points: Array, explained: Array) -> Array:
-    """Return points whose components, if they are labelled, know their shares of the variance: the axes' names."""
+    """Return points whose components, if they are labelled, know their shares of the variance: the axes' names.
+
+    What else `explained` knows of the components, these points know too.
+    """
     if isinstance(points, np.ndarray):
         return points
-    shares = [round(float(share), 4) for share in np.asarray(explained)]
-    return points.assign_coords(component=points["component"].assign_attrs(explained=shares))
+    known = {"explained": [round(float(share), 4) for share in np.asarray(explained)]}
+    if isinstance(explained, xr.DataArray):
+        known = {**explained["component"].attrs, **known}
+    return points.assign_coords(component=points["component"].assign_attrs(known))
 
 
 def _dense_axes(samples: Samples, mean: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from latentfx_nb.analysis.algebra_baselines import algebra_baselines
 from latentfx_nb.analysis.algebra_study import algebra_scores
+from latentfx_nb.analysis.axes import views_with_ends
 from latentfx_nb.analysis.claims import COMPARED, compare_claims, paper_claims, row_measures
 from latentfx_nb.analysis.clusters import VIEWS as VIEWS
 from latentfx_nb.analysis.clusters import ClusterPoints, points_of, project
@@ -180,14 +181,18 @@ def cluster_points(
 ) -> ClusterPoints:
     """Return the points of the four `VIEWS` in `n` dimensions, shipped or computed.
 
+    PCA's axes know what one hears towards their ends, where that ships (`axes.with_ends`).
     Without `umap` its views are left out unless they ship: the first one in a process takes long to compile.
     """
     dataset = _shipped("projections", clips, encoder)
     if dataset is None:
         _may_compute(compute, STUDIES["projections"].what, encoder)
-        return points_of(project(*_latents_and_means(clips, encoder, bar), (n,) if umap else ()), n)
+        computed = points_of(project(*_latents_and_means(clips, encoder, bar), (n,) if umap else ()), n)
+        return replace(computed, views=views_with_ends(computed.views, clips))
+    points = points_of(dataset, n)
     return replace(
-        points_of(dataset, n),
+        points,
+        views=views_with_ends(points.views, clips),
         claims=_if_shipped(cluster_claims, clips, encoder),
         windows=_if_shipped(window_purity, clips, encoder),
     )

@@ -8,6 +8,7 @@ effect's recipe and the weights' hash, without reading any other. `bundled/point
     <encoder>/knobs/<effect>-<knob>.nc   a row for each of a few clips, along the 32 values of a knob
     <encoder>/measures/<study>.nc        what was computed from all clips through Table 1
     renders/<effect>[-<knob>].nc         levels of a few renders
+    descriptors/<effect>.nc              descriptors of each clip's sound through the effect as Table 1 sets it
 
 Each file says its schema, its recipe, the hash of the weights, and which versions of the rendering libraries made it.
 A file is not trusted by its name or by version numbers: where other versions are installed, the renders under
@@ -36,6 +37,7 @@ from latentfx_nb.encoders import weights_hash
 from latentfx_nb.paper import KNOB_VALUES, SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import BUNDLED, ClipSet, load_clips
+from latentfx_nb.sound.descriptors import DESCRIPTORS
 
 POINTS = BUNDLED / "points"
 
@@ -114,6 +116,12 @@ def study_piece(encoder: str, study: str, knobs: Sequence[str] = ()) -> Piece:
     return Piece(f"{encoder}/measures/{study}", {"measure": study, "of": rows}, renders, encoder)
 
 
+def descriptor_piece(effect: str) -> Piece:
+    """Return the piece of sounds through an effect; its variable is `descriptors (clip_hash, descriptor)`."""
+    made = {"descriptors": list(DESCRIPTORS), "of": recipe([Setting(effect)])}
+    return Piece(f"descriptors/{effect}", made, (effect,))
+
+
 def reference_pieces() -> dict[str, tuple[Piece, list[Setting]]]:
     """Return name -> piece and settings of all renders that are compared, of effects as they are set and of knobs."""
     found = {}
@@ -135,14 +143,17 @@ def _knob_name(effect: str, knob: str | None = None) -> str:
 # ------------------------------------------------------------------------------------------------------------- reading
 
 
-def entries(piece: Piece, hashes: Sequence[str]) -> dict[int, NDArray[np.float32]]:
-    """Return number in `hashes` -> time averages `[... dim]` of the clip of that hash, for those that ship."""
+def entries(piece: Piece, hashes: Sequence[str], variable: str = "means") -> dict[int, NDArray[np.float32]]:
+    """Return number in `hashes` -> what a piece holds of the clip of that hash, for those that ship.
+
+    These are time averages `[... dim]`, or the values of another `variable`.
+    """
     dataset = _trusted(piece)
     if dataset is None:
         return {}
     rows = _rows(dataset)
-    means = dataset["means"].values
-    return {number: means[rows[digest]] for number, digest in enumerate(hashes) if digest in rows}
+    values = dataset[variable].values
+    return {number: values[rows[digest]] for number, digest in enumerate(hashes) if digest in rows}
 
 
 def read_study(piece: Piece, hashes: Sequence[str]) -> xr.Dataset | None:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import Encoder
-from latentfx_nb.encoders.running import encode_clips
+from latentfx_nb.encoders.running import encode_clips, frame_times_s
 from latentfx_nb.paper import SAMPLE_RATE_HZ
 from latentfx_nb.sound.audio import Clip, spectrogram_db
 
@@ -17,9 +17,10 @@ from latentfx_nb.sound.audio import Clip, spectrogram_db
 def encoded(encoder: Encoder, sounds: Sequence[Clip]) -> list[xr.DataArray]:
     """Return the latents `(dim, frame)` of sounds `[channel sample]`, with the coordinate `time_s`."""
     length_s = sounds[0].shape[-1] / SAMPLE_RATE_HZ
-    rate = encoder.frame_rate or 1 / length_s  # one vector stands for the whole clip
     latents = encode_clips(encoder, sounds)
-    coordinates = {"dim": np.arange(encoder.dim), "time_s": ("frame", (np.arange(latents.shape[-1]) + 0.5) / rate)}
+    # One vector stands for the whole clip, and so in its middle.
+    times = frame_times_s(encoder, latents.shape[-1]) if encoder.frame_rate else np.array([length_s / 2])
+    coordinates = {"dim": np.arange(encoder.dim), "time_s": ("frame", times)}
     return [xr.DataArray(one, coordinates, ("dim", "frame"), attrs={"length_s": length_s}) for one in latents]
 
 

@@ -43,9 +43,9 @@ class Knob:
         return self.name.removesuffix("_hz").removesuffix("_db").removesuffix("_seconds").replace("_", " ")
 
     def text(self, value: float) -> str:
-        """Return a setting in words: "cutoff frequency 2000 Hz"."""
+        """Return a setting in words: "cutoff frequency 2 kHz"."""
         words = "" if self.words == self.unit else self.words  # four semitones, not "semitones 4 semitones"
-        return f"{words} {_four_digits(value)} {self.unit}".strip()
+        return f"{words} {self.brief(value)}".strip()
 
     def brief(self, value: float) -> str:
         """Return a setting in the unit in which it is read: "2 kHz", "500 ms"."""

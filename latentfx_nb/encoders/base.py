@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 
 from latentfx_nb.cache import digest
 from latentfx_nb.encoders.devices import check_bf16, choose_device
+from latentfx_nb.encoders.variants import Possible, checked, name_of, named
 
 N = TypeVar("N", bound=torch.nn.Module)
 
@@ -18,7 +20,9 @@ N = TypeVar("N", bound=torch.nn.Module)
 class Encoder(Protocol):
     """A frozen model that turns sound into latents. Attributes are fixed; `encode` is a pure function of its input.
 
-    Two clips encoded together give what each gives alone, and the same input always gives the same output.
+    Two clips encoded together give what each gives alone, and the same input always gives the same output. A model may
+    have `first_frame_s`, the middle of its first frame where that is not half of 1 / frame_rate, and `noise_floor`, a
+    text that pages print with numbers of geometry.
     """
 
     name: str
@@ -66,7 +70,8 @@ def check_audio(encoder: Encoder, audio: torch.Tensor) -> None:
 class TorchEncoder:
     """The base of encoders made of torch networks: checks and places the input, counts frames, sets the precision.
 
-    A subclass declares the attributes below, implements `_load` and `encode`, and may have `decode`.
+    A subclass declares the attributes below, implements `_load` and `encode`, and may have `decode`. One whose
+    constructor takes options (`encoders/variants.py`) finds in `variant` those that were given.
     """
 
     name: str
@@ -78,18 +83,26 @@ class TorchEncoder:
     weights_hash: str
     shortest = 1  # samples that `encode` needs
     takes_bf16 = False  # whether `encode` runs under `_precision()`
+    variants: ClassVar[Possible] = {}
+    variant: Mapping[str, Any] = {}
 
-    def __init__(self, device: str = "auto", weights: str | Path | None = None, *, bf16: bool = False) -> None:
+    def __init__(
+        self, device: str = "auto", weights: str | Path | None = None, *, bf16: bool = False, **variant: Any
+    ) -> None:
         """Load the model's files from the folder `weights`, else find or fetch them; `bf16` runs under autocast.
 
-        Raises ValueError if torch cannot use `device`, or bfloat16 on it, ImportError if an extra is missing, and what
-        finding, fetching and reading the weights raise.
+        Raises ValueError if torch cannot use `device`, or bfloat16 on it, and for a `variant` that the model does not
+        have, ImportError if an extra is missing, and what finding, fetching and reading the weights raise.
         """
+        model = self.name
+        self.variant = checked(model, self.variants, variant)
+        self.name = name_of(model, self.variant)
         self.device = choose_device(device)
         if bf16 and self.device.type == "cpu":
             check_bf16()
         self.bf16 = bf16
         self._load(weights)
+        _, self.weights_hash = named(model, self.weights_hash, self.variant)
         if bf16:
             self.weights_hash = digest(f"{self.weights_hash} bf16")
 

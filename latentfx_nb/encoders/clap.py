@@ -7,12 +7,13 @@ Wu et al. 2023, "Large-scale contrastive language-audio pretraining", https://ar
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from latentfx_nb.encoders.pretrained import PretrainedEncoder, published_entry, read_folder
 from latentfx_nb.encoders.sources.weights import HubWeights
+from latentfx_nb.encoders.variants import Possible
 
 WEIGHTS = HubWeights(
     "clap-music",
@@ -25,7 +26,10 @@ WEIGHTS = HubWeights(
 
 
 class ClapMusic(PretrainedEncoder):
-    """CLAP's music model at 48 kHz mono: one 512-vector of length 1 a clip, of its first ten seconds."""
+    """CLAP's music model at 48 kHz mono: one 512-vector of length 1 a clip, of its first ten seconds.
+
+    `layer=i` is what stage i of its transformer gives, averaged over time and frequency, as wide as that stage.
+    """
 
     name = "clap-music"
     sample_rate = 48_000
@@ -35,6 +39,7 @@ class ClapMusic(PretrainedEncoder):
     frame_rate = None
     published = WEIGHTS
     library = "transformers"
+    variants: ClassVar[Possible] = {"layer": range(1, 5)}
 
     def _read(self, library: Any, folder: Path) -> Any:
         self._features = library.ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
@@ -48,6 +53,8 @@ class ClapMusic(PretrainedEncoder):
                 "it fuses several views of a clip, which are drawn at random; one without enable_fusion is read"
             )
         self.sample_rate, self.dim = self._features.sampling_rate, network.config.projection_dim
+        if layer := self.variant.get("layer"):
+            self.dim = _width(network.config, layer)
         return network
 
     def frames(self, n_samples: int) -> int:
@@ -55,13 +62,29 @@ class ClapMusic(PretrainedEncoder):
         return 1
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
-        """Return `[batch 512 1]`, unit vectors, of `audio [batch 1 sample]`, repeated to ten seconds where shorter."""
+        """Return `[batch 512 1]`, unit vectors, of `audio [batch 1 sample]`; a `layer`'s are of any length.
+
+        As in the model's own preparation silence fills what a clip lacks to ten seconds; one of less than half of that
+        is repeated first, as often as all of it fits in.
+        """
         # Cut here: the model's own preparation would cut longer sound at a random place.
         sounds = self._input(audio)[:, 0, : self._features.nb_max_samples].cpu().numpy()
         heard = self._features(list(sounds), sampling_rate=self.sample_rate, return_tensors="pt")
+        layer = self.variant.get("layer")
         with self._precision():
-            heard = self._network(input_features=heard["input_features"].to(self.device, torch.float32))
-        return torch.nn.functional.normalize(heard.audio_embeds.float(), dim=-1)[..., None]
+            features = heard["input_features"].to(self.device, torch.float32)
+            found = self._network(input_features=features, output_hidden_states=layer is not None)
+        if layer is not None:
+            return found.hidden_states[layer].float().mean((2, 3))[..., None]
+        return torch.nn.functional.normalize(found.audio_embeds.float(), dim=-1)[..., None]
+
+
+def _width(config: Any, layer: int) -> int:
+    """Return the channels that a stage gives; all but the last halve the map and double them."""
+    stages = len(config.depths)
+    if layer > stages:
+        raise ValueError(f"it has {stages} layers, so no layer {layer}")
+    return config.patch_embeds_hidden_size * 2 ** min(layer, stages - 1)
 
 
 def _audio_half(library: Any) -> type:

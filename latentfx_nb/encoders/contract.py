@@ -17,6 +17,9 @@ from latentfx_nb.sound import audio
 
 ATTRIBUTES = ("name", "sample_rate", "channels", "dim", "frame_rate", "frames", "encode")
 
+NAME = r"[\w.-]+(@[\w.=-]+)*"
+"""A name: letters, digits, dots and dashes; what makes it a variant stands after an @ (`encoders/variants.py`)."""
+
 TOLERANCE = 1e-3
 """Share of the largest latent by which latents of one sound may differ: the rounding of TF32 and batching."""
 
@@ -36,7 +39,7 @@ def check_encoder(encoder: Encoder) -> list[str]:
 
 
 def _wrong_attributes(encoder: Encoder) -> Iterator[str]:
-    if not isinstance(encoder.name, str) or not re.fullmatch(r"[\w.-]+", encoder.name):
+    if not isinstance(encoder.name, str) or not re.fullmatch(NAME, encoder.name):
         yield f"name is {encoder.name!r}: give letters, digits, dots and dashes, as files are called after it"
     for attribute in ("sample_rate", "dim"):
         value = getattr(encoder, attribute)

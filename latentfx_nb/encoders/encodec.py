@@ -1,4 +1,4 @@
-"""`encodec-48k` and `encodec-24k`: Meta's EnCodec before its quantiser, with its decoder.
+"""`encodec-48k` and `encodec-24k`: Meta's EnCodec before its residual quantiser or after part of it, with its decoder.
 
 Weights: https://huggingface.co/facebook/encodec_48khz and encodec_24khz, read by transformers. Model: Defossez et al.
 2022, "High fidelity neural audio compression", https://arxiv.org/abs/2210.13438.
@@ -6,13 +6,15 @@ Weights: https://huggingface.co/facebook/encodec_48khz and encodec_24khz, read b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from latentfx_nb.encoders.pretrained import PretrainedEncoder, published_entry, read_folder
+from latentfx_nb.encoders.pretrained import PretrainedCodec, published_entry, read_folder
 from latentfx_nb.encoders.sources.weights import HubWeights
+from latentfx_nb.encoders.variants import Possible
 from latentfx_nb.paper import TARGET_LUFS
 
 WEIGHTS_48K = HubWeights(
@@ -34,10 +36,12 @@ LEVEL = 10 ** (TARGET_LUFS / 20)
 """RMS at which sound comes back where the model divides the level out: about the loudness that every render has."""
 
 
-class Encodec48k(PretrainedEncoder):
+class Encodec48k(PretrainedCodec):
     """EnCodec at 48 kHz stereo: 128 dims at 150 Hz, 128 x 820 of a clip, of the whole clip at once.
 
-    The model divides each clip by its RMS first, as it was trained, so the level is not in the latents.
+    The model divides each clip by its RMS first, as it was trained, so the level is not in the latents. `chunked` does
+    so with each second, as the authors' code does: chunks of a second begin every 0.99 s, each encoded by itself, and
+    their frames stand one after the other, 128 x 827 of a clip, so that times are up to 10 ms off.
     """
 
     name = "encodec-48k"
@@ -47,32 +51,64 @@ class Encodec48k(PretrainedEncoder):
     hop = 320
     frame_rate = sample_rate / hop
     shortest = hop
+    _chunk = _stride = 0  # samples; 0: the whole clip at once
     published = WEIGHTS_48K
     library = "transformers"
+    variants: ClassVar[Possible] = {"quantizers": range(1, 17), "chunked": (True,)}
 
     def _read(self, library: Any, folder: Path) -> Any:
         network = read_folder(library.EncodecModel, folder)
         config = network.config
         self._declare(config.sampling_rate, config.audio_channels, config.hidden_size, config.upsampling_ratios)
         self._levels_out = config.normalize
-        del network.quantizer
+        self._keep_quantisers(network, len(network.quantizer.layers))
+        if self.variant.get("chunked"):
+            if config.chunk_length is None:
+                raise ValueError("its configuration has no chunk_length_s, so it cannot be chunked")
+            self._chunk, self._stride = config.chunk_length, config.chunk_stride
+            self.frame_rate = self.sample_rate / self._stride * (self._chunk // self.hop)
         return network
 
+    def frames(self, n_samples: int) -> int:
+        """Return how many frames `encode` gives for `n_samples`: the last one of a chunk may be part empty."""
+        return sum(-(-(end - start) // self.hop) for start, end in self._chunks(n_samples))
+
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
-        """Return `[batch 128 frame]`, before the quantiser, of `audio [batch channel sample]`."""
+        """Return `[batch 128 frame]`, before the quantiser or after `quantizers`, of `audio [batch channel sample]`."""
         sound = self._input(audio)
-        if self._levels_out:
-            sound = sound / (sound.mean(1, keepdim=True).square().mean(-1, keepdim=True).sqrt() + 1e-8)
-        with self._precision():
-            return self._network.encoder(sound).float()
+        return torch.cat([self._encoded(sound[..., slice(*one)]) for one in self._chunks(sound.shape[-1])], -1)
 
     def decode(self, latents: torch.Tensor, *, seed: int = 0) -> torch.Tensor:
         """Return `[batch channel sample]` of `latents [batch 128 frame]`; nothing is drawn from `seed`.
 
-        Where the level is not in the latents, sound comes back at an RMS of about -28 dB.
+        Where the level is not in the latents, sound comes back at an RMS of about -28 dB, each chunk of it.
         """
-        sound = self._network.decoder(self._latents(latents))
+        latents = self._latents(latents)
+        chunks = latents.split(self._chunk // self.hop, -1) if self._chunk else [latents]
+        sound = faded([self._network.decoder(one) for one in chunks], self._stride)
         return sound * LEVEL if self._levels_out else sound
+
+    def _encoded(self, sound: torch.Tensor) -> torch.Tensor:
+        """Return the latents of one chunk of sound, each clip's divided by its level if the model does that."""
+        if self._levels_out:
+            sound = sound / (sound.mean(1, keepdim=True).square().mean(-1, keepdim=True).sqrt() + 1e-8)
+        return self._codec_latents(sound)
+
+    def _before(self, sound: torch.Tensor) -> torch.Tensor:
+        with self._precision():
+            return self._network.encoder(sound).float()
+
+    def _after(self, latents: torch.Tensor, quantizers: int) -> torch.Tensor:
+        left, after = latents, torch.zeros_like(latents)
+        for layer in self._network.quantizer.layers[:quantizers]:
+            chosen = layer.decode(layer.encode(left))
+            left, after = left - chosen, after + chosen
+        return after
+
+    def _chunks(self, n_samples: int) -> list[tuple[int, int]]:
+        """Return where the chunks of a sound begin and end: the whole of it is one unless `chunked`."""
+        length, stride = self._chunk or n_samples, self._stride or n_samples
+        return [(start, min(start + length, n_samples)) for start in range(0, n_samples, stride)]
 
 
 class Encodec24k(Encodec48k):
@@ -84,6 +120,24 @@ class Encodec24k(Encodec48k):
     frame_rate = sample_rate / Encodec48k.hop
     activation_factor = 280  # measured 170-285 at full size: with `process.env` freed blocks are kept
     published = WEIGHTS_24K
+    variants: ClassVar[Possible] = {"quantizers": range(1, 33)}
+
+
+def faded(sounds: Sequence[torch.Tensor], stride: int) -> torch.Tensor:
+    """Return sounds `[batch channel sample]` that begin `stride` samples apart as one, faded where they overlap."""
+    if len(sounds) == 1:
+        return sounds[0]
+    longest = sounds[0].shape[-1]
+    up = torch.arange(1.0, longest + 1, device=sounds[0].device)
+    ramp = torch.minimum(up, up.flip(0))
+    end = max(number * stride + sound.shape[-1] for number, sound in enumerate(sounds))
+    sum_, weight = sounds[0].new_zeros(*sounds[0].shape[:-1], end), ramp.new_zeros(end)
+    for number, sound in enumerate(sounds):
+        place = slice(number * stride, number * stride + sound.shape[-1])
+        part = ramp[: sound.shape[-1]]
+        sum_[..., place] += part * sound
+        weight[place] += part
+    return sum_ / weight
 
 
 ENTRIES = (

@@ -60,8 +60,12 @@ class LogMel:
         Raises ValueError if `audio` is not `[batch 1 sample]`.
         """
         check_audio(self, audio)
+        return self._levels(audio)
+
+    def _levels(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return the levels of the bands `[batch 64 frame]` in dB of `audio [batch 1 sample]`."""
         sound = audio.to(self.device, torch.float32)[:, 0]
-        frames = self.frames(sound.shape[-1])
+        frames = LogMel.frames(self, sound.shape[-1])
         margin = (WINDOW - HOP) // 2
         missing = max(0, (frames - 1) * HOP + WINDOW - margin - sound.shape[-1])
         padded = torch.nn.functional.pad(sound, (margin, missing))

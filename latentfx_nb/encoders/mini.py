@@ -60,6 +60,10 @@ class DiffAEMini(_Mini):
     frame_rate: float | None = _Mini.sample_rate / hop
     shipped = DIFFAE
     weights_hash = DIFFAE.hash()
+    noise_floor = (
+        "Rounding a clip to 16 bits, noise at -101 dB, moves diffae-mini's time average by 15 % rms on bundled clips and "
+        "by 9 % on recordings (medians of 11 each; 0.5 to 17 %): differences as small as that need not be audible."
+    )
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `[batch 64 frame]` in -1..1, one frame each 128 samples of `audio [batch 2 sample]`."""
@@ -104,6 +108,10 @@ class StackedMini2(_Mini):
     frame_rate: float | None = _Mini.sample_rate / hop
     shipped = STACKED
     weights_hash = STACKED.hash()
+    noise_floor = (
+        "Rounding a clip to 16 bits, noise at -101 dB, moves stacked-mini-2's time average by 4 % rms on bundled clips "
+        "and by 3 % on recordings (medians of 11 each; 0.3 to 7 %): differences as small as that need not be audible."
+    )
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Return `[batch 32 frame]` in -1..1, one frame each 512 samples of `audio [batch 2 sample]`."""
@@ -128,6 +136,7 @@ class StackedMini1(StackedMini2):
     hop = StackedMini1Encoder.hop
     frame_rate: float | None = StackedMini1Encoder.frame_rate
     seed = 0
+    noise_floor = ""  # not measured
     weights_hash = digest(f"{STACKED.hash()} {seed}")
 
     def __init__(self, device: str = "auto", weights: str | Path | None = None, *, seed: int = 0) -> None:

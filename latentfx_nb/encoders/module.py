@@ -45,7 +45,7 @@ class ModuleEncoder(TorchEncoder):
         self.device = choose_device(device)
         modules = [part.eval().requires_grad_(False).to(self.device) for part in (module, decoder) if part is not None]
         self._module = module
-        self.weights_hash = _known_by(name, modules)
+        self.weights_hash = known_by(name, modules)
         self.dim = self._measured_dim()
         if decoder is not None:
             self.decode = partial(self._decoded_by, decoder)  # other code detects a decoder by this attribute
@@ -74,7 +74,7 @@ class ModuleEncoder(TorchEncoder):
         return decoder(self._latents(latents))
 
 
-def _known_by(name: str, modules: list[torch.nn.Module]) -> str:
+def known_by(name: str, modules: list[torch.nn.Module]) -> str:
     """Return a hash of modules and their weights, settled because weights may be computed, as mel filters often are."""
     weights = [one for module in modules for one in module.state_dict().values() if one.is_floating_point()]
     sums = [_sums(one) for one in weights] or [np.empty((0, SUMS), np.float32)]

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
+
+import torch
 
 from latentfx_nb.encoders.base import TorchEncoder, frozen
 from latentfx_nb.encoders.devices import out_of_memory
@@ -75,9 +78,36 @@ class PretrainedEncoder(TorchEncoder):
         raise NotImplementedError
 
 
+class PretrainedCodec(PretrainedEncoder):
+    """A codec: its latents are those before its residual quantiser, or with `quantizers` those after so many of it."""
+
+    def _keep_quantisers(self, network: Any, most: int) -> None:
+        """Drop the network's quantiser if it is not needed; raise ValueError if it has fewer than are asked for."""
+        wanted = self.variant.get("quantizers", 0)
+        if wanted > most:
+            raise ValueError(f"it has {most} quantizers, so not {wanted}")
+        if not wanted:
+            del network.quantizer
+
+    def _codec_latents(self, sound: torch.Tensor) -> torch.Tensor:
+        """Return `[batch dim frame]` of what the network takes, `sound [batch channel sample]`."""
+        if "quantizers" not in self.variant:
+            return self._before(sound)
+        # One clip at a time: in a batch sums run in another order, and choosing an entry turns 1e-7 into a step.
+        return torch.cat([self._after(self._before(one), self.variant["quantizers"]) for one in sound.split(1)])
+
+    def _before(self, sound: torch.Tensor) -> torch.Tensor:
+        """Return latents before the quantiser."""
+        raise NotImplementedError
+
+    def _after(self, latents: torch.Tensor, quantizers: int) -> torch.Tensor:
+        """Return what the first `quantizers` make of `latents`: the sum of what each chooses for what is left."""
+        raise NotImplementedError
+
+
 def read_folder(kind: Any, folder: Path, **options: Any) -> Any:
     """Return `kind.from_pretrained(folder)` in float32; raise ValueError if any of its weights is not in the file."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without_bars(kind):
         warnings.simplefilter("ignore", FutureWarning)  # of the kind of weight norm that a library builds with
         network, report = kind.from_pretrained(
             folder,
@@ -91,6 +121,19 @@ def read_folder(kind: Any, folder: Path, **options: Any) -> Any:
     if absent:
         raise ValueError(f"{len(absent)} of its weights are missing or of another shape, {', '.join(absent[:3])} ...")
     return network.float()
+
+
+@contextmanager
+def _without_bars(kind: type) -> Iterator[None]:
+    """Keep the library of a class from drawing a bar while it reads a file that is here."""
+    logging = import_module(f"{kind.__mro__[1].__module__.partition('.')[0]}.utils.logging")
+    drawn = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if drawn:
+            logging.enable_progress_bar()
 
 
 def published_entry(model: type[PretrainedEncoder], licence: str) -> Entry:

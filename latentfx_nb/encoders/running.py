@@ -101,6 +101,17 @@ def decode_latents(encoder: Encoder, latents: NDArray[np.floating], length: int,
     return audio.fit_length(audio.to_channels(sound, 2), length)
 
 
+def frame_times_s(encoder: Encoder, n_frames: int) -> NDArray[np.float64]:
+    """Return the middles of an encoder's frames in seconds: of the first its `first_frame_s`, or else half a frame.
+
+    One vector a clip has the time 0.
+    """
+    rate = encoder.frame_rate
+    if rate is None:
+        return np.zeros(n_frames)
+    return getattr(encoder, "first_frame_s", 0.5 / rate) + np.arange(n_frames) / rate
+
+
 def batch_size(encoder: Encoder, wanted: int, n_samples: int) -> int:
     """Return how many clips of `n_samples` at 48 kHz to encode at once: `wanted`, or what half of memory holds."""
     samples = audio.samples_at(n_samples, SAMPLE_RATE_HZ, encoder.sample_rate)

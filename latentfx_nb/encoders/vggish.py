@@ -10,7 +10,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,7 +19,18 @@ from torch import nn
 from latentfx_nb.cache import digest
 from latentfx_nb.encoders.base import TorchEncoder, frozen
 from latentfx_nb.encoders.entry import Entry
+from latentfx_nb.encoders.nets.mel import (
+    BANDS,
+    HOP,
+    PATCH,
+    PATCH_SAMPLES,
+    RATE,
+    WINDOW,
+    audioset_filters,
+    audioset_log_mel,
+)
 from latentfx_nb.encoders.sources.weights import Weights, check_archive
+from latentfx_nb.encoders.variants import Possible
 
 NETWORK_FILE, PCA_FILE = "vggish-10086976.pth", "vggish_pca_params-970ea276.pth"
 
@@ -33,15 +44,7 @@ WEIGHTS = Weights(
     size_mb=288.7,
 )
 
-# The front end, as the network was trained with it. Samples and Hz count at 16 kHz.
-RATE = 16_000
-WINDOW = 400
-HOP = 160
-FFT = 512
-BANDS = 64
-LOW_HZ, HIGH_HZ = 125.0, 7500.0
 OFFSET = 0.01  # added to a band's magnitude, so that silence is ln(0.01)
-PATCH = 96  # spectra that the network sees at once: 0.96 s
 
 WIDTHS = (64, 128, 256, 256, 512, 512)  # of the convolutions
 SIZES = (4096, 4096, 128)  # of the linear layers
@@ -52,31 +55,9 @@ _POOLED = (0, 1, 3, 5)  # convolutions that a pooling follows
 _HALVINGS = 2 ** len(_POOLED)
 
 
-def mel_filters() -> torch.Tensor:
-    """Return 64 triangles `[bin band]` float64 of unit peak between 125 and 7500 Hz, equally spaced in HTK mel.
-
-    Their sides are straight in mel, not in Hz. The lowest bin, DC, is in none.
-    """
-    edges = torch.linspace(_mel(LOW_HZ), _mel(HIGH_HZ), BANDS + 2, dtype=torch.float64)
-    bins = torch.tensor([_mel(k * RATE / FFT) for k in range(FFT // 2 + 1)], dtype=torch.float64)[:, None]
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    return torch.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)).clamp_min(0)
-
-
-def _mel(hz: float) -> float:
-    return 1127 * float(np.log1p(hz / 700))
-
-
 def log_mel(sound: torch.Tensor) -> torch.Tensor:
-    """Return natural-log mel magnitudes `[frame 64]` float64 of `sound [sample]`, one frame each 160 samples.
-
-    A frame is 400 samples under a periodic Hann window; one that the sound does not fill is dropped.
-    """
-    frames = sound.cpu().double().unfold(0, WINDOW, HOP)
-    window = torch.hann_window(WINDOW, dtype=torch.float64)
-    # Not torch.stft: it would centre the window in the 512 points, and so begin each frame 56 samples later.
-    magnitude = torch.fft.rfft(frames * window, n=FFT).abs()
-    return torch.log(magnitude @ mel_filters() + OFFSET)
+    """Return natural-log mel magnitudes `[frame 64]` float64 of `sound [sample]`, one frame each 160 samples."""
+    return audioset_log_mel(sound.cpu().double(), audioset_filters(), OFFSET)
 
 
 def patches(sound: torch.Tensor) -> torch.Tensor:
@@ -120,11 +101,23 @@ class VGGishNetwork(nn.Module):
         network.load_state_dict(weights, strict=True, assign=True)
         return network.float()
 
+    def at_layer(self, patches: torch.Tensor, layer: int) -> torch.Tensor:
+        """Return `[patch channel]` of log-mel `patches [patch 1 96 64]` after a layer, its ReLU and its pooling.
+
+        Layers 1-6 are the convolutions, their maps averaged over time and band, 7-9 the linear ones.
+        """
+        if layer <= len(_CONVOLUTIONS):
+            return self.features[: (*_CONVOLUTIONS[1:], None)[layer - 1]](patches).mean((2, 3))
+        return self._linear(self.features(patches), 2 * (layer - len(_CONVOLUTIONS)))
+
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         """Return embeddings `[patch 128]`, none negative, of log-mel `patches [patch 1 96 64]`."""
-        features = self.features(patches)  # [patch channel time band]
+        return self._linear(self.features(patches), None)
+
+    def _linear(self, features: torch.Tensor, end: int | None) -> torch.Tensor:
+        """Return `features [patch channel time band]` after all modules of the linear layers before `end`."""
         # The weights come from TensorFlow, which flattens (time, band, channel).
-        return self.embeddings(features.permute(0, 2, 3, 1).flatten(1))
+        return self.embeddings[:end](features.permute(0, 2, 3, 1).flatten(1))
 
 
 def quantise(whitened: torch.Tensor) -> torch.Tensor:
@@ -135,7 +128,8 @@ def quantise(whitened: torch.Tensor) -> torch.Tensor:
 class VGGish(TorchEncoder):
     """VGGish at 16 kHz mono: one 128-vector per 0.96 s, whitened and quantised to 0-255, so standardise it for a probe.
 
-    A clip of 262 144 samples at 48 kHz is resampled to 87 382 and gives 5 frames; what is left of the last is dropped.
+    A clip of 262 144 samples at 48 kHz is resampled to 87 381 and gives 5 frames; what is left of the last is dropped.
+    `layer=i` is the output of layer i (`VGGishNetwork.at_layer`), neither whitened nor quantised.
     """
 
     name = "vggish"
@@ -144,22 +138,32 @@ class VGGish(TorchEncoder):
     dim = SIZES[-1]
     hop = PATCH * HOP
     frame_rate: float | None = sample_rate / hop
-    shortest = (PATCH - 1) * HOP + WINDOW
+    shortest = PATCH_SAMPLES
     weights_hash = WEIGHTS.hash()
+    variants: ClassVar[Possible] = {"layer": range(1, len(_CONVOLUTIONS) + len(_LINEARS) + 1)}
 
-    def __init__(self, device: str = "auto", weights: str | Path | None = None, *, postprocess: bool = True) -> None:
+    def __init__(
+        self,
+        device: str = "auto",
+        weights: str | Path | None = None,
+        *,
+        postprocess: bool = True,
+        layer: int | None = None,
+    ) -> None:
         """Load as the other models do; without `postprocess` embeddings stay as the network gives them.
 
-        Raises ValueError if torch cannot use `device` or a file is not the published one, and FileNotFoundError if
-        one is not here and cannot be fetched.
+        Raises ValueError if torch cannot use `device`, a file is not the published one or there is no such `layer`, and
+        FileNotFoundError if a file is not here and cannot be fetched.
         """
         self.postprocess = postprocess
-        super().__init__(device, weights)
+        super().__init__(device, weights, layer=layer)
 
     def _load(self, weights: str | Path | None) -> None:
         paths = WEIGHTS.fetch(weights)
         self._network = frozen(_read_network(paths[NETWORK_FILE]), self.device)
         self._matrix, self._means = (tensor.to(self.device) for tensor in _read_pca(paths[PCA_FILE]))
+        if layer := self.variant.get("layer"):
+            self.dim = self._network.at_layer(torch.zeros(1, 1, PATCH, BANDS, device=self.device), layer).shape[1]
         self.weights_hash = WEIGHTS.hash() if self.postprocess else digest(f"{WEIGHTS.hash()} raw")
 
     def frames(self, n_samples: int) -> int:
@@ -167,7 +171,7 @@ class VGGish(TorchEncoder):
         return max(0, (n_samples - WINDOW) // HOP + 1) // PATCH
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
-        """Return `[batch 128 frame]`: whole numbers 0-255, or without `postprocess` the raw embeddings.
+        """Return `[batch 128 frame]`: whole numbers 0-255, the raw embeddings without `postprocess`, or a `layer`.
 
         Raises ValueError unless `audio` is `[batch 1 sample]` of at least 15 600 samples.
         """
@@ -176,7 +180,10 @@ class VGGish(TorchEncoder):
 
     def _embed(self, sound: torch.Tensor) -> torch.Tensor:
         """Return `[128 frame]` of `sound [sample]`."""
-        embeddings = self._network(patches(sound).to(self.device)).T
+        heard = patches(sound).to(self.device)
+        if layer := self.variant.get("layer"):
+            return self._network.at_layer(heard, layer).T
+        embeddings = self._network(heard).T
         return quantise(self._matrix @ (embeddings - self._means)) if self.postprocess else embeddings
 
 

@@ -24,7 +24,7 @@ from latentfx_nb.figures.paths import (
     path_scale,
     path_trace,
 )
-from latentfx_nb.figures.points import COLORINGS, clip_colors, point_groups, point_looks
+from latentfx_nb.figures.points import COLORINGS, GREY, clip_colors, point_groups, point_looks
 from latentfx_nb.figures.probes import (
     MOST_SETS,
     SET_PATTERNS,
@@ -57,6 +57,7 @@ __all__ = [
     "METHOD_SYMBOLS",
     "latent_algebra",
     "COLORINGS",
+    "GREY",
     "clusters",
     "effect_clusters",
     "large_and_small",

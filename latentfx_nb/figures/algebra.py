@@ -31,6 +31,8 @@ METHOD_COLORS = {
 }
 """Colours of `algebra.METHODS`, by their words."""
 
+BOX = 1.0
+"""Width over height for which the scene's camera stands right: it is wider on a page, for words at its sides."""
 
 METHOD_SYMBOLS = ("circle", "diamond", "square", "x")
 
@@ -73,7 +75,7 @@ def latent_algebra(
     figure.add_traces(scene, rows=1, cols=1)
     figure.add_traces(scores, rows=1, cols=2)
     figure.add_traces(few_shot, rows=2, cols=2)
-    name_axes(figure, cloud, 1, 1, flat, [path, *places.values()])
+    name_axes(figure, cloud, 1, 1, flat, [path, *places.values()], BOX)
     return finish(figure, height=700).update_layout(legend={"y": -0.1}, margin={"t": 32, "b": 60})
 
 

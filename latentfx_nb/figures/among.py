@@ -8,7 +8,8 @@ from typing import Any
 import plotly.graph_objects as go
 import xarray as xr
 
-from latentfx_nb.figures.theme import coordinates, hover_texts, plain, scatter
+from latentfx_nb.figures.points import cloud_traces
+from latentfx_nb.figures.theme import plain
 
 CLOUD = "data set"
 """What the trace of the reference's points is called in `meta`."""
@@ -19,9 +20,10 @@ NOT_SHOWN = "not shown"
 
 def mark_reference(figure: go.Figure, name: str, said: str = "") -> go.Figure:
     """Return the figure with its cloud named in the legend; `said` is written into the picture, at the top."""
-    clouds = [trace for trace in figure.data if str(trace.meta).startswith(CLOUD)]
-    for trace in clouds[:1]:
-        trace.update(name=plain(name), showlegend=True)
+    for trace in figure.data:
+        if trace.meta == CLOUD or str(trace.meta).removeprefix(CLOUD).strip().isdigit():  # else coloured by groups
+            trace.update(name=plain(name), showlegend=True)
+            break
     if said:
         figure.add_annotation(note_in(said))
     return figure
@@ -45,7 +47,5 @@ def add_to_titles(figure: go.Figure, words: Mapping[str, str]) -> go.Figure:
 
 def cloud_trace(points: xr.DataArray, view: int) -> go.Scatter | go.Scatter3d:
     """Return the faint cloud `points (clip, effect, component)` behind a view, "data set 1" behind the first."""
-    flat = points.sizes["component"] == 2
-    look = {"mode": "markers", "marker": {"size": 3, "color": "#9a9a9a", "opacity": 0.25}, "hoverinfo": "text"}
-    named = {"name": CLOUD, "meta": f"{CLOUD} {view}", "legendgroup": CLOUD}
-    return scatter(flat, **look, **named, **coordinates(points), text=hover_texts(points))
+    (trace,) = cloud_traces(points, CLOUD)
+    return trace.update(meta=f"{CLOUD} {view}", legendgroup=CLOUD)

@@ -27,8 +27,9 @@ LARGE, SMALL = (0.0, 0.74), (0.77, 1.0)
 GAP = 0.06
 """What lies between small scenes, for their titles, as a share of the picture's height."""
 
-BOX = 1.35
-"""Width over height of these scenes on a page."""
+BOX, SMALL_BOX = 1.12, 1.35
+"""Width over height for which the camera of the large scene and of the small ones stands right: the large one is wider
+on a page, which leaves room for words at its sides."""
 
 
 def clusters(points: xr.DataArray, color: str = "effect", title: str = "") -> go.Figure:
@@ -93,7 +94,8 @@ def large_and_small(
         cloud = around[number] if around else None
         behind = [] if cloud is None else [cloud_trace(cloud, number + 1)]
         figure.add_traces([trace.update(_axes_names(flat, suffix)) for trace in [*behind, *traces]])
-        axes = axes_of(points, flat, picture=BOX) if cloud is None else axes_of(cloud, flat, [points], BOX)
+        box = BOX if number == main else SMALL_BOX
+        axes = axes_of(points, flat, picture=box) if cloud is None else axes_of(cloud, flat, [points], box)
         figure.update_layout(_placed(axes, domain, suffix, number == main))
         notes.append(_title(title, domain, number == main))
         if missing and not points.sizes["clip"]:

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
+import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from latentfx_nb.effects import EFFECTS
-from latentfx_nb.figures.points import point_looks
-from latentfx_nb.figures.theme import (
-    MARK,
-    coordinates,
-    effect_look,
-    finish,
-    hover_texts,
-    name_axes,
-    scatter,
-)
+from latentfx_nb.figures.points import cloud_traces, point_traces, ring_trace
+from latentfx_nb.figures.theme import coordinates, finish, name_axes
 
 
-def own_points(points: xr.DataArray, cloud: xr.DataArray, chosen: tuple[int, int] | None = None) -> go.Figure:
-    """Return one scene of `points (clip, effect, component)` in the colours of their effects, over a faint `cloud`.
+def own_points(
+    points: xr.DataArray,
+    cloud: xr.DataArray,
+    chosen: tuple[int, int] | None = None,
+    color: str = "effect",
+    faded: np.ndarray | None = None,
+) -> go.Figure:
+    """Return one scene of `points (clip, effect, component)` over a faint `cloud` of the same dims.
 
-    Traces: "bundled clips", the cloud `(clip, effect, component)`; "points"; "chosen", a ring around the point of clip
-    and effect `chosen`, both numbers; and "legend HPF" and so on.
+    Traces: "bundled clips", the cloud; "points HPF" and so on, the points of each effect ("points guitar" coloured by
+    instrument, "points" by clip); and "chosen", a ring around the point of clip and effect `chosen`, both numbers.
+    `faded [sample]` says which points, clip by clip, are hardly seen.
     """
     flat = points.sizes["component"] == 2
-    faint = {"size": 3, "color": "#9a9a9a", "opacity": 0.25}
-    bright = {"size": 6 if flat else 4, **point_looks(points, "effect"), "opacity": 0.85, "line": {"width": 0}}
-    ring = {"size": 13 if flat else 11, "color": MARK, "symbol": "circle-open", "line": {"width": 3}}
-    look = {"mode": "markers", "hoverinfo": "text"}
-    traces = [
-        scatter(flat, **look, **_named("bundled clips"), marker=faint, **coordinates(cloud), text=hover_texts(cloud)),
-        scatter(flat, **look, meta="points", name="", marker=bright, **coordinates(points), text=hover_texts(points)),
-        scatter(flat, mode="markers", hoverinfo="skip", **_named("chosen"), marker=ring, **ring_place(points, chosen)),
-    ]
-    traces += [_legend(flat, label) for label in EFFECTS]
-    figure = go.Figure(traces)
+    traces = cloud_traces(cloud, "bundled clips") + point_traces(points, color, "points", faded)
+    ring = ring_trace(flat, None if chosen is None else points[chosen]).update(meta="chosen")
+    figure = go.Figure([*traces, ring])
     name_axes(figure, cloud, flat=flat, drawn=[points])
     return finish(figure, height=600)
 
@@ -45,14 +36,3 @@ def ring_place(points: xr.DataArray, chosen: tuple[int, int] | None) -> dict:
     if chosen is None:
         return {axis: [None] for axis in "xyz"[: points.sizes["component"]]}
     return coordinates(points[chosen])
-
-
-def _named(name: str) -> dict:
-    return {"name": name, "meta": name}
-
-
-def _legend(flat: bool, label: str) -> go.Scatter | go.Scatter3d:
-    nowhere = {axis: [None] for axis in ("xy" if flat else "xyz")}
-    marker = {"size": 8, **effect_look(label)}
-    name = f"{label} {EFFECTS[label].name.lower()}"
-    return scatter(flat, **nowhere, mode="markers", marker=marker, name=name, meta=f"legend {label}", showlegend=True)

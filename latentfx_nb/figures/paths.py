@@ -9,13 +9,14 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from latentfx_nb.effects import EFFECTS, Knob
+from latentfx_nb.figures.among import CLOUD
+from latentfx_nb.figures.points import cloud_traces
 from latentfx_nb.figures.theme import (
     MARK,
     SET_COLORS,
     coordinates,
     effect_look,
     finish,
-    hover_texts,
     name_axes,
     plain,
     scatter,
@@ -31,10 +32,14 @@ def knob_path(
     chosen: xr.DataArray | None = None,
     others: Sequence[xr.DataArray] = (),
     heard: str | None = None,
+    color: str = "",
+    faded: np.ndarray | None = None,
 ) -> go.Figure:
     """Return the paths `(clip, value, component)` that a knob makes of clips (Figures 6-9), over a faint `cloud`.
 
-    Traces: "data set", the cloud `(clip, effect, component)` of the whole data set, whose basis the paths are drawn in;
+    Traces: "data set", the cloud `(clip, effect, component)` of the whole data set, whose basis the paths are drawn in
+    (grey, or one a group, "data set HPF", by `color`; of its samples, clip by clip, those that are `faded` are hardly
+    seen);
     "paths", light to dark as the knob goes up, in the effect's colour; "knob", a diamond a clip where the knob stands
     (`chosen (clip, component)`; by default the path's first point); "further paths 1" and so on for those of `others`,
     further knobs (Figure 9); and one for each knob's line in the legend. With a clip that is `heard`, "heard path" is
@@ -42,10 +47,8 @@ def knob_path(
     """
     flat, quiet = paths.sizes["component"] == 2, heard is not None
     look = {"mode": "lines+markers", "hoverinfo": "text"}
-    traces = [
-        _cloud(flat, cloud),
-        scatter(flat, **look, **_named("paths", paths), **path_trace(paths, quiet)),
-    ]
+    behind = [scatter(flat, name=CLOUD, meta=CLOUD)] if cloud is None else cloud_traces(cloud, CLOUD, color, faded)
+    traces = [*behind, scatter(flat, **look, **_named("paths", paths), **path_trace(paths, quiet))]
     for number, other in enumerate(others, start=1):
         also = _named("further paths", other) | {"meta": f"further paths {number}"}
         traces.append(scatter(flat, **look, **also, **path_trace(other, quiet)))
@@ -58,12 +61,6 @@ def knob_path(
     figure = go.Figure(traces)
     name_axes(figure, paths if cloud is None else cloud, flat=flat, drawn=(paths, *others))
     return finish(figure, height=600)
-
-
-def _cloud(flat: bool, cloud: xr.DataArray | None) -> go.Scatter | go.Scatter3d:
-    drawn = {} if cloud is None else coordinates(cloud) | {"text": hover_texts(cloud)}
-    look = {"mode": "markers", "marker": {"size": 3, "color": "#9a9a9a", "opacity": 0.25}, "hoverinfo": "text"}
-    return scatter(flat, **look, name="data set", meta="data set", **drawn)
 
 
 def path_trace(paths: xr.DataArray, quiet: bool = False) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,9 @@ COLORINGS = ("effect", "instrument", "clip")
 
 REFERENCE = "CLN"
 """The effect that all others are compared to: it is drawn over them, with an outline."""
+
+GREY = "#9a9a9a"
+"""Points that others are drawn over."""
 
 FADED = 0.1
 """How opaque points are that do not match what is searched for, or are not among those selected."""
@@ -82,6 +86,27 @@ def point_traces(
     return traces
 
 
+def cloud_traces(
+    points: xr.DataArray, name: str, color: str = "", faded: np.ndarray | None = None
+) -> list[go.Scatter | go.Scatter3d]:
+    """Return quiet points that others are drawn over, all of them grey and one trace called `name`, or by `color`.
+
+    Then there is a trace for each group, in the legend, as `point_traces` has them. `faded [sample]` as there.
+    """
+    if color:
+        return [_quiet(trace) for trace in point_traces(points, color, name, faded)]
+    flat, marker = points.sizes["component"] == 2, {"size": 3, "color": GREY, "opacity": 0.25}
+    if faded is not None and faded.any():
+        marker |= {"color": [_faint(GREY, flat) if one else GREY for one in faded], "opacity": 0.9}
+    look = {"mode": "markers", "hoverinfo": "text", "text": hover_texts(points), "marker": marker}
+    return [scatter(flat, **coordinates(points), **look, name=name, meta=name)]
+
+
+def _quiet(trace: go.Scatter | go.Scatter3d) -> go.Scatter | go.Scatter3d:
+    """Return a trace of a cloud: small, and let through what lies behind it."""
+    return trace.update(marker={"size": trace.marker.size - 1, "opacity": 0.6})
+
+
 def ring_trace(flat: bool, point: xr.DataArray | None = None) -> go.Scatter | go.Scatter3d:
     """Return a ring around a point `(component)`, or one that is nowhere."""
     size, edge = 13 if flat else 11, {"width": 3}
@@ -126,13 +151,20 @@ def _marker(flat: bool, group: Group, faded: np.ndarray | None) -> dict[str, Any
     marker["line"] = {"width": 1 if first else 0, "color": "#ffffff"}
     if faded is not None and faded.any():
         colors = marker["color"] if isinstance(marker["color"], list) else [marker["color"]] * len(faded)
-        marker["color"] = [_faint(one) if faint else one for one, faint in zip(colors, faded, strict=True)]
+        marker["color"] = [_faint(one, flat) if faint else one for one, faint in zip(colors, faded, strict=True)]
         marker["line"] = {"width": 0, "color": "#ffffff"}
     return marker
 
 
-def _faint(color: str) -> str:
-    """Return a colour "#rrggbb" or "hsl(...)" that is hardly seen."""
+def _faint(color: str, flat: bool) -> str:
+    """Return a colour "#rrggbb" or "hsl(...)" that is hardly seen.
+
+    In space plotly adds the colour of a point as it is to what lies behind, so that faint ones would glow in the dark:
+    there it has to be as dark as the point is faint.
+    """
     if color.startswith("hsl("):
-        return color.replace("hsl(", "hsla(").replace(")", f", {FADED})")
-    return f"rgba({', '.join(str(int(color[i : i + 2], 16)) for i in (1, 3, 5))}, {FADED})"
+        hue, saturation, lightness = (float(part.strip(" %")) for part in color[4:-1].split(","))
+        rgb = [255 * part for part in colorsys.hls_to_rgb(hue / 360, lightness / 100, saturation / 100)]
+    else:
+        rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+    return f"rgba({', '.join(str(round(part if flat else FADED * part)) for part in rgb)}, {FADED})"

@@ -33,13 +33,19 @@ FIELD_OF_VIEW = np.tan(np.radians(22.5))
 PICTURE = 1.6
 """Width over height of a page's picture, for which the camera stands right; taller ones are seen from farther away."""
 
-FILLED, BOXED = np.array([0.92, 0.84]), np.array([1.12, 0.92])
+FILLED, BOXED = np.array([0.92, 0.84]), np.array([0.95, 0.92])
 """How much of the picture the middle 99 % of the points and the whole box fill at the most, in width and height: the
 rest is for the axes' labels."""
 
 CORNERS = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 
-TICKS = {"nticks": 5, "tickfont": {"size": 10}}
+TICKS = {"nticks": 5, "tickfont": {"size": 11}, "tickangle": 0}
+
+STEPS = (1, 2, 2.5, 5, 10)
+"""Between the numbers at an axis, times a power of ten."""
+
+CORNER = 0.08
+"""Words among the numbers of an axis keep this share of it away from its ends, where other axes have theirs."""
 
 
 def axis_names(points: xr.DataArray) -> list[str]:
@@ -48,6 +54,33 @@ def axis_names(points: xr.DataArray) -> list[str]:
     shares = component.attrs.get("explained", ())
     names = [str(name) for name in component.values]
     return [f"{name} · {share:.0%}".replace("%", " %") for name, share in zip(names, shares)] or names
+
+
+def axis_ends(points: xr.DataArray) -> list[tuple[str, str] | None]:
+    """Return what is heard towards the low and the high end of each component, if `points` know it; else None."""
+    ends = points["component"].attrs.get("ends") or [None] * points.sizes["component"]
+    return [None if one is None else (one.low, one.high) for one in ends]
+
+
+def flat_titles(points: xr.DataArray) -> list[str]:
+    """Return the titles of axes in a plane, with what is heard towards their ends: "← darker · PC1 · 38 % · ..."."""
+    named = zip(axis_names(points), axis_ends(points), strict=False)
+    return [name if ends is None else f"← {ends[0]} · {name} · {ends[1]} →" for name, ends in named]
+
+
+def heard_ticks(ends: tuple[str, str], low: float, high: float) -> dict:
+    """Return the ticks of an axis in space from `low` to `high`, whose outermost say what is heard towards its ends.
+
+    A title would not do: plotly turns it around when the camera goes behind the scene, and its arrows would lie.
+    """
+    room = CORNER * (high - low)
+    low, high = low + room, high - room
+    about = (high - low) / 2.5  # few, as the third axis is short on a screen
+    power = 10.0 ** np.floor(np.log10(about))
+    step = power * max(one for one in STEPS if one * power <= about)
+    values = step * np.arange(np.ceil(low / step), np.floor(high / step) + 1)
+    texts = [ends[0], *(f"{value:.6g}".replace("-", "\N{MINUS SIGN}") for value in values[1:-1]), ends[1]]
+    return {"tickmode": "array", "tickvals": values.tolist(), "ticktext": texts}
 
 
 def scene_axes(points: xr.DataArray, drawn: Sequence[xr.DataArray] = (), picture: float = PICTURE) -> dict:
@@ -64,8 +97,9 @@ def scene_axes(points: xr.DataArray, drawn: Sequence[xr.DataArray] = (), picture
     ranges = _ranges(points, drawn)
     eye, center = _camera(np.zeros((1, 3)), lengths, picture)
     if len(ranges):
-        for axis, ends in zip("xyz", ranges, strict=True):
+        for axis, ends, heard in zip("xyz", ranges, axis_ends(points), strict=False):
             axes[f"{axis}axis"]["range"] = list(ends)
+            axes[f"{axis}axis"] |= {} if heard is None else heard_ticks(heard, *ends)
         lengths = ranges[:, 1] - ranges[:, 0]
         lengths = _sides(lengths, picture)
         places = ((_rows(points) - ranges[:, 0]) / (ranges[:, 1] - ranges[:, 0]) - 0.5) * lengths
@@ -104,7 +138,7 @@ def axes_of(
     if not flat:
         return {"scene": scene_axes(points, drawn, picture)}
     ranges = _ranges(points, drawn)
-    axes: dict[str, dict] = {f"{axis}axis": {"title": {"text": name}} for axis, name in zip("xy", axis_names(points))}
+    axes: dict[str, dict] = {f"{axis}axis": {"title": {"text": name}} for axis, name in zip("xy", flat_titles(points))}
     for axis, ends in zip("xy", ranges, strict=False):
         axes[f"{axis}axis"]["range"] = list(ends)
     return axes

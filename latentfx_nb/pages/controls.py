@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import ipywidgets as widgets
 import pandas as pd
 
-from latentfx_nb.encoders import list_encoders
+from latentfx_nb.encoders import is_known, list_encoders
 from latentfx_nb.encoders.sources.weights import FETCHED
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.widgets.picker import Picker
@@ -145,9 +145,20 @@ def several(words: str, options: Any = (), value: Sequence[Any] = (), most: int 
     return Picker(options, description=words, several=True, most=most, value=tuple(value))
 
 
+class EncoderPicker(Picker):
+    """A choice of encoders, in which a variant, such as "lyra-v2@quantizers=8", is listed once Python chooses it."""
+
+    def _numbers_of(self, value: Any) -> list[int]:
+        listed = {one for _, one in self._options}
+        for one in value if self.several else [value]:
+            if isinstance(one, str) and one not in listed and is_known(one):
+                self.add(one, one, f"a variant of {one.partition('@')[0]}")
+        return super()._numbers_of(value)
+
+
 def one_encoder(value: str) -> Picker:
     """Return the choice of one encoder; those that are not ready say why, and cannot be chosen on the page."""
-    picker = Picker(description="Encoder")
+    picker = EncoderPicker(description="Encoder")
     picker.offer(*encoder_options())
     picker.value = value
     return picker
@@ -155,7 +166,7 @@ def one_encoder(value: str) -> Picker:
 
 def several_encoders(value: Sequence[str]) -> Picker:
     """Return the choice of several encoders, as `one_encoder` does of one."""
-    picker = Picker(description="Encoders", several=True)
+    picker = EncoderPicker(description="Encoders", several=True)
     picker.offer(*encoder_options())
     picker.value = tuple(value)
     return picker

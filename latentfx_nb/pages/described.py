@@ -21,7 +21,7 @@ PAGES: dict[str, type[Described]] = {}
 
 FREE_OF_WIDGETS = {
     *("prepare", "figure_of", "texts", "code_of", "heard", "keeps_decoded", "clicked", "sounds", "encoders_of"),
-    "auditioned",
+    *("auditioned", "looked"),
     *("turned", "exact", "moved", "further"),
 }
 """What a page says of itself without a widget: static methods, or functions of its `content`."""
@@ -116,6 +116,11 @@ class Described(widgets.VBox):
     def texts(shown: Any) -> Mapping[str, str]:
         """Return what stands beside the figure: name -> HTML."""
         return {}
+
+    @staticmethod
+    def looked(shown: Any) -> Mapping[str, str] | None:
+        """Return those of the texts that `looks` change; None if all are to be written again."""
+        return None
 
     @staticmethod
     def code_of(shown: Any) -> str:

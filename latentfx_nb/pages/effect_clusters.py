@@ -8,10 +8,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from latentfx_nb import figures
 from latentfx_nb.effects import EFFECTS, TABLE_1
 from latentfx_nb.pages.content import effect_clusters as content
 from latentfx_nb.pages.controls import Ask, Clicked, Field, dropdown, one_encoder, planes
+from latentfx_nb.pages.finding import Finder
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.markup import in_words
 from latentfx_nb.pages.page import Page
@@ -49,32 +49,24 @@ class EffectClusters(Page):
         every = (f"all {in_words(len(TABLE_1))} effects", "")
         effects = [every, *((f"{EFFECTS[label].name} ({label})", label) for label in TABLE_1)]
         self.encoder, self.effect = one_encoder(encoder), dropdown("Show", effects)
-        self.coloring = widgets.ToggleButtons(
-            options=figures.COLORINGS, style={"button_width": "100px"}, layout={"width": "330px"}
-        )
-        self.compute_umap = Ask("compute_umap", "Compute UMAP", tooltip="about a minute the first time")
+        self.finder = Finder()
+        self.compute_umap = Ask("compute_umap", "Compute UMAP", tooltip="of all renders, and of their frames")
         self.test_claims = Ask(
             "test_claims",
             "Test the claims",
-            tooltip="encodes knob paths of up to eight clips, then takes about a minute",
+            tooltip="encodes knob paths of up to eight clips, and averages all latents in windows",
         )
         drawn = {"ringed_row": lambda row: row in range(len(self.clips)), "ringed_effect": lambda one: one in TABLE_1}
         self.ringed, self.selection = Clicked(drawn, **FIRST), Clicked(selected=())
         self.main_view = dropdown("Large view", [(words, view) for view, words in content.VIEWS.items()])
-        self.filter = widgets.Text(placeholder="Find: clip, instrument, effect", layout={"width": "200px"})
-        self.filter.tooltip = "Points that do not match fade, in all views"
-        self.clear = widgets.Button(description="Clear", tooltip="Show all points again (Esc)")
-        self.clear.on_click(lambda _: self.show_all())
-        self.clear.layout = {"width": "auto", "display": "none"}
-        fields = {"encoder": self.encoder, "effect": self.effect, "color": self.coloring}
         self.dimensions = planes(dimensions)
-        fields |= {"dimensions": self.dimensions, "main_view": self.main_view, "filter": self.filter}
+        fields = {"encoder": self.encoder, "effect": self.effect, "dimensions": self.dimensions}
+        fields |= {"main_view": self.main_view, **self.finder.fields()}
         controls = [Field(name, widget) for name, widget in fields.items()]
         super().__init__(source, *controls, self.ringed, self.selection, self.compute_umap, self.test_claims)
-        self.html["count"].observe(self._offer_clear, "value")
+        self.finder.join(self, self.show_all)
         self.bridge.on("select", self._select)
         self.bridge.on("place", self._enlarge)
-        self.bridge.on("clear", lambda _: self.show_all())
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""
@@ -85,7 +77,7 @@ class EffectClusters(Page):
 
     def head(self) -> Sequence[widgets.Widget]:
         """Return what stands in the picture's head."""
-        return [self.dimensions, self.coloring, self.filter, self.html["count"], self.clear]
+        return [self.dimensions, *self.finder.head(self)]
 
     def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
         """Return what the sections of the drawer show."""
@@ -100,9 +92,6 @@ class EffectClusters(Page):
         """Offer UMAP and the test of the claims where they are still to be made."""
         self.compute_umap.show("umap_mean" not in shown.points.views)
         self.test_claims.show(shown.points.claims is None)
-
-    def _offer_clear(self, change: Mapping[str, Any]) -> None:
-        self.clear.layout.display = "flex" if change["new"] else "none"
 
     def show_all(self) -> None:
         """Show all points again, whatever was looked for or selected."""

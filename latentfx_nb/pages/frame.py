@@ -17,6 +17,8 @@ from latentfx_nb.pages.glossary import words
 SECTIONS = ("read", "facts", "claims", "words", "code", "export")
 """The sections of the drawer from top to bottom; their tabs say the same with a capital."""
 
+NO_FULL_SCREEN = "The browser does not allow this page to fill the screen."
+
 
 def area(name: str, *children: widgets.Widget) -> widgets.VBox:
     """Return one area of the frame, or a part of one: "rail", "stage", "head", "picture", "drawer", "transport"."""
@@ -48,11 +50,13 @@ def framed(page: Described) -> list[widgets.Widget]:
     blurb = widgets.HTML(f"<p>{escape(page.blurb)}</p>")
     explained = widgets.HTML(words(page.notebook))
     shared = {"read": [blurb], "words": [explained], "code": [page.tools.lines], "export": [page.tools]}
+    rail, head, own = page.rail(), page.head(), page.drawer()
     areas = [
-        area("rail", *page.rail()),
-        area("stage", area("head", *page.head()), *page.stage()),
-        drawer({**shared, **page.drawer()}),
+        area("rail", *rail),
+        area("stage", area("head", *head), *page.stage()),
+        drawer({name: [*shared.get(name, ()), *own.get(name, ())] for name in {**shared, **own}}),
         area("transport", page.player, area("beside", page.pointing, page.status)),
     ]
     connect_pickers(page, areas)
+    page.bridge.on("no full screen", lambda _: page.status.say(NO_FULL_SCREEN))
     return [page.bridge, *areas]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from latentfx_nb.pages.content.sounds import Heard, kept_renders, played_lufs
 from latentfx_nb.pages.status import Status, sentence
@@ -30,6 +30,7 @@ class Hearing:
         self._offered = True  # what is heard is not rendered before it is asked for
         self._previewed: Heard | None = None
         self._playing_before = False
+        self._after: Callable[[], None] | None = None
 
     def offer(self, heard: Heard) -> None:
         """Let play be pressed for two sounds; nothing is rendered before."""
@@ -68,6 +69,17 @@ class Hearing:
                 self._load(heard, *decoded)
 
         self.voice.submit("decoded", job)
+
+    def after(self, move: Callable[[], None]) -> None:
+        """Call `move` on the main thread, this one, once the sound that is on its way is sent; now if none is.
+
+        While sounds are chosen faster than they are rendered, each that is sent is followed by the newest move by then.
+        """
+        if self.voice.idle:
+            main.call(move)  # what was loaded comes first
+            return
+        self._after = move
+        self.voice.submit("after", lambda: self._follow(self._after))
 
     # ------------------------------------------------------------------------------------------ clicks, and previews
 
@@ -108,11 +120,20 @@ class Hearing:
 
     def _sound(self, heard: Heard, *decoded: Clip) -> None:
         def job() -> None:
+            move = self._after
             self.player.wait_until_taken(TAKEN_WITHIN_S)
             if self._is_wanted(heard):  # else a newer one waits
                 self._load(heard, *decoded)
+            self._follow(move)
 
         self.voice.submit("sound", job)
+
+    def _follow(self, move: Callable[[], None] | None) -> None:
+        """Have done what was to come after a sound, once."""
+        if move is not None:
+            main.call(move)
+            if self._after is move:
+                self._after = None
 
     def _load(self, heard: Heard, *decoded: Clip) -> None:
         sounds = (self.render(heard.dry), self.render(heard.wet))

@@ -10,9 +10,10 @@ import ipywidgets as widgets
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.prepared import path_clips
-from latentfx_nb.effects import TURNABLE
+from latentfx_nb.effects import TABLE_1, TURNABLE
 from latentfx_nb.pages.content import knob_paths as content
 from latentfx_nb.pages.controls import Ask, Field, list_clips, one_encoder, one_of, planes, several
+from latentfx_nb.pages.finding import Finder
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.knob import KnobControl
 from latentfx_nb.pages.page import Page
@@ -33,8 +34,9 @@ class KnobPaths(Page):
     notebook = "04_knob_paths"
     words = "Paths of clips through latent space as a knob turns"
     turns = frozenset({"value", "row"})
+    looks = frozenset({"color", "filter"})
     stale = ("paths", "knob", "heard path", *(f"further paths {number}" for number in range(1, figures.MOST_KNOBS)))
-    spare = 2 * (figures.MOST_KNOBS - 1)
+    spare = 2 * (figures.MOST_KNOBS - 1) + len(TABLE_1)
     make_choice = content.KnobChoice
     content = content
 
@@ -45,17 +47,19 @@ class KnobPaths(Page):
         effect: str = "HPF",
         dimensions: int = 3,
     ) -> None:
-        self._followed: tuple = (None, None)  # the points and the figure that the browser moves by itself
+        self._followed: tuple = (None,) * 3  # the points, and the trace of a figure, that the browser moves by itself
         self.encoder = one_encoder(encoder)
         # Table 2's effects come first.
         self.knob = KnobControl(effect, [*KNOB_RANGES, *(label for label in TURNABLE if label not in KNOB_RANGES)])
         self.chosen, self.heard_clip = several("Clips"), one_of("Listen to")
         self.others = several("Knobs", [(content.knob_words(*content.named(one)), one) for one in content.every_knob()])
         self.test_claims = Ask("test_claims", "Test the claims", tooltip="encodes four knob paths of up to eight clips")
-        self.dimensions = planes(dimensions)
+        self.dimensions, self.finder = planes(dimensions), Finder(quiet="Cloud")
         fields = {"encoder": self.encoder, "row": self.heard_clip, "rows": self.chosen, "others": self.others}
         controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
+        controls += [Field(name, widget) for name, widget in self.finder.fields().items()]
         super().__init__(source, self.knob, *controls, self.test_claims)
+        self.finder.join(self, lambda: self.choose(filter=""))
         self.knob.join(self.bridge)
 
     def rail(self) -> Sequence[widgets.Widget]:
@@ -68,12 +72,14 @@ class KnobPaths(Page):
 
     def head(self) -> Sequence[widgets.Widget]:
         """Return what stands in the picture's head."""
-        return [self.dimensions, self.html["scale"], widgets.HTML('<span class="lfx-exactness" role="status"></span>')]
+        exactness = widgets.HTML('<span class="lfx-exactness" role="status"></span>')
+        return [self.dimensions, self.html["scale"], exactness, *self.finder.head(self)]
 
     def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
         """Return what the sections of the drawer show."""
         texts = self.html
-        return {"facts": [texts["numbers"], texts["tables"]], "claims": [texts["claims"], self.test_claims]}
+        claims = [texts["claims"], self.test_claims]
+        return {"read": [texts["how"]], "facts": [texts["numbers"], texts["tables"]], "claims": claims}
 
     def list_clips(self, clips: ClipSet) -> None:
         """Offer the clips, and choose those that the prepared paths are of."""
@@ -94,7 +100,7 @@ class KnobPaths(Page):
 
     def _follow(self, shown: content.KnobShown) -> None:
         """Have the browser move the diamonds of what is drawn, unless another knob has been chosen meanwhile."""
-        followed = shown.points[0], self.figure
+        followed = shown.points[0], self.figure, self.figure.number("knob")
         turning = shown.choice.effect, shown.choice.knob
         if turning != (self.knob.effect, self.knob.name) or all(map(operator.is_, followed, self._followed)):
             return

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from latentfx_nb.analysis.algebra import METHODS
 from latentfx_nb.analysis.algebra_baselines import WET
 from latentfx_nb.analysis.algebra_tables import MEASURES
-from latentfx_nb.analysis.held_out import SHOTS
+from latentfx_nb.analysis.held_out import HELD_OUT, SHOTS
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages.content import latent_algebra as content
 from latentfx_nb.pages.content.algebra_choice import (
@@ -67,8 +67,9 @@ class LatentAlgebra(Page):
         self._make_movers(effect, method)
         measures = {name: words for name, (_, words) in MEASURES.items()}
         self.measure = dropdown("Score by", _options(measures), "stft")
-        self.score_button = Ask("score", "Score all effects", tooltip="decodes for minutes; what is finished is kept")
-        self.decode_button = Ask("decode", "Decode", tooltip="takes minutes with this encoder")
+        decodes = f"decodes {HELD_OUT} recordings for each effect; what is finished is kept"
+        self.score_button = Ask("score", "Score all effects", tooltip=decodes)
+        self.decode_button = Ask("decode", "Decode", tooltip="this encoder decodes slowly, so it waits for you")
         fields = {name: getattr(self, name) for name in FIELDS} | {"row": self.clip}
         self.dimensions = planes(dimensions)
         controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
@@ -83,7 +84,7 @@ class LatentAlgebra(Page):
         self._movers = area("movers")
         self.effect = dropdown("Effect", [(f"{EFFECTS[one].name} ({one})", one) for one in WET], effect)
         self.method = dropdown("Method", _options(METHODS), method)
-        self.pairs = dropdown("Training pairs", SHOTS, PAIRS)
+        self.pairs = dropdown("Pairs", SHOTS, PAIRS)
         self.strength = Dial(1.0, low=-1.0, high=2.0, words="Strength", ticks=[(0.0, "dry"), (1.0, "as learned")])
         self.spherical = dropdown("Interpolate along", [("a straight line", False), ("a great circle", True)], False)
         self.share = Dial(0.5, low=0.0, high=1.0, words="Share of the other clip")
@@ -106,7 +107,7 @@ class LatentAlgebra(Page):
 
     def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
         """Return what the sections of the drawer show."""
-        return {"facts": [self.html["told"], self.html["scored"]]}
+        return {"read": [self.html["how"]], "facts": [self.html["told"], self.html["scored"]]}
 
     def list_clips(self, clips: ClipSet) -> None:
         """Offer the clips, and choose the first, and the last to go to."""

@@ -13,6 +13,7 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.training import LEARNING_RATES
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages.content import linear_probes as content
+from latentfx_nb.pages.content import who_names
 from latentfx_nb.pages.controls import (
     Ask,
     Clicked,
@@ -89,8 +90,10 @@ class LinearProbes(Page):
         return [self.confused_set, self.confused]
 
     def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
-        """Return what the sections of the drawer show."""
-        return {"facts": [self.html["numbers"], self.html["width"]], "claims": [self.html["claims"]]}
+        """Return what the sections of the drawer show; who loses to a baseline stands before all other numbers."""
+        first, published = widgets.HTML(who_names.first_words()), widgets.HTML(who_names.published_numbers())
+        claims = [self.html["claims"], widgets.HTML(who_names.claims_text())]
+        return {"facts": [first, self.html["numbers"], self.html["width"], published], "claims": claims}
 
     def list_clips(self, clips: ClipSet) -> None:
         """Offer what a probe could learn of the clips."""

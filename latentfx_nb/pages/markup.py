@@ -93,6 +93,11 @@ def note(text: str) -> str:
     return f'<p style="font-size: 0.85em; line-height: 1.45; max-width: 60em">{html.escape(text)}</p>'
 
 
+def how(*texts: str) -> str:
+    """Return how the page's numbers and picture were made, HTML, for those who read on: captions have two lines."""
+    return "<h3>How this was made</h3>" + "".join(f"<p>{html.escape(text)}</p>" for text in texts if text)
+
+
 def measure_words(of: str | None = None) -> str:
     """Return what the measures of a kind mean, or of all, for a caption: heading, meaning, what is better."""
     said = [f"{one.heading}: {one.meaning} ({one.better} is better)" for one in glossary(of).itertuples()]
@@ -107,7 +112,22 @@ def pca_words(samples: str, features: int) -> str:
 def averages_pca_words(points: xr.DataArray, features: int) -> str:
     """Return how a PCA of time averages was made that drew `points (clip, effect, component)`, for a caption."""
     clips, effects = points.sizes["clip"], points.sizes["effect"]
-    return pca_words(f"the time averages of {clips * effects} renders ({clips} clips, {effects} effects)", features)
+    words = pca_words(f"the time averages of {clips * effects} renders ({clips} clips, {effects} effects)", features)
+    return words + heard_words(points)
+
+
+def heard_words(points: xr.DataArray) -> str:
+    """Return what the words at the ends of PCA's axes rest on, for a caption, a space before it; nothing without any.
+
+    `points (..., component)` are in that PCA (`analysis.axes.with_ends`).
+    """
+    named = zip(points["component"].values, points["component"].attrs.get("ends", ()), strict=False)
+    said = {str(name): ends for name, ends in named if ends is not None}
+    if not said:
+        return ""
+    words = [f"{name} {one.low} to {one.high}: {one.descriptor} (rho = {one.rho:.2f})" for name, one in said.items()]
+    n = max(one.n for one in said.values())
+    return f" Along the axes one hears: {'; '.join(words)}. These are rank correlations over n = {n} renders."
 
 
 def umap_words(neighbours: int) -> str:

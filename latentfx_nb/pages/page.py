@@ -185,7 +185,7 @@ class Page(Described):
             self._look()
         if not pressed and differing <= self.turns | self.looks:
             if self.turns:
-                self._turn()
+                self._turn()  # if only a look has changed, what is computed exactly still belongs to it
             return
         if not differing <= self.beside:
             self.worker.submit("further", lambda: None)  # stops what is done to what is shown now
@@ -273,23 +273,30 @@ class Page(Described):
         if shown is not self.shown:
             self.shown = shown
             self.picture.bring(self.figure_of(shown))
-            self._write(self.texts(shown), None)
+            looked = self.looked(shown)
+            self._write(self.texts(shown) if looked is None else looked, None)
+            self._settle()
 
     def _turn(self) -> None:
-        """Move the knob's mark at once, then compute where exactly it belongs."""
-        if self._is_asked():
-            turning = {name: getattr(self._asked, name) for name in self.turns}
-            shown = self.turned(self.shown, replace(self.shown.choice, **turning))
-            self._move(shown, {} if self.moves_itself() else self.moved(shown))
+        """Move the knob's mark as soon as its sound is sent, then compute where exactly it belongs."""
+        choice = replace(self.shown.choice, **{name: getattr(self._asked, name) for name in self.turns})
+        if self._is_asked() and choice != self.shown.choice:
+            shown = self.turned(self.shown, choice)
+            self._follow_sound(shown, {} if self.moves_itself() else self.moved(shown))
         self.worker.submit("turn", self._exact)
 
     def turn_drawn(self, **fields: Any) -> None:
-        """Turn the knob on what is drawn, and load its sound, though something else may have been chosen meanwhile."""
+        """Load the sound of what is drawn and turn its knob, though something else may have been chosen meanwhile."""
         shown = self.turned(self.shown, replace(self.shown.choice, **fields))
-        self._move(shown, self.moved(shown))
-        heard = self.heard(self.shown.choice, self.shown.clips, self.shown)
+        heard = self.heard(shown.choice, shown.clips, shown)
         if heard is not None:
             self.hearing.hear(heard)
+        self._follow_sound(shown, self.moved(shown))
+
+    def _follow_sound(self, shown: Any, moved: Mapping[str, dict] | None) -> None:
+        """Take over what is shown, and move it once its sound is sent: that must not wait until the page has drawn."""
+        self.shown = shown
+        self.hearing.after(self.picture.later(moved or {}, then=self._settle))
 
     def _exact(self) -> None:
         self.worker.follow(self.voice)  # the sound comes first
@@ -298,18 +305,13 @@ class Page(Described):
             return
         shown = self.exact(before, self.progress())
         moved = self.moved(shown)
-        bring = self._described(shown) if moved is None else lambda: self._move(shown, moved)
+        bring = self._described(shown) if moved is None else lambda: self._follow_sound(shown, moved)
 
         def move() -> None:
             if self.shown is before:  # else something else has been prepared or turned meanwhile
                 bring()
 
         main.call(move)
-
-    def _move(self, shown: Any, moved: Mapping[str, dict] | None) -> None:
-        self.shown = shown
-        self.figure.move(moved or {})
-        self._settle()
 
     def go_further(self) -> None:
         """Have what takes longer done to what is shown."""

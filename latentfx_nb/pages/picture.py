@@ -28,6 +28,7 @@ class Picture(widgets.Box):
         self.figure: ShownFigure | None = None
         self.camera: Camera | None = None
         self._drawn_camera: Camera | None = None
+        self._brought = 0
         super().__init__()
         self.add_class("lfx-picture")
         self._stacks = False
@@ -43,6 +44,7 @@ class Picture(widgets.Box):
         """Let the figure look like `figure`: by what differs, or by a new one (points in a plane instead of space)."""
         if self._stacks and self._bridge.narrow:
             figure = stacked(figure)
+        self._brought += 1
         if self.figure is not None and self.figure.has_room(figure):
             self.figure.bring(_seen_by(self._drawn_camera, figure))
             return
@@ -54,6 +56,17 @@ class Picture(widgets.Box):
         self.children = [self.figure]
         if before is not None:
             before.close()
+
+    def later(self, traces: Mapping[str, Any], then: Callable[[], None]) -> Callable[[], None]:
+        """Return what moves traces of the figure, `then` more, unless it looks like another figure by then."""
+        brought = self._brought
+
+        def move() -> None:
+            if self.figure is not None and self._brought == brought:
+                self.figure.move(traces)
+                then()
+
+        return move
 
     def look(self, camera: Camera) -> None:
         """Look at the figure, and at later ones, from a camera that the address names."""

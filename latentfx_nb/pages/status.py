@@ -110,8 +110,10 @@ class Status(widgets.VBox):
         """Return an estimate of what is left, once there is something to estimate it from and it is worth saying."""
         start, initial = self._begun
         taken, done = time.monotonic() - start, self._done - initial
-        left = taken / max(done, 1) * (self._total - self._done)
-        if taken < 2 or left < 5:
+        if not done or taken < 2:
+            return ""
+        left = taken / done * (self._total - self._done)
+        if left < 5:
             return ""
         return f", about {left / 60:.0f} min left" if left > 90 else f", about {5 * round(left / 5)} s left"
 

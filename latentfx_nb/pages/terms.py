@@ -54,7 +54,8 @@ TERMS = {
     "pca": Term(
         "PCA, PC1 · 38 %",
         "A point has as many coordinates as there are dims; PCA turns the cloud until its shadow is widest. PC1 is the "
-        "direction in which the sounds differ most; 38 % is its share of all differences.",
+        "direction in which the sounds differ most; 38 % is its share of all differences. Words at its ends say what "
+        "one hears there more and more.",
         '<ellipse cx="36" cy="24" rx="26" ry="9" transform="rotate(-20 36 24)" opacity=".4"/>'
         '<path d="M12 33 60 15m-5-1 5 1-3 4M31 15l9 19"/>',
     ),

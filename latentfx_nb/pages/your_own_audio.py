@@ -15,6 +15,7 @@ from latentfx_nb.pages import all_pages
 from latentfx_nb.pages.content import your_own_audio as content
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.controls import Ask, Clicked, Field, dropdown, one_encoder, planes
+from latentfx_nb.pages.finding import Finder
 from latentfx_nb.pages.frame import group
 from latentfx_nb.pages.page import Page
 from latentfx_nb.pages.worker import main
@@ -37,6 +38,7 @@ class YourOwnAudio(Page):
     waits = frozenset({"folder"})
     private = frozenset({"folder"})
     turns = frozenset({"row", "effect"})
+    looks = frozenset({"color", "filter"})
     make_choice = content.OwnChoice
     content = content
 
@@ -49,9 +51,11 @@ class YourOwnAudio(Page):
         self.page = dropdown("Open them in", pages_for_clips(), width="320px")
         self.place, self._point = widgets.VBox(), _ringed()
         fields = {"encoder": self.encoder, "folder": self.folder, "space": self.space}
-        self.dimensions = planes(dimensions)
-        controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
+        self.dimensions, self.finder = planes(dimensions), Finder()
+        fields |= {"dimensions": self.dimensions, **self.finder.fields()}
+        controls = [Field(name, widget) for name, widget in fields.items()]
         super().__init__("bundled", *controls, self._point, self.encode_button)
+        self.finder.join(self, lambda: self.choose(filter=""))
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""
@@ -67,11 +71,11 @@ class YourOwnAudio(Page):
 
     def head(self) -> Sequence[widgets.Widget]:
         """Return what stands in the picture's head."""
-        return [self.dimensions]
+        return [self.dimensions, *self.finder.head(self)]
 
     def drawer(self) -> Mapping[str, Sequence[widgets.Widget]]:
         """Return what the sections of the drawer show."""
-        return {"facts": [self.html["drawn_in"]], "export": [self.tools, *self.exports]}
+        return {"read": [self.html["how"]], "facts": [self.html["drawn_in"]], "export": self.exports}
 
     def settle(self, shown: content.OwnShown) -> None:
         """Choose the point that is ringed: the first one, once other clips are there."""

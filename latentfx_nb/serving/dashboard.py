@@ -7,12 +7,14 @@ first and the browser keeps, not from each kernel as part of a widget. Voila wit
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import plotly
+from jupyter_core.paths import jupyter_path
 from tornado.ioloop import PeriodicCallback
 from voila.app import Voila
 
@@ -32,6 +34,9 @@ PLOTLY_JS = f"voila/static/{BUNDLE.name}?v={plotly.__version__}"
 """Where it is served. As the address has the version in it, browsers keep the file."""
 
 
+VOILA_JS = "voila/static"
+"""Where Voila serves its own scripts."""
+
 SWEEP_MS = 60_000
 """How often the files of visitors who have left are looked for."""
 
@@ -45,13 +50,23 @@ class Dashboard(HouseTemplate, Voila):
     def frame(self, links: Mapping[str, Callable[..., str]]) -> Frame:
         """Return what every page begins with."""
         folder = Path(self.notebook_path).parent if self.notebook_path else Path(self.root_dir)
-        return Frame(folder, self.base_url, PLOTLY_JS, links)
+        return Frame(folder, self.base_url, PLOTLY_JS, [f"{VOILA_JS}/{name}" for name in voila_scripts()], links)
 
     def start(self) -> None:
         """Serve until stopped."""
         os.environ["LATENTFX_PLOTLY_JS"] = self.base_url + PLOTLY_JS
         PeriodicCallback(visits.sweep, SWEEP_MS).start()
         super().start()
+
+
+def voila_scripts() -> list[str]:
+    """Return the names of the parts that Voila's script loads at its start, so that pages can ask for them before."""
+    for folder in map(Path, jupyter_path("voila", "templates", "base", "static")):
+        if (folder / "voila.js").is_file():
+            numbers = re.findall(r"\b\w\.e\((\d+)\)", (folder / "voila.js").read_text(encoding="utf-8"))
+            names = [f"{number}.voila.js" for number in dict.fromkeys(numbers)]
+            return [name for name in names if (folder / name).is_file()]
+    return []
 
 
 def keep_visits() -> None:

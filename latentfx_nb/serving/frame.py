@@ -5,7 +5,7 @@ It is the same for every visit of a page, so it is sent at once. The template's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,17 @@ FRAME_CSS = Path(__file__).parents[1] / "widgets" / "frame.css"
 class Frame:
     """The start of the HTML of every page in `folder`; `links` are the functions of Voila that link files of its own.
 
-    The pages' titles are read once, here.
+    The pages' titles are read once, here. Browsers ask for `scripts`, which the page needs later, from the start.
     """
 
-    def __init__(self, folder: Path, base_url: str, plotly_js: str, links: Mapping[str, Callable[..., str]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        base_url: str,
+        plotly_js: str,
+        scripts: Sequence[str],
+        links: Mapping[str, Callable[..., str]],
+    ) -> None:
         pages = listed(folder)
         self._titles = {page.name: page.title for page in pages}
         texts = [path.read_text(encoding="utf-8") for path in (FRAME_CSS, TEMPLATE / "bar.css", TEMPLATE / "first.js")]
@@ -41,6 +48,7 @@ class Frame:
             "script": texts[2],
             "base_url": base_url,
             "plotly_js": base_url + plotly_js,
+            "scripts": [base_url + script for script in scripts],
         }
         loader = FileSystemLoader(TEMPLATE)
         self._template = Environment(loader=loader, autoescape=True).get_template("frame.html.j2")

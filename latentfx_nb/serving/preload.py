@@ -33,6 +33,7 @@ from latentfx_nb.analysis.pca import fit_pca
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import DEFAULT_ENCODERS, list_encoders
+from latentfx_nb.pages.content import who_names
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.serving.bridge import take_widgets
 from latentfx_nb.sound.clips import load_clips
@@ -66,6 +67,8 @@ list_encoders()
 if not (torch.version.cuda or torch.version.hip or torch.version.xpu):
     for name in OPENED:
         draw_once(all_pages[name])
+for published in (who_names.first_words, who_names.published_numbers, who_names.claims_text):
+    published()
 render(clips[0], "HPF")
 torch.set_num_threads(_threads)
 gc.freeze()  # the collector would write to every object, and so end the sharing of its memory

@@ -19,6 +19,7 @@ from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.form import HEADER_TOLERANCE_S, Form, Unusable
 from latentfx_nb.sound.manifest import read_manifest, some
 from latentfx_nb.sound.readers import form
+from latentfx_nb.sound.songs import songs_of
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
 
@@ -111,6 +112,10 @@ class ClipSet(Sequence[Clip]):
         if self.mono:
             clip = audio.to_channels(clip, 1)
         return audio.fit_length(audio.to_channels(clip, 2), CLIP_SAMPLES)
+
+    def songs(self) -> list[str]:
+        """Return the song of each clip: two stems of one song are two recordings, and one song (`sound.songs`)."""
+        return songs_of(self.table)
 
     def hashes(self) -> list[str]:
         """Return one sha256 a clip, over its file's bytes and its place in the file: equal hashes, equal samples.

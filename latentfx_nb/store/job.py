@@ -15,6 +15,7 @@ import xarray as xr
 from latentfx_nb.cache import cache_dir, digest
 from latentfx_nb.effects import EFFECTS, Setting, render_versions, settings_hash, typed
 from latentfx_nb.encoders.base import Encoder
+from latentfx_nb.encoders.running import frame_times_s
 from latentfx_nb.paper import CLIP_SAMPLES, SAMPLE_RATE_HZ, TARGET_LUFS
 from latentfx_nb.sound import audio
 from latentfx_nb.sound.clips import ClipSet
@@ -62,8 +63,7 @@ class Job:
 
     def coordinates(self) -> dict[str, xr.Variable]:
         table = self.clips.table
-        rate = self.encoder.frame_rate
-        times = (np.arange(self.shape[3]) + 0.5) / rate if rate else np.zeros(1)
+        times = frame_times_s(self.encoder, self.shape[3])
         return {
             "clip": xr.Variable("clip", table["clip"].to_numpy(object)),
             "instrument": xr.Variable("clip", table["instrument"].to_numpy(object)),

@@ -15,8 +15,10 @@ const SECRET = /token|secret|password|session|auth|xsrf|visit/;
 /** Say whether the page is a dashboard's, whose address is the page's own. */
 export const onDashboard = () => document.querySelector(".lfx-dashboard") !== null;
 
-/** Say whether the browser draws in three dimensions. */
+/** Say whether the browser draws in three dimensions; the dashboard's frame may know. */
 function hasWebgl() {
+  const known = document.documentElement?.dataset?.lfxWebgl;
+  if (known !== undefined) return known === "true";
   const canvas = document.createElement("canvas");
   return Boolean(canvas.getContext?.("webgl") ?? canvas.getContext?.("experimental-webgl"));
 }

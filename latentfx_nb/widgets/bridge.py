@@ -165,7 +165,7 @@ class Bridge(anywidget.AnyWidget):
         "place": the scene of that `number` (1, 2 ...) was clicked where no point is. "clear": Escape was pressed.
         "camera": the first scene was turned, to a `camera` as it stands in an address. "step": the key for the next
         clip (`by` 1) or the one before (-1) was pressed. "visit": the `token` of the visitor, at the start and whenever
-        the page is looked at again.
+        the page is looked at again. "no full screen": the key for it was pressed, and the browser refused.
         """
         self._told[kind] = told
 

@@ -19,9 +19,16 @@ const keyOf = (trace) => trace.legendgroup || trace.meta || trace.name;
 const one = (value) => (Array.isArray(value) || ArrayBuffer.isView(value) ? value[0] : value);
 const isPlace = (values) => values?.length > 0 && [...values].some((value) => value !== null);
 
-function colorOf({ marker, line }) {
+/** Return a colour of which `faint`, "rgba(...)", is left where it is not looked for; in space that is dark, too. */
+function opaque(faint, solid) {
+  const [red, green, blue, alpha] = faint.match(/[\d.]+/g).map(Number);
+  return `rgb(${[red, green, blue].map((part) => Math.min(255, Math.round(solid ? part / alpha : part))).join(", ")})`;
+}
+
+function colorOf({ marker, line, type }) {
   const colors = [marker?.color, line?.color].map(one);
-  return colors.find((color) => typeof color === "string") ?? "currentColor";
+  const color = colors.find((named) => typeof named === "string") ?? "currentColor";
+  return color.startsWith("rgba") ? opaque(color, type === "scatter3d") : color;
 }
 
 /**

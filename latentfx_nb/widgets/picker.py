@@ -89,6 +89,13 @@ class Picker(anywidget.AnyWidget):
         self._chosen = chosen
         self.value = self._value_of(chosen)  # the same number may be another value now
 
+    def add(self, label: str, value: Any, detail: str = "") -> None:
+        """Offer one option more, at the end; what is chosen stays."""
+        self._given = (*_pairs(self._given), (label, value))
+        self._options = _pairs(self._given)
+        self._details[value] = detail
+        self._entries = [*self._entries, [label, detail, ""]]
+
     @property
     def details(self) -> Mapping[Any, str]:
         """Value -> the second line of its entry."""

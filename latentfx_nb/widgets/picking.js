@@ -66,7 +66,10 @@ function watchSelection(plot, tell) {
   plot.addEventListener("keydown", ({ key }) => key === "Escape" && tell({ kind: "clear" }));
 }
 
-/** Watch the presses on a figure; they end anywhere, as plotly covers a flat one while it is pressed. */
+/**
+ * Watch the presses on a figure; they end anywhere, as plotly covers a flat one while it is pressed. Only
+ * that long is the document listened to: nothing of a figure that goes stays there.
+ */
 export function watch(plot, tell) {
   watchSelection(plot, tell);
   let under;
@@ -83,15 +86,17 @@ export function watch(plot, tell) {
     // A finger hovers over nothing.
     if (down?.pointerType === "touch" && first(event)) tell(told(first(event)));
   });
-  const press = (event) => ([down, pressed] = [event, under]);
   const release = (event) => {
     const click = event.pointerType !== "touch" && event.button === 0 && still(down, event);
     const point = under ?? pressed;
     [down, pressed] = [event.pointerType === "touch" ? down : undefined, undefined];
     if (click) tell(point ? told(point) : placeOf(plot, event));
   };
+  const press = (event) => {
+    [down, pressed] = [event, under];
+    document.addEventListener("pointerup", release, { capture: true, once: true });
+  };
   plot.addEventListener("pointerdown", press, true);
-  document.addEventListener("pointerup", release, true);
 }
 
 /**

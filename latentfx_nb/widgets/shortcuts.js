@@ -36,9 +36,12 @@ const press = (panel, selector) => {
 };
 const side = (name) => (panel) => press(panel, `.latentfx-player [data-side="${name}"]`);
 
-function fullScreen(panel) {
+/** Switch the full screen on or off; a browser that refuses it, or has none, is told of. */
+function fullScreen(panel, tell) {
+  const refused = () => tell({ kind: "no full screen" });
   if (document.fullscreenElement) document.exitFullscreen();
-  else panel.requestFullscreen?.().catch(() => {}); // a browser may forbid it
+  else if (panel.requestFullscreen) panel.requestFullscreen().catch(refused);
+  else refused();
   return true;
 }
 

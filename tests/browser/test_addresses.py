@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from latentfx_nb.effects import EFFECTS
+from latentfx_nb.encoders import list_encoders
 
 from .conftest import RENDERED, WAIT_MS
 
@@ -44,6 +45,19 @@ def go(page, name):
 def choose_effect(page, label):
     """Choose an effect in the rail."""
     page.get_by_label("Effect", exact=True).select_option(label=EFFECTS[label].name)
+
+
+def test_a_variant_of_an_encoder_goes_along_the_bar(open_page):
+    if not list_encoders().loc["lyra-v2", "present"]:
+        pytest.skip("Lyra's weights are not here: LATENTFX_WEIGHTS names their folder")
+    page = open_page("01_latent_images.ipynb", query="&encoder=lyra-v2%40quantizers%3D8")
+    stands(page, "'lyra-v2@quantizers=8'")
+    assert page.locator(".latentfx-rail, .latentfx-panel").get_by_text("lyra-v2@quantizers=8").first.is_visible()
+    page.reload()
+    stands(page, "'lyra-v2@quantizers=8'")
+    assert query_of(page)["encoder"] == "lyra-v2@quantizers=8"
+    go(page, "02_trajectories")
+    stands(page, "'lyra-v2@quantizers=8'")
 
 
 def test_encoder_and_effect_go_along_the_bar_and_survive_reload_and_back(open_page):

@@ -12,8 +12,9 @@ import pytest
 from latentfx_nb.pages import all_pages
 
 from .conftest import PROJECT, settle
+from .looks import CUT_OFF, HARD_TO_READ, OVERLAPPING
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ci]
 
 LAPTOP, SMALL, PHONE = (1440, 900), (1280, 720), (390, 844)
 FRONT = "00_start_here"
@@ -106,6 +107,17 @@ CUT_OFF_WORDS = """() => [...document.querySelectorAll(
 WIDER_THAN_THE_SCREEN = """() => document.documentElement.scrollWidth > innerWidth
   || document.body.scrollWidth > innerWidth"""
 SCROLLS = """() => document.documentElement.scrollHeight > innerHeight + 1"""
+RAIL_SCROLLS = """() => {
+  const rail = document.querySelector(".lfx-rail");
+  return rail.scrollHeight > rail.clientHeight + 1 && [rail.scrollHeight, rail.clientHeight];
+}"""
+# Captions of a section of the drawer that have more than two lines.
+LONG_CAPTIONS = """(name) => [...document.querySelectorAll(`.lfx-section-${name} p`)]
+  .filter((one) => one.checkVisibility())
+  .filter((one) => one.getBoundingClientRect().height > 2.5 * parseFloat(getComputedStyle(one).lineHeight))
+  .map((one) => one.textContent)"""
+BRIEF = {FRONT: "claims", "04_knob_paths": "facts", "07_latent_algebra": "facts", "08_your_own_audio": "facts"}
+"""Pages whose captions have two lines, and the section of the drawer that is looked at."""
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -138,6 +150,28 @@ def test_what_one_plays_with_is_whole_on_the_screen(framed, size):
         assert not framed.evaluate(SCROLLS)
 
 
+def test_captions_have_two_lines(framed):
+    if framed.latentfx_name not in BRIEF:
+        pytest.skip("its captions say how its numbers were measured")
+    resized(framed, LAPTOP)
+    section = BRIEF[framed.latentfx_name]
+    tab = framed.get_by_role("button", name=section.capitalize(), exact=True)
+    tab.click()
+    framed.locator(f".lfx-section-{section} p").first.wait_for()
+    assert framed.evaluate(LONG_CAPTIONS, section) == []
+    tab.click()
+
+
+def test_all_of_the_rail_of_page_07_fits_a_small_laptop_in_every_mode(framed):
+    if framed.latentfx_name != "07_latent_algebra":
+        pytest.skip("another page's")
+    resized(framed, SMALL)
+    for mode in ("Between two clips", "Change dims", "Add an effect"):
+        framed.get_by_role("button", name=mode).click()
+        framed.locator(".lfx-movers .latentfx-dial").first.wait_for()
+        assert framed.evaluate(RAIL_SCROLLS) is False
+
+
 def test_the_picture_has_most_of_the_window(framed):
     resized(framed, LAPTOP)
     assert framed.evaluate(SHARE) >= PICTURE_SHARE
@@ -154,3 +188,19 @@ def test_points_fill_the_picture_in_space_and_in_a_plane(framed):
     framed.wait_for_function(FITTED)
     assert framed.evaluate(SPAN)[1] >= 0.8
     framed.screenshot(path=framed.latentfx_shots / f"{framed.latentfx_name}_plane.png")
+
+
+def test_in_the_dark_it_is_as_whole_and_as_readable(framed):
+    resized(framed, SMALL)
+    toggle = framed.locator(".lfx-bar [data-lfx='theme']")
+    toggle.click()
+    framed.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+    try:
+        resized(framed, SMALL, "dark")
+        assert framed.evaluate(OFF_SCREEN, list(WHOLE[SMALL])) == []
+        assert framed.evaluate(LYING_ON_EACH_OTHER) == []
+        assert framed.evaluate(CUT_OFF_WORDS) == []
+        for wrong in (HARD_TO_READ, CUT_OFF, OVERLAPPING):
+            assert framed.evaluate(wrong) == []
+    finally:
+        toggle.click()

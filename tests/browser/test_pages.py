@@ -328,7 +328,7 @@ LOUD = """() => {
 def test_play_pressed_first_thing_makes_the_sound_and_plays_it(opened):
     page = opened("04_knob_paths")
     player = page.locator(".latentfx-player")
-    assert title(page) == "gtr_00_a: High-pass filter, cutoff frequency 2000 Hz"
+    assert title(page) == "gtr_00_a: High-pass filter, cutoff frequency 2 kHz"
     assert page.locator(".lfx-clock").inner_text() == "0.0 / 5.5 s"
     assert_silent(page)
     assert state(page)["wet"] == ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.conftest import PROJECT, WAIT_MS
+from tests.browser.test_own_files_everywhere import drop
+from tests.test_your_own_audio import wav
 
 pytestmark = pytest.mark.browser
 
@@ -111,3 +113,55 @@ def test_what_is_not_looked_for_fades_and_the_count_is_said(clusters):
     clusters.get_by_text("32 of 640 points").wait_for(timeout=WAIT_MS)
     clusters.get_by_role("button", name="Clear").click()
     clusters.get_by_text("32 of 640 points").wait_for(state="hidden", timeout=WAIT_MS)
+
+
+def drawn_traces(page, name):
+    """Return trace -> whether it is visible, of those whose names begin so and that draw anything."""
+    script = f"""(name) => Object.fromEntries(document.querySelector("{PLOT}")._fullData
+      .filter((trace) => trace.meta?.startsWith(name) && trace.visible !== false && trace.x?.length)
+      .map((trace) => [trace.meta, trace.visible]))"""
+    return page.evaluate(script, name)
+
+
+def wait_for_traces(page, name, number):
+    script = f"""([name, number]) => document.querySelector("{PLOT}")._fullData
+      .filter((trace) => trace.meta?.startsWith(name) && trace.visible === true && trace.x?.length).length === number"""
+    page.wait_for_function(script, arg=[name, number], timeout=WAIT_MS)
+
+
+def test_the_cloud_of_page_04_is_coloured_soloed_and_searched(open_page):
+    page = open_page("04_knob_paths.ipynb")
+    wide(page)
+    assert drawn_traces(page, "data set") == {"data set": True}  # quiet, as it opens
+    page.get_by_label("Cloud").select_option("by effect")
+    wait_for_traces(page, "data set", 10)
+    page.get_by_role("button", name="DLY delay").click(modifiers=["Alt"])
+    wait_for_traces(page, "data set", 1)
+    assert drawn_traces(page, "data set")["data set DLY"] is True
+    page.get_by_role("button", name="DLY delay").click(modifiers=["Alt"])
+    wait_for_traces(page, "data set", 10)
+    page.get_by_placeholder("Find: clip, instrument, effect").fill("guitar dly")
+    page.get_by_text("32 of 640 points").wait_for(timeout=WAIT_MS)
+    page.locator(PLOT).focus()
+    page.keyboard.press("Escape")
+    page.get_by_text("32 of 640 points").wait_for(state="hidden", timeout=WAIT_MS)
+    assert page.console_errors == []
+
+
+def test_the_legend_of_page_08_hides_and_solos_ones_own_points(open_page):
+    page = open_page("08_your_own_audio.ipynb", query="&encoder=logmel")
+    wide(page)
+    assert page.locator(".lfx-legend button").count() == 0  # there is nothing yet that could be hidden
+    drop(page, "riff.wav", wav(1, 200_000))
+    page.get_by_text("riff.wav").first.wait_for(timeout=WAIT_MS)
+    page.get_by_role("button", name="Encode").click()
+    wait_for_traces(page, "points ", 10)
+    page.get_by_role("button", name="HPF high-pass filter").click(modifiers=["Alt"])
+    wait_for_traces(page, "points ", 1)
+    assert drawn_traces(page, "points ")["points HPF"] is True
+    assert drawn_traces(page, "bundled clips") == {"bundled clips": True}
+    page.get_by_role("button", name="HPF high-pass filter").click(modifiers=["Alt"])
+    wait_for_traces(page, "points ", 10)
+    page.get_by_role("button", name="RVB reverb").click()
+    wait_for_traces(page, "points ", 9)
+    assert page.console_errors == []

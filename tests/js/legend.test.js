@@ -36,6 +36,16 @@ test("the legend names each group once, the reference first, with its colour and
   ]);
 });
 
+test("the legend shows the colour of points that are faint because they are not looked for", () => {
+  const plot = figure();
+  const faint = { solid: ["scatter3d", "rgba(22, 1, 4, 0.1)"], flat: ["scatter", "rgba(217, 10, 42, 0.1)"] };
+  const shown = Object.values(faint).map(([type, color]) => {
+    Object.assign(plot._fullData[0], { type, marker: { color: [color, "#d90a2a"] } });
+    return entriesOf(plot)[1].color;
+  });
+  assert.deepEqual(shown, ["rgb(220, 10, 40)", "rgb(217, 10, 42)"]);
+});
+
 test("a pressed group is hidden in all views and comes back; what Python hides stays hidden", () => {
   const plot = figure();
   apply(plot, new Set(["DIS"]));

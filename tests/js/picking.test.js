@@ -30,6 +30,24 @@ test("a press is a click wherever it is released: plotly covers a flat figure me
   assert.deepEqual(clicked, ["12"]);
 });
 
+test("the document is listened to only while a figure is pressed, so that none keeps a figure that is gone", () => {
+  const page = (globalThis.document = new Element());
+  const listening = new Set();
+  const { addEventListener } = page;
+  page.addEventListener = (name, listener, options) => {
+    const heard = (event) => (options.once && listening.delete(name), listener(event));
+    listening.add(name);
+    addEventListener.call(page, name, heard, options);
+  };
+  const plot = Object.assign(new Element(), { on: () => {} });
+  watch(plot, () => {});
+  assert.deepEqual([...listening], []);
+  fire(plot, "pointerdown", { ...at(5, 5), button: 0, pointerType: "mouse" });
+  assert.deepEqual([...listening], ["pointerup"]);
+  fire(page, "pointerup", { ...at(50, 5), button: 0, pointerType: "mouse" });
+  assert.deepEqual([...listening], []);
+});
+
 test("a click tells the trace by its name, the point and its place", () => {
   const point = { data: { meta: "paths" }, curveNumber: 2, pointNumber: 7, x: 0.5, y: 1.5, z: 2.5 };
   assert.deepEqual(told(point), { kind: "point", trace: "paths", number: 7, x: 0.5, y: 1.5 });

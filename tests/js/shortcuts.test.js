@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { KEYS, LIST, isFor, isTaken, onKeys } from "../../latentfx_nb/widgets/shortcuts.js";
+import { settled } from "./model.js";
 import { Element, fire } from "./page.js";
 
 let body, panel, parts, told, end;
@@ -59,6 +60,22 @@ test("brackets step through the clips, which is Python's to do", () => {
     { kind: "step", by: -1 },
     { kind: "step", by: 1 },
   ]);
+});
+
+test("a browser that refuses the full screen, or has none, is told of", async () => {
+  const refusal = [{ kind: "no full screen" }];
+  press("f");
+  assert.deepEqual(told, refusal);
+  told.length = 0;
+  panel.requestFullscreen = () => Promise.reject(new TypeError("Permissions check failed"));
+  press("f");
+  await settled();
+  assert.deepEqual(told, refusal);
+  told.length = 0;
+  panel.requestFullscreen = () => Promise.resolve();
+  press("f");
+  await settled();
+  assert.deepEqual(told, []);
 });
 
 test("nothing happens while something is typed, or with Ctrl, Alt or Meta", () => {

@@ -14,11 +14,11 @@ from torch import nn
 from torch.nn import functional
 
 from latentfx_nb.encoders.nets.mdct import MDCT
-from latentfx_nb.encoders.nets.parts import Layout, Spectrum, blocks, mid_side
+from latentfx_nb.encoders.nets.parts import Layout, Spectrum, blocks, mid_side, without_silent_side
 
 FLOOR = 1e-5  # amplitude (-100 dB) under which a coefficient's logarithm is flat
 FAINT = 0.03  # level of companded coefficients under which their mean is faded out
-MARGIN = 32  # frames by which a signal is continued at both ends, in the encoder and in the decoder
+MARGIN = 32  # frames by which latents are continued at both ends before they are decoded
 QUIETEST = 1e-4  # level that the decoder can still predict, of companded coefficients
 
 
@@ -29,16 +29,30 @@ class Levels(nn.Module):
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
+        self.layout = layout
         self.transform = MDCT(layout.hop * layout.slow_stride)
         self.register_buffer("bands", band_means(layout.bands, self.transform.hop), persistent=False)
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
-        coefficients = self.transform(mid_side(signal))
-        around = functional.pad(coefficients, (0, 0, 1, 1))
+        return self.of_parts(mid_side(signal))
+
+    def of_parts(self, parts: torch.Tensor) -> torch.Tensor:
+        """Return the levels of channels `[batch channel sample]`; those that are left out are silent."""
+        coefficients = self.transform(parts).transpose(-1, -2)
+        around = functional.pad(coefficients, (1, 1))
         # The neighbours stand in for the sine transform, so that a steady partial does not flicker with its phase
         # (Daudet and Sandler, "MDCT analysis of sinusoids", IEEE Trans. Speech and Audio Processing 12, 2004).
-        power = coefficients.square() + (around[:, :, 2:] - around[:, :, :-2]).square()
-        return ((torch.log10(self.bands @ power + FLOOR**2) + 6) / 2).flatten(1, 2)
+        power = coefficients.square() + (around[..., 2:] - around[..., :-2]).square()
+        levels = _logarithm(power @ self.bands.T).transpose(-1, -2)
+        missing = self.layout.channels - parts.shape[1]
+        return functional.pad(levels, (0, 0, 0, 0, 0, missing), value=SILENT).flatten(1, 2)
+
+
+def _logarithm(power: torch.Tensor) -> torch.Tensor:
+    return (torch.log10(power + FLOOR**2) + 6) / 2
+
+
+SILENT = float(_logarithm(torch.zeros((), device="cpu")))  # level of a band in which there is nothing
 
 
 def band_means(count: int, bins: int) -> torch.Tensor:
@@ -75,14 +89,29 @@ class FastSlowEncoder(nn.Module):
         )
 
     def forward(self, companded: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        """Return latents of companded coefficients, whose last channels may be left out, and of levels."""
         slow = _continued(self.slow, levels)
         slow = functional.interpolate(slow, scale_factor=float(self.layout.slow_stride), mode="linear")
         return torch.cat([_continued(self.fast, companded), slow], 1)
 
 
-def _continued(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Return `network(x)` with both ends of `x` continued: zeros there would be unlike any sound it was trained on."""
-    return network(functional.pad(x, (MARGIN, MARGIN), mode="replicate"))[..., MARGIN:-MARGIN]
+def _continued(network: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+    """Return `network(x)` with both ends of `x` continued: zeros there would be unlike any sound it was trained on.
+
+    Channels that `x` lacks count as zeros.
+    """
+    enter, body, leave = network
+    margin = _margin(network)
+    padded = functional.pad(x, (margin, margin), mode="replicate")
+    entered = functional.conv1d(padded, enter.weight[:, : x.shape[1]], enter.bias, padding=enter.padding)
+    return leave(body(entered))[..., margin:-margin]
+
+
+def _margin(network: nn.Module) -> int:
+    """Return how many frames before and after a frame its result may hear, as a multiple of 16, which runs faster."""
+    convolutions = (module for module in network.modules() if isinstance(module, nn.Conv1d))
+    reach = sum(one.dilation[0] * (one.kernel_size[0] // 2) for one in convolutions)
+    return -(-reach // 16) * 16
 
 
 class Denoiser(nn.Module):
@@ -141,8 +170,12 @@ class DiffusionAutoencoder(nn.Module):
         """Return latents `[batch dim frame]` of `signal [batch channel sample]`; the last frame may be part empty."""
         frames = -(-signal.shape[-1] // self.layout.hop)
         signal = functional.pad(signal, (0, -signal.shape[-1] % self.levels.transform.hop))
-        companded = self.spectrum.compand(self.spectrum(signal))
-        return torch.tanh(self.encoder(companded, self.levels(signal)))[..., :frames]
+        return without_silent_side(self._encode, signal)[..., :frames]
+
+    def _encode(self, parts: torch.Tensor) -> torch.Tensor:
+        """Return latents of mid and side, of the mid alone, or of other channels `[batch channel sample]`."""
+        companded = self.spectrum.compand(self.spectrum.transform(parts).flatten(1, 2))
+        return torch.tanh(self.encoder(companded, self.levels.of_parts(parts)))
 
     def predict(self, latents: torch.Tensor) -> Prediction:
         """Return what the latents say of the companded coefficients before any noise is drawn."""

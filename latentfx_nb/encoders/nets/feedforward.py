@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from latentfx_nb.encoders.nets.parts import Layout, Spectrum, blocks
+from latentfx_nb.encoders.nets.parts import Layout, Spectrum, blocks, without_silent_side
 
 HEADROOM = 4.0  # by which a loud bass is turned down at first, so that tanh does not clip it
 FAINT_SIDE = 1e-3  # power of the side over the mid's (-30 dB) under which a drawn side is taken for none
@@ -65,8 +65,16 @@ class FeedForwardAutoencoder(nn.Module):
     def encode(self, signal: torch.Tensor) -> torch.Tensor:
         """Return latents `[batch dim frame]` in -1..1 of `signal [batch 2 sample]`."""
         signal = functional.pad(signal, (0, -signal.shape[-1] % self.layout.hop))
-        mid, side = (self.spectrum(signal) / self.spectrum.scale).chunk(2, 1)
-        return torch.cat([self.mid.encode(mid), self.side.encode(side)], 1)
+        return without_silent_side(self._encode, signal)
+
+    def _encode(self, parts: torch.Tensor) -> torch.Tensor:
+        """Return latents `[batch dim frame]` of mid and side `[batch 2 sample]`, or of the mid alone."""
+        coefficients = self.spectrum.transform(parts).flatten(1, 2)
+        scaled = coefficients / self.spectrum.scale[: coefficients.shape[1]]
+        mid, *sides = scaled.split(self.layout.hop, 1)
+        latents = [self.mid.encode(mid), *(self.side.encode(side) for side in sides)]
+        silent = 0 if sides else self.layout.side  # no layer has a bias, so the side's latents of silence are zeros
+        return functional.pad(torch.cat(latents, 1), (0, 0, 0, silent))
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Return the signal `[batch 2 sample]` of `latents [batch dim frame]`."""

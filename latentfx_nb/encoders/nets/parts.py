@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -80,7 +81,8 @@ class Spectrum(nn.Module):
         return mid_side(self.transform.inverse(coefficients.unflatten(1, (self.layout.channels, -1))))
 
     def compand(self, coefficients: torch.Tensor) -> torch.Tensor:
-        return coefficients.sign() * (coefficients.abs() / self.scale) ** POWER
+        """Return coefficients companded; they may be those of the first channels alone."""
+        return coefficients.sign() * (coefficients.abs() / self.scale[: coefficients.shape[1]]) ** POWER
 
     def expand(self, companded: torch.Tensor) -> torch.Tensor:
         return companded.sign() * companded.abs() ** (1 / POWER) * self.scale
@@ -92,3 +94,21 @@ def mid_side(signal: torch.Tensor) -> torch.Tensor:
         return signal
     left, right = signal.unbind(1)
     return torch.stack([left + right, left - right], 1) * 0.5**0.5
+
+
+def without_silent_side(encode: Callable[[torch.Tensor], torch.Tensor], signal: torch.Tensor) -> torch.Tensor:
+    """Return `encode` of `signal [batch channel sample]`, stereo as mid and side, or mid alone where both are equal.
+
+    `encode` takes `[batch channel sample]`, of the first channel alone where the second would be silent. Doubled mono,
+    which most clips are, so costs one channel; a batch may hold both kinds.
+    """
+    parts = mid_side(signal)
+    if signal.shape[1] != 2:
+        return encode(parts)
+    doubled = (signal[:, 0] == signal[:, 1]).all(1)
+    if doubled.all():
+        return encode(parts[:, :1])
+    if not doubled.any():
+        return encode(parts)
+    rows = torch.cat([doubled.nonzero(), (~doubled).nonzero()]).flatten()
+    return torch.cat([encode(parts[doubled, :1]), encode(parts[~doubled])])[rows.argsort()]

@@ -29,12 +29,13 @@ from latentfx_nb.pages.markup import note, table, table_downloads
 
 TITLE = "<h3>How near algebra comes, on recordings it never learned from</h3>"
 
-SCORED = (
-    "Each of {n} held-out clips, of a recording each, was changed by what {k} pairs of other recordings teach. A score "
-    "is the share of the distance between doing nothing (the dry latents decoded) and the effect itself that is gone: "
-    "100 % all of it, 0 % none, below 0 farther away than before; in brackets its 95 % interval over recordings. "
-    "{real} is what the effect's own latents get: more is not to be had from this decoder. It is better than doing "
-    "nothing where the whole interval is above 0."
+SCORED = "{n} held-out clips, taught by {k} pairs; in brackets the 95 % interval over recordings."
+
+HOW_SCORED = (
+    "Each held-out clip, of a recording each, was changed by what pairs of other recordings teach. A score is the "
+    "share of the distance between doing nothing, the dry latents decoded, and the effect itself that is gone: 100 % "
+    'all of it, 0 % none, below 0 farther away than before. The number after "of" is what the effect\'s own latents '
+    "get: more is not to be had from this decoder. It is better than doing nothing where the whole interval is above 0."
 )
 
 BESIDE = (
@@ -107,10 +108,9 @@ def _text(scores: xr.Dataset | None, choice: AlgebraChoice) -> str:
     head += [f"{words} (%)" for words in beside.values()]
     farther = farther_effects(scores, choice.method, choice.pairs) if beside else []
     rows = [_row(label, tables, choice, beside, label in farther) for label in scores["effect"].values]
-    text = SCORED.format(n=scores.sizes["clip"], k=choice.pairs, real='The number after "of"')
+    text = SCORED.format(n=scores.sizes["clip"], k=choice.pairs)
     lost = lost_words(scores, choice.method, choice.pairs) if beside else ""
     first = f"<p><b>{html.escape(lost)}</b></p>" if lost else ""
-    text += f" {BESIDE} {NOT_A_SUCCESS}" if beside else ""
     saved = pd.concat(tables, axis=1)
     return TITLE + first + table(head, rows) + note(text) + table_downloads(saved, "latent_algebra")
 

@@ -15,7 +15,7 @@ from latentfx_nb.analysis.comparison import mean_ranks
 from latentfx_nb.analysis.measures import ALGEBRA_PAIRS, MEASURES, all_measures, measures_of
 from latentfx_nb.analysis.prepared import compare_encoders, path_clips
 from latentfx_nb.effects import EFFECTS
-from latentfx_nb.encoders import list_encoders
+from latentfx_nb.encoders import is_known, list_encoders, noise_floor
 from latentfx_nb.pages.content.choice import Choice, Shown
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.markup import note, table, table_downloads
@@ -188,7 +188,9 @@ def texts(shown: ComparisonShown) -> Mapping[str, str]:
 def _caption(shown: ComparisonShown) -> str:
     first = next(iter(shown.measured.values()))
     paths, clips = (first.loc[next(iter(measures_of(kind))), "n"] for kind in ("paths", "renders"))
-    return READ.format(paths=paths, clips=clips, effects=len(EFFECTS) - 1, pairs=ALGEBRA_PAIRS)
+    said = READ.format(paths=paths, clips=clips, effects=len(EFFECTS) - 1, pairs=ALGEBRA_PAIRS)
+    floors = [floor for floor in map(noise_floor, filter(is_known, shown.measured)) if floor]
+    return " ".join([said, *floors])
 
 
 def measuring(shown: ComparisonShown) -> str:

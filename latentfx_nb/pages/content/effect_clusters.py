@@ -17,14 +17,15 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.clusters import ClusterPoints
 from latentfx_nb.analysis.placed import placed_means, placed_points
 from latentfx_nb.analysis.prepared import VIEWS, cluster_claims, cluster_points, umap_neighbours, window_purity
-from latentfx_nb.effects import EFFECTS, render
-from latentfx_nb.encoders import list_encoders
+from latentfx_nb.effects import TABLE_1, render
+from latentfx_nb.encoders import encoder_row
 from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.finding import by_trace, found_words, lacking, sample_of
 from latentfx_nb.pages.content.own import placed, placed_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
 from latentfx_nb.pages.curves import curves_picture
-from latentfx_nb.pages.markup import claims_table, note, pca_words, table, umap_words
+from latentfx_nb.pages.markup import claims_table, heard_words, note, pca_words, table, umap_words
 from latentfx_nb.sound.audio import Clip
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encoded_clips
@@ -108,14 +109,11 @@ class ClustersShown(Shown):
     @property
     def faded(self) -> NDArray[np.bool_] | None:
         """The samples of `means`, clip by clip, that are not looked for or not selected; None if all are."""
-        words, chosen = self.choice.filter.casefold().split(), self.choice.selected
-        if not words and not chosen:
-            return None
-        labels = [f"{label} {EFFECTS[label].name}" for label in map(str, self.means["effect"].values)]
-        clips = zip(self.means["clip"].values, self.means["instrument"].values, strict=True)
-        names = [f"{clip} {instrument} {label}".casefold() for clip, instrument in clips for label in labels]
-        matches = np.array([all(word in name for word in words) for name in names])
-        return ~matches if not chosen else ~matches | ~np.isin(np.arange(len(names)), chosen)
+        unfound, chosen = lacking(self.means, self.choice.filter), self.choice.selected
+        if not chosen:
+            return unfound
+        unselected = ~np.isin(np.arange(self.means.sizes["clip"] * self.means.sizes["effect"]), chosen)
+        return unselected if unfound is None else unfound | unselected
 
     @property
     def samples(self) -> NDArray[np.int64]:
@@ -127,11 +125,9 @@ class ClustersShown(Shown):
     def sample(self, trace: str, number: int) -> int | None:
         """Return the sample that a point of a trace ("view 1 HPF") is; None for other traces."""
         kind, _, key = trace.partition(" ")[2].partition(" ") if trace.startswith("view ") else ("", "", "")
-        groups = figures.point_groups(self.means.sel(effect=self.effects), self.choice.color) if kind else []
-        for group in groups:
-            if group.key == key and number < len(group.samples):
-                return int(self.samples[group.samples[number]])
-        return None
+        drawn = self.means.sel(effect=self.effects)
+        found = sample_of(drawn, self.choice.color, key, number) if kind else None
+        return None if found is None else int(self.samples[found])
 
     def ringed(self, view: str) -> xr.DataArray | None:
         """Return the ringed point `(component)` of a view; None if there is no such view."""
@@ -162,7 +158,7 @@ def figure_of(shown: ClustersShown) -> go.Figure:
     blank = shown.means.isel(clip=slice(0)).assign_coords(component=names)
     views = {_title(shown.around, view): points.views.get(view, blank).sel(effect=shown.effects) for view in VIEWS}
     rings = [shown.ringed(view) for view in VIEWS]
-    faded = None if shown.faded is None else shown.faded[shown.samples]
+    faded = _faded(shown)
     main = list(VIEWS).index(shown.choice.main_view)
     if shown.clips.among is None:
         return figures.large_and_small(views, main, shown.choice.color, rings, faded)
@@ -215,21 +211,23 @@ def sounds(shown: ClustersShown) -> Mapping[str, Sequence[Any]]:
     every = [
         partial(_rendered, shown.drawn, row, effect) for row in range(len(shown.drawn)) for effect in shown.effects
     ]
-    groups = figures.point_groups(shown.means.sel(effect=shown.effects), shown.choice.color)
-    drawn = [number for number, view in enumerate(VIEWS, start=1) if view in shown.points.views]
-    return {
-        f"view {number} {group.key}".strip(): [every[sample] for sample in group.samples]
-        for number in drawn
-        for group in groups
-    }
+    points = shown.means.sel(effect=shown.effects)
+    drawn = [f"view {number}" for number, view in enumerate(VIEWS, start=1) if view in shown.points.views]
+    each = [by_trace(points, shown.choice.color, view, every) for view in drawn]
+    return {name: sounds for view in each for name, sounds in view.items()}
 
 
 def texts(shown: ClustersShown) -> Mapping[str, str]:
     """Return how pure the neighbourhoods are, and the paper's claims."""
-    timeless = np.isnan(list_encoders().loc[shown.choice.encoder, "frame_rate_hz"])
+    timeless = np.isnan(encoder_row(shown.choice.encoder)["frame_rate_hz"])
     curves = "" if timeless else curves_picture(shown.windows) if len(shown.windows) else note(NO_WINDOWS)
     claims = _claims_text(shown.points.claims) + tested_on(shown.clips)
-    return {"numbers": _numbers(shown) + curves, "claims": claims, "count": _count(shown)}
+    return {"numbers": _numbers(shown) + curves, "claims": claims, **looked(shown)}
+
+
+def looked(shown: ClustersShown) -> Mapping[str, str]:
+    """Return how many points are found."""
+    return {"count": found_words(_faded(shown))}
 
 
 def code_of(shown: ClustersShown) -> str:
@@ -267,7 +265,7 @@ def _around(
 def _points(choice: ClustersChoice, clips: ClipSet, last: ClusterPoints | None, progress: Progress) -> ClusterPoints:
     """Return the points, with UMAP if it is asked for; claims that were tested on the `last` ones stay."""
     if choice.compute_umap:
-        progress.say("UMAP is being computed; the first one takes up to a minute.")
+        progress.say(f"UMAP is being computed, of {len(clips) * len(TABLE_1)} renders ...")
     points = progress.read(cluster_points, clips, choice.encoder, choice.dimensions, choice.compute_umap)
     if points.claims is None and last is not None:
         return replace(points, claims=last.claims, windows=last.windows)
@@ -295,12 +293,9 @@ def _rendered(clips: ClipSet, row: int, effect: str) -> Clip:
     return render(clips[row], effect)
 
 
-def _count(shown: ClustersShown) -> str:
-    """Say how many of the points that are drawn are selected, if not all are."""
-    if shown.faded is None:
-        return ""
-    left = ~shown.faded[shown.samples]
-    return f"{left.sum()} of {len(left)} points"
+def _faded(shown: ClustersShown) -> NDArray[np.bool_] | None:
+    """Return which of the samples that are drawn are hardly seen; None if all are seen."""
+    return None if shown.faded is None else shown.faded[shown.samples]
 
 
 def _title(points: ClusterPoints, view: str) -> str:
@@ -316,11 +311,12 @@ def _numbers(shown: ClustersShown) -> str:
     renders = clips * means.sizes["effect"]
     purity = shown.points.purity.index
     rows = [(label, *(_share(shown, label, kind) for kind in KINDS)) for label in purity]
-    about = list_encoders().loc[encoder]
+    about = encoder_row(encoder)
     made = pca_words(f"{renders} renders", about["dim"]).removesuffix(".") + "; flattened: as many of every frame. "
     text = table(("neighbours of the same ...", *KINDS.values()), rows)
     text += note(HOW_PURE.format(renders=renders, clips=clips, recordings=recordings))
-    text += tested_on(shown.clips) + note(made + umap_words(umap_neighbours(means)) + placed_words(shown.clips))
+    made += umap_words(umap_neighbours(means)) + heard_words(shown.around.views.get(shown.choice.main_view, means[:0]))
+    text += tested_on(shown.clips) + note(made + placed_words(shown.clips))
     return text + (note(NO_TIME.format(encoder=encoder)) if np.isnan(about["frame_rate_hz"]) else "")
 
 

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
+from numpy.typing import NDArray
 
 from latentfx_nb import figures
+from latentfx_nb.analysis.axes import hear_axes
 from latentfx_nb.analysis.claims import path_claims
 from latentfx_nb.analysis.comparison import path_measures, path_table
 from latentfx_nb.analysis.geometry import straightness
@@ -20,31 +22,33 @@ from latentfx_nb.analysis.measures import measures_of
 from latentfx_nb.analysis.pca import PCA, fit_pca
 from latentfx_nb.analysis.prepared import NotShipped, effect_means, knob_paths, sweep_means
 from latentfx_nb.effects import EFFECTS, TURNABLE, render
-from latentfx_nb.encoders import load_encoder
+from latentfx_nb.encoders import load_encoder, noise_floor
 from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.finding import found_words, lacking
 from latentfx_nb.pages.content.own import of, placed, placed_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet, setting_words
-from latentfx_nb.pages.markup import averages_pca_words, claims_table, measure_words, note, table, table_downloads
+from latentfx_nb.pages.markup import averages_pca_words, claims_table, how, measure_words, note, table, table_downloads
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encoded_clips
 
 MOST_PATHS = 8
 
 
-BEHAVIOUR = (
-    "Measured in all dimensions of the time averages, not in the picture: three components show a shadow of a path, in "
-    "which lengths shrink and bends towards the wall vanish; the straightness of that shadow stands beside its own. "
-    "{measures} In brackets the 95 % interval over the clips that are drawn, n = {n}."
+BEHAVIOUR = "Means over the {n} clips that are drawn; in brackets their 95 % interval."
+
+MEASURED = (
+    "Paths are measured in all dimensions of the time averages, not in the picture: three components show a shadow of "
+    "a path, in which lengths shrink and bends towards the wall vanish; the straightness of that shadow stands beside "
+    "its own. {measures} Intervals are over the clips that are drawn."
 )
 
 CLAIMS_TITLE = "<h3>The paper's claims, tested here</h3>"
 
-CAVEAT = (
-    "On the prepared paths of the four knobs of Table 2, whatever is drawn above. Other models and clips than the "
-    "paper's: compare directions, not sizes."
-)
+CAVEAT = "Other models and clips than the paper's: compare directions, not sizes."
+
+TESTED = "The paper's claims are tested on the prepared paths of the four knobs of Table 2, whatever is drawn."
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class KnobChoice(Choice):
     others: tuple[str, ...] = ()
     test_claims: bool = False
     dimensions: int = 3
+    color: str = ""  # what the cloud is coloured by; grey if it is empty
+    filter: str = ""  # points of the cloud whose clip, instrument or effect does not have these words are hardly seen
 
     def knobs(self) -> list[tuple[str, str]]:
         """Return effect and knob of each set of paths that is drawn, the one that turns first."""
@@ -87,6 +93,11 @@ class KnobShown(Shown):
         return str(self.clips.table["clip"].iat[self.choice.row])
 
     @property
+    def faded(self) -> NDArray[np.bool_] | None:
+        """The samples of the cloud, clip by clip, that are not looked for; None if all are."""
+        return lacking(self.basis.points, self.choice.filter)
+
+    @property
     def rows(self) -> list[int]:
         """The clips' rows in the clip set."""
         names = list(self.clips.table["clip"])
@@ -105,7 +116,8 @@ def prepare(choice: KnobChoice, clips: ClipSet, last: KnobShown | None, progress
     if last is not None and last.clips.reference is reference and not last.choice.differing(choice) & set(kept):
         basis, claims = last.basis, last.claims
     else:
-        basis, claims = fit_pca(progress.read(effect_means, reference, choice.encoder), choice.dimensions), None
+        means = progress.read(effect_means, reference, choice.encoder)
+        basis, claims = hear_axes(fit_pca(means, choice.dimensions), means, reference), None
     readable = clips if clips.among is not None else encoded_clips(clips, basis.points)
     read = set(readable.table["clip"])
     wanted = [number for number in choice.rows if clips.table["clip"].iat[number] in read]
@@ -122,23 +134,21 @@ def prepare(choice: KnobChoice, clips: ClipSet, last: KnobShown | None, progress
 
 def figure_of(shown: KnobShown) -> go.Figure:
     """Return the figure."""
-    points = shown.points
-    figure = figures.knob_path(points[0], shown.basis.points, shown.here, points[1:], shown.heard)
-    return placed(figure, shown.clips)
+    points, cloud = shown.points, shown.basis.points
+    color, faded = shown.choice.color, shown.faded
+    return placed(figures.knob_path(points[0], cloud, shown.here, points[1:], shown.heard, color, faded), shown.clips)
 
 
 def turned(shown: KnobShown, choice: KnobChoice) -> KnobShown:
     """Return the diamonds on the prepared paths, between the values next to the knob's."""
     changed = shown.heard_changed or choice.row != shown.choice.row
-    return replace(
-        shown, choice=choice, here=_between(shown.points[0], choice), is_exact=False, heard_changed=changed
-    )
+    return replace(shown, choice=choice, here=_between(shown.points[0], choice), is_exact=False, heard_changed=changed)
 
 
 def exact(shown: KnobShown, progress: Progress) -> KnobShown:
     """Return the heard clip's diamond where the very value belongs."""
     choice = shown.choice
-    if choice.row not in shown.rows:
+    if choice.row not in shown.rows or shown.is_exact:
         return shown
     wet = heard(choice, shown.clips, shown).wet
     mean = encode_clips(load_encoder(choice.encoder), [progress.sound(wet)])[0].mean(axis=-1)
@@ -182,23 +192,31 @@ def sounds(shown: KnobShown) -> Mapping[str, Sequence[Any]]:
 def code_of(shown: KnobShown) -> str:
     """Return the lines that draw this in a notebook."""
     encoder, (turned, *further) = shown.choice.encoder, [_knob_of(sweep) for sweep in shown.sweeps]
+    fitted = of(shown.clips)
     lines = (
-        f"pca = lfx.fit_pca(lfx.prepared.effect_means({of(shown.clips)}, {encoder!r}), n={shown.choice.dimensions})\n"
+        f"means = lfx.prepared.effect_means({fitted}, {encoder!r})\n"
+        f"pca = lfx.hear_axes(lfx.fit_pca(means, n={shown.choice.dimensions}), means, {fitted})\n"
         f"some = clips[{shown.rows}]\n"
         f"paths = pca.transform(lfx.prepared.sweep_means(some, {encoder!r}, {turned[0]!r}, {turned[1]!r}))\n"
     )
     if further:
         sweep = f"lfx.prepared.sweep_means(some, {encoder!r}, *knob)"
         lines += f"others = [pca.transform({sweep}) for knob in {further}]\n"
-    others = ", others=others" if further else ""
-    return lines + f"lfx.plots.knob_path(paths, pca.points{others}, heard={shown.heard!r})"
+    more = (", others=others" if further else "") + f", heard={shown.heard!r}"
+    more += f", color={shown.choice.color!r}" if shown.choice.color else ""
+    return lines + f"lfx.plots.knob_path(paths, pca.points{more})"
 
 
 def texts(shown: KnobShown) -> Mapping[str, str]:
     """Return the numbers of each path, how the paths of each knob behave, and the paper's claims."""
     claims = _claims_text(shown.claims) + tested_on(shown.clips)
-    texts = {"numbers": _numbers(shown), "tables": _behaviour(shown), "claims": claims}
-    return {**texts, "scale": _scale(shown)}
+    texts = {"numbers": _numbers(shown), "tables": _behaviour(shown), "claims": claims, "how": _how(shown)}
+    return {**texts, "scale": _scale(shown), **looked(shown)}
+
+
+def looked(shown: KnobShown) -> Mapping[str, str]:
+    """Return how many points of the cloud are found."""
+    return {"count": found_words(shown.faded)}
 
 
 def _swept(
@@ -265,11 +283,13 @@ def _numbers(shown: KnobShown) -> str:
     head = ("path", "straight", "in the picture", "turns (rad)")
     columns = np.stack((own["straightness"], shadow, own["curvature"]), axis=-1)
     rows = [(clip, *(f"{one:.2f}" for one in line)) for clip, line in zip(own["clip"].values, columns, strict=True)]
-    share, dims = np.sum(shown.basis.explained), means.sizes["dim"]
-    return table(head, rows) + note(
-        f"The picture holds {share:.0%} of the data set's variance. {averages_pca_words(shown.basis.points, dims)}"
-        f"{placed_words(shown.clips)}"
-    )
+    share = np.sum(shown.basis.explained)
+    return table(head, rows) + note(f"The picture holds {share:.0%} of the data set's variance.")
+
+
+def _how(shown: KnobShown) -> str:
+    drawn = averages_pca_words(shown.basis.points, shown.sweeps[0].sizes["dim"]) + placed_words(shown.clips)
+    return how(drawn, MEASURED.format(measures=measure_words("paths")), TESTED)
 
 
 def _behaviour(shown: KnobShown) -> str:
@@ -279,9 +299,8 @@ def _behaviour(shown: KnobShown) -> str:
     lines = [(knob, *(_with_interval(measured.loc[knob, name]) for name in measures)) for knob in paths]
     saved = table_downloads(measured.unstack("measure").swaplevel(axis=1), "knob_paths")
     title, head = "<h3>How the drawn paths behave</h3>", ("knob", *(one.heading for one in measures.values()))
-    return (
-        title + table(head, lines) + note(BEHAVIOUR.format(n=len(shown.rows), measures=measure_words("paths"))) + saved
-    )
+    said = f"{BEHAVIOUR.format(n=len(shown.rows))} {noise_floor(shown.choice.encoder)}".rstrip()
+    return title + table(head, lines) + note(said) + saved
 
 
 def _claims_text(claims: pd.DataFrame | None) -> str:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from latentfx_nb import figures
+from latentfx_nb.analysis.axes import hear_axes
 from latentfx_nb.analysis.distances import logmel_distance_db, stft_distance
 from latentfx_nb.analysis.held_out import learning_rows
 from latentfx_nb.analysis.moves import Move, add_effect, change_dims, go_between, mean_shift
@@ -22,7 +23,7 @@ from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import Decoder, load_encoder
 from latentfx_nb.pages.content.algebra_choice import BETWEEN, PLACES, SCALE, VECTOR, AlgebraChoice, heard, same_sounds
 from latentfx_nb.pages.content.algebra_choice import keeps_decoded as keeps_decoded
-from latentfx_nb.pages.content.algebra_scores import scored
+from latentfx_nb.pages.content.algebra_scores import BESIDE, HOW_SCORED, NOT_A_SUCCESS, scored
 from latentfx_nb.pages.content.algebra_shown import PARTS, AlgebraShown, Averages, Decoded, Drawn, Memory
 from latentfx_nb.pages.content.algebra_texts import code_of as code_of
 from latentfx_nb.pages.content.algebra_texts import farther_words, told
@@ -30,9 +31,14 @@ from latentfx_nb.pages.content.latent_images import STILL_S
 from latentfx_nb.pages.content.own import placed, placed_words, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Sound, rendered
-from latentfx_nb.pages.markup import averages_pca_words, note
+from latentfx_nb.pages.markup import averages_pca_words, how, note
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.decoding import reconstruction
+
+HOW_NAMED = (
+    "The probe is linear (page 05) and was trained on other recordings than this one; of a visitor's own clip, all "
+    "probes together name it. A name is not a sound: what is named right may lie farther from the effect than before."
+)
 
 
 def prepare(choice: AlgebraChoice, clips: ClipSet, last: AlgebraShown | None, progress: Progress) -> AlgebraShown:
@@ -106,9 +112,9 @@ def decodes_slowly(shown: AlgebraShown) -> bool:
 def texts(shown: AlgebraShown) -> Mapping[str, str]:
     """Return how near this one clip has come, once that is known, and the scores of held-out ones."""
     drawn = averages_pca_words(shown.averages.basis.points, shown.averages.means.sizes["dim"])
-    drawn += placed_words(shown.clips)
-    scores = shown.scored.text + tested_on(shown.clips)
-    written = {"scored": scores + note(f"The points are drawn in their own PCA. {drawn}")}
+    made = f"The points are drawn in their own PCA. {drawn}{placed_words(shown.clips)}"
+    made_so = how(HOW_SCORED, BESIDE, NOT_A_SUCCESS, made, HOW_NAMED)
+    written = {"scored": shown.scored.text + tested_on(shown.clips), "how": made_so}
     if shown.move is not None and shown.named is not None:
         written["told"] = told(shown, shown.move) + note(f"{shown.named} {farther_words(shown)}".strip())
     return written
@@ -139,7 +145,7 @@ def _averages(choice: AlgebraChoice, clips: ClipSet, progress: Progress) -> Aver
     names = list(clips.table["clip"])
     rows = [names.index(clip) for clip in means["clip"].values]
     read = clips if rows == list(range(len(clips))) else clips[rows]
-    return Averages(read, rows, means, fit_pca(means, choice.dimensions))
+    return Averages(read, rows, means, hear_axes(fit_pca(means, choice.dimensions), means, read))
 
 
 def _scores(choice: AlgebraChoice, averages: Averages, memory: Memory, progress: Progress) -> xr.Dataset | None:
@@ -226,12 +232,11 @@ def _named(shown: AlgebraShown, move: Move, progress: Progress) -> str:
     averages = np.stack([getattr(move, part).values.mean(axis=-1) for part in PARTS])
     if shown.clips.among is None:
         recording = shown.clips.table["recording"].iat[shown.choice.row]
-        who, named = "A linear probe (page 05) that", named_by(probes, averages, [recording] * len(PARTS))
+        named = named_by(probes, averages, [recording] * len(PARTS))
     else:
-        who, named = "Linear probes (page 05), on average, which", placed_names(probes, averages)
-    words = [f"{name}: {EFFECTS[one].name.lower()}" for name, one in zip(shown.names, named, strict=True)]
-    takes = "takes" if shown.clips.among is None else "take"
-    return f"{who} never heard this recording {takes} them for: {'; '.join(words)}."
+        named = placed_names(probes, averages)
+    words = [f"{name}, {EFFECTS[one].name.lower()}" for name, one in zip(shown.names, named, strict=True)]
+    return f"A probe names them: {'; '.join(words)}."
 
 
 def _decoded(shown: AlgebraShown, move: Move, progress: Progress) -> Decoded:

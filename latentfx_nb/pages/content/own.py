@@ -28,7 +28,7 @@ def placed_words(clips: ClipSet) -> str:
     """Return a sentence for a caption, with a space before it; nothing of clips in their own axes."""
     if clips.among is None:
         return ""
-    return f" The axes and the grey cloud are those of the {reference_words(clips)}; your own clips are placed in them."
+    return f" The axes and the cloud are those of the {reference_words(clips)}; your own clips are placed in them."
 
 
 def tested_on(clips: ClipSet) -> str:

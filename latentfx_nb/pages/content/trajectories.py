@@ -13,16 +13,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from latentfx_nb import figures
+from latentfx_nb.analysis.axes import hear_axes
 from latentfx_nb.analysis.geometry import extent, smooth, speed
 from latentfx_nb.analysis.pca import PCA
-from latentfx_nb.analysis.prepared import trajectory_basis
+from latentfx_nb.analysis.prepared import NotShipped, effect_means, trajectory_basis
 from latentfx_nb.analysis.sounds import encoded
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.pages.content.choice import Choice, Shown
 from latentfx_nb.pages.content.own import of, placed, placed_words
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, Sound
-from latentfx_nb.pages.markup import note, pca_words, table
+from latentfx_nb.pages.markup import heard_words, note, pca_words, table
 from latentfx_nb.sound.clips import ClipSet
 
 WINDOW_S = 0.1
@@ -103,7 +104,7 @@ def prepare(
     if last is not None and last.clips.reference is clips.reference and last.choice.encoder == choice.encoder:
         basis = last.basis
     else:
-        basis = progress.read(trajectory_basis, clips.reference, choice.encoder)
+        basis = _basis(clips.reference, choice.encoder, progress)
     encode = last.encoded if last is not None else lru_cache(REMEMBERED)(partial(_encoded, progress))
     latents = []
     for row, effect in named:
@@ -112,6 +113,15 @@ def prepare(
     if len(chosen) > len(named):
         progress.say(f"{len(named)} of the {len(chosen)} trajectories are drawn: choose fewer clips or effects.")
     return TrajectoriesShown(choice, clips, basis, named, tuple(latents), encode)
+
+
+def _basis(clips: ClipSet, encoder: str, progress: Progress) -> PCA:
+    """Return the basis of all frames; its axes are named by where the renders' averages lie, where these ship."""
+    basis = progress.read(trajectory_basis, clips, encoder)
+    try:
+        return hear_axes(basis, effect_means(clips, encoder, progress.bar, compute=False), clips)
+    except NotShipped:
+        return basis
 
 
 def figure_of(shown: TrajectoriesShown) -> go.Figure:
@@ -155,8 +165,11 @@ def code_of(shown: TrajectoriesShown) -> str:
     """Return the lines that draw this in a notebook."""
     encoder = shown.choice.encoder
     rows, effects = (list(dict.fromkeys(part)) for part in zip(*shown.named, strict=True))
+    fitted = of(shown.clips)
+    heard = f"basis = lfx.hear_axes(basis, lfx.prepared.effect_means({fitted}, {encoder!r}), {fitted})\n"
     return (
-        f"basis = lfx.prepared.trajectory_basis({of(shown.clips)}, {encoder!r})\n"
+        f"basis = lfx.prepared.trajectory_basis({fitted}, {encoder!r})\n"
+        f"{heard if 'ends' in shown.cloud['component'].attrs else ''}"
         f"latents = lfx.encode_effects(clips[{rows}], lfx.load_encoder({encoder!r}), {effects})\n"
         f"smoothed = [lfx.smooth(one, {shown.choice.window_s:.3g}) for clip in latents for one in clip]\n"
         f"lfx.plots.trajectories([basis.transform(one) for one in smoothed][:{len(shown.latents)}], basis.points)"
@@ -180,8 +193,8 @@ def _how_measured(shown: TrajectoriesShown) -> str:
     words = (
         "In latent units: how far it goes in a second, and how far it strays from its middle (rms), in all dimensions, "
         f"smoothed over {shown.choice.window_s:.3g} s. The picture holds {share:.0%} of the variance of all {encoder} "
-        f"frames of this data set. {pca_words('all frames', some.sizes['dim'])} Each line is one clip through one "
-        f"effect (n = 1), no average.{placed_words(shown.clips)}"
+        f"frames of this data set. {pca_words('all frames', some.sizes['dim'])}{heard_words(shown.cloud)} Each line is "
+        f"one clip through one effect (n = 1), no average.{placed_words(shown.clips)}"
     )
     if some.sizes["frame"] == 1:
         words += f" {encoder} gives one vector a clip, so nothing moves."

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
+from numpy.typing import NDArray
 
 from latentfx_nb import figures
+from latentfx_nb.analysis.axes import hear_axes
 from latentfx_nb.analysis.pca import PCA, fit_pca
 from latentfx_nb.analysis.prepared import effect_means
 from latentfx_nb.analysis.umap import fit_umap
@@ -22,9 +24,10 @@ from latentfx_nb.cache import cache_dir
 from latentfx_nb.encoders import load_encoder
 from latentfx_nb.figures.own_points import ring_place
 from latentfx_nb.pages.content.choice import Choice, Shown
+from latentfx_nb.pages.content.finding import by_trace, found_words, lacking, sample_of
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, Sound, dry_and_wet, rendered
-from latentfx_nb.pages.markup import averages_pca_words, counted, note
+from latentfx_nb.pages.markup import averages_pca_words, counted, how, note
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encode_effects, encoded_clips
 from latentfx_nb.store.exports import points_table, write_latents, write_parquet
@@ -51,6 +54,8 @@ class OwnChoice(Choice):
     effect: str = "CLN"
     encode: bool = False
     dimensions: int = 3
+    color: str = "effect"
+    filter: str = ""  # points of one's own whose clip, instrument or effect does not have these words are hardly seen
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,11 @@ class OwnShown(Shown):
         return self.bundled.points.isel(clip=slice(0)) if self.means is None else self.basis.transform(self.means)
 
     @property
+    def faded(self) -> NDArray[np.bool_] | None:
+        """One's own samples, clip by clip, that are not looked for; None if all are, or if there are none."""
+        return None if self.means is None else lacking(self.means, self.choice.filter)
+
+    @property
     def chosen(self) -> tuple[int, int] | None:
         """The numbers of the clip and the effect of the point that is heard."""
         return None if self.means is None else (self.choice.row, _labels(self.means).index(self.choice.effect))
@@ -84,7 +94,7 @@ def prepare(
     encoded_anew = choice.encode or (last.means is not None and last.choice.encoder != choice.encoder)
     if not encoded_anew:
         flat = choice.dimensions != last.choice.dimensions
-        bundled = fit_pca(last.around, choice.dimensions) if flat else last.bundled
+        bundled = _heard(last.around, last.around, choice, clips) if flat else last.bundled
         return _in_space(replace(last, choice=choice, bundled=bundled))
     found = own()
     means = encode_effects(found, load_encoder(choice.encoder), average=True, bar=progress.bar)
@@ -96,14 +106,19 @@ def prepare(
 
 def _around(choice: OwnChoice, clips: ClipSet, progress: Progress) -> OwnShown:
     around = progress.read(effect_means, clips, choice.encoder)
-    bundled = fit_pca(around, choice.dimensions)
+    bundled = _heard(around, around, choice, clips)
     return OwnShown(choice, clips, around, bundled, bundled)
 
 
 def _in_space(shown: OwnShown) -> OwnShown:
     if shown.means is None or shown.choice.space == "bundled":
         return replace(shown, basis=shown.bundled)
-    return replace(shown, basis=fit_pca(shown.means, shown.choice.dimensions))
+    return replace(shown, basis=_heard(shown.means, shown.around, shown.choice, shown.clips))
+
+
+def _heard(fitted: xr.DataArray, around: xr.DataArray, choice: OwnChoice, clips: ClipSet) -> PCA[xr.DataArray]:
+    """Return the PCA of `fitted`, whose axes are named by what is heard of the bundled clips along them."""
+    return hear_axes(fit_pca(fitted, choice.dimensions), around, clips)
 
 
 def _labels(means: xr.DataArray) -> list[str]:
@@ -112,12 +127,22 @@ def _labels(means: xr.DataArray) -> list[str]:
 
 def figure_of(shown: OwnShown) -> go.Figure:
     """Return one's own points over the cloud of the bundled clips."""
-    return figures.own_points(shown.points, shown.basis.transform(shown.around), shown.chosen)
+    cloud = shown.basis.transform(shown.around)
+    return figures.own_points(shown.points, cloud, shown.chosen, shown.choice.color, shown.faded)
 
 
 def texts(shown: OwnShown) -> Mapping[str, str]:
-    """Return how the PCA was made that is drawn in."""
-    return {"drawn_in": note(averages_pca_words(shown.basis.points, shown.basis.mean.sizes["dim"]))}
+    """Return how the PCA was made that is drawn in, and how many points are found."""
+    points = shown.basis.points
+    whose, renders = "bundled" if shown.basis is shown.bundled else "your own", np.prod(points.shape[:2])
+    drawn_in = note(f"Drawn in the PCA of {renders} renders of {whose} clips.")
+    made = how(averages_pca_words(points, shown.basis.mean.sizes["dim"]))
+    return {"drawn_in": drawn_in, "how": made, **looked(shown)}
+
+
+def looked(shown: OwnShown) -> Mapping[str, str]:
+    """Return how many of one's own points are found."""
+    return {"count": found_words(shown.faded)}
 
 
 def heard(choice: OwnChoice, clips: ClipSet, shown: OwnShown | None) -> Heard | None:
@@ -129,9 +154,13 @@ def heard(choice: OwnChoice, clips: ClipSet, shown: OwnShown | None) -> Heard | 
 
 def clicked(shown: OwnShown, name: str, points: Any) -> Mapping[str, Any]:
     """A point of one's own is a clip and an effect: ring it, and load its sound; it is not started."""
-    if name != "points" or shown.means is None:
+    kind, _, key = name.partition(" ")
+    if kind != "points" or shown.means is None:
         return {}
-    row, effect = divmod(int(points.point_inds[0]), shown.means.sizes["effect"])
+    sample = sample_of(shown.means, shown.choice.color, key, points.point_inds[0])
+    if sample is None:
+        return {}
+    row, effect = divmod(sample, shown.means.sizes["effect"])
     return {"row": row, "effect": _labels(shown.means)[effect]}
 
 
@@ -150,7 +179,7 @@ def sounds(shown: OwnShown) -> Mapping[str, Sequence[Callable[[], Any]]]:
     if shown.own is None or shown.means is None:
         return {}
     every = [Sound(shown.own, row, label) for row in range(len(shown.own)) for label in _labels(shown.means)]
-    return {"points": [partial(rendered, sound) for sound in every]}
+    return by_trace(shown.means, shown.choice.color, "points", [partial(rendered, sound) for sound in every])
 
 
 def code_of(shown: OwnShown) -> str:
@@ -158,12 +187,13 @@ def code_of(shown: OwnShown) -> str:
     choice = shown.choice
     folder = choice.folder if owns_kernel() and choice.folder else "FOLDER"
     fitted = "bundled" if choice.space == "bundled" else "means"
+    color = "" if choice.color == "effect" else f", color={choice.color!r}"
     return (
         f"import latentfx_nb as lfx\n\nclips = lfx.load_clips({folder!r})\n"
         f"means = lfx.encode_effects(clips, lfx.load_encoder({choice.encoder!r}), average=True)\n"
-        f"bundled = lfx.prepared.effect_means(lfx.load_clips('bundled'), {choice.encoder!r})\n"
-        f"pca = lfx.fit_pca({fitted}, n={choice.dimensions})\n"
-        "lfx.plots.own_points(pca.transform(means), pca.transform(bundled))"
+        f"others = lfx.load_clips('bundled')\nbundled = lfx.prepared.effect_means(others, {choice.encoder!r})\n"
+        f"pca = lfx.hear_axes(lfx.fit_pca({fitted}, n={choice.dimensions}), bundled, others)\n"
+        f"lfx.plots.own_points(pca.transform(means), pca.transform(bundled){color})"
     )
 
 
@@ -179,7 +209,7 @@ def points_of(shown: OwnShown, progress: Progress) -> pd.DataFrame:
         raise ValueError(NOTHING_YET)
     points: dict[str, Any] = {"pca": shown.bundled.transform(shown.means), "own_pca": fit_pca(shown.means, 3).points}
     if np.prod(shown.means.shape[:2]) > UMAP_NEIGHBOURS + 1:
-        progress.say("UMAP is being computed; the first one takes up to a minute.")
+        progress.say(f"UMAP is being computed, of {np.prod(shown.means.shape[:2])} renders ...")
         points["umap"] = cast(xr.DataArray, fit_umap(shown.means, 2).points)  # labelled, as what it was fitted on
     progress.say("")
     return points_table(points, shown.own)

@@ -146,6 +146,12 @@ const latentfxFirst = (() => {
     say("Drawing …");
   }
 
+  /** Find out whether the browser draws in three dimensions, as address.js asks later: the first answer takes long. */
+  function draws() {
+    const { dataset } = document.documentElement;
+    dataset.lfxWebgl ??= String(document.createElement("canvas").getContext("webgl") !== null);
+  }
+
   /** Say that the page will not come. */
   function fail() {
     say("This page could not be opened. The server's log says why.");
@@ -156,5 +162,5 @@ const latentfxFirst = (() => {
   window.voila_heartbeat = () => {};
   window.voila_process = () => say("Loading the page …");
   window.voila_finish = showCells;
-  return { theme, start, fail };
+  return { theme, start, draws, fail };
 })();
