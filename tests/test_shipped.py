@@ -13,7 +13,7 @@ import pytest
 import scipy.io
 import xarray as xr
 
-from latentfx_nb.analysis import prepared, shipped
+from latentfx_nb.analysis import prepared, shipped, who_names
 from latentfx_nb.effects import EFFECTS, TABLE_1, EffectSpec, Knob, render, rendering
 from latentfx_nb.encoders import DEFAULT_ENCODERS
 from latentfx_nb.encoders.logmel import LogMel
@@ -72,6 +72,7 @@ def contents(folder):
 def test_everything_ships_and_nothing_else_does():
     known = {piece.path for piece, _ in shipped.reference_pieces().values()}
     known |= {shipped.descriptor_piece(effect).path for effect in TABLE_1}
+    known |= {who_names.piece(clip_set).path for clip_set in who_names.SETS}
     known |= {piece.path for encoder in DEFAULT_ENCODERS for piece in pieces(encoder)}
     assert {path for path in shipped.POINTS.rglob("*") if path.is_file()} == known
 
