@@ -26,7 +26,8 @@ from threadpoolctl import threadpool_info
 
 from latentfx_nb import __version__, paper
 from latentfx_nb.analysis.algebra import RIDGE
-from latentfx_nb.analysis.algebra_study import HELD_OUT, SHOTS, algebra_scores
+from latentfx_nb.analysis.algebra_study import algebra_scores
+from latentfx_nb.analysis.held_out import HELD_OUT, SHOTS
 from latentfx_nb.analysis.intervals import DRAWS, accuracy_interval
 from latentfx_nb.analysis.masking import MASKING
 from latentfx_nb.analysis.neighbours import RENDERS_BESIDE

@@ -7,23 +7,31 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.ndimage
 import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from latentfx_nb.analysis import algebra_study
+from latentfx_nb.analysis import algebra_baselines, algebra_study
 from latentfx_nb.analysis.algebra import METHODS, interpolate, learn_effect, scale_dims, swap_dims
-from latentfx_nb.analysis.algebra_study import (
+from latentfx_nb.analysis.algebra_baselines import WET
+from latentfx_nb.analysis.algebra_study import algebra_scores
+from latentfx_nb.analysis.algebra_tables import (
+    COMPARED,
     MEASURES,
-    WET,
-    algebra_scores,
-    held_out_rows,
-    learning_rows,
-    logmel_distance_db,
+    REAL,
+    baseline_leads,
+    farther_effects,
+    few_shot_scores,
+    lost_words,
+    method_scores,
     score_table,
-    stft_distance,
 )
+from latentfx_nb.analysis.distances import logmel_distance_db, stft_distance, stft_distances
+from latentfx_nb.analysis.equalizer import FFT, Equalizer, learn_equalizer
+from latentfx_nb.analysis.held_out import HELD_OUT, held_out_rows, learning_rows
 from latentfx_nb.encoders import load_encoder
+from latentfx_nb.sound.audio import is_doubled
 from latentfx_nb.sound.clips import load_clips
 
 SILENT = partial(tqdm, disable=True)
@@ -175,7 +183,7 @@ def test_distances_are_0_for_the_same_sound_and_grow_with_the_difference():
 def test_held_out_clips_are_of_a_recording_each_and_of_both_instruments(bundled):
     rows = held_out_rows(bundled)
     table = bundled.table.iloc[rows]
-    assert len(rows) == algebra_study.HELD_OUT >= 8
+    assert len(rows) == HELD_OUT >= 8
     assert table["recording"].is_unique
     assert table["instrument"].value_counts().tolist() == [6, 6]
     assert len(held_out_rows(bundled[:3], 12)) == bundled[:3].table["recording"].nunique()
@@ -242,7 +250,8 @@ def linear_effect(monkeypatch):
         array = xr.DataArray(z, coordinates, ("clip", "effect", "dim", "frame"), attrs=attributes)
         return array.mean("frame") if average else array
 
-    monkeypatch.setattr(algebra_study, "render", rendered)
+    for module in (algebra_study, algebra_baselines):
+        monkeypatch.setattr(module, "render", rendered)
     monkeypatch.setattr(algebra_study, "encode_effects", encoded)
 
 
@@ -318,6 +327,120 @@ def test_sounds_and_dims_that_do_not_fit_are_refused(noise):
         logmel_distance_db(sound, sound[:, :1000])
     with pytest.raises(ValueError, match=r"latents are \[..., dim, frame\], not of shape \(3,\)"):
         scale_dims(np.ones(3), [0], 2)
+
+
+# ------------------------------------------------------------------------------------------------------- the baselines
+
+
+def test_the_distance_is_that_of_auraloss(noise):
+    from auraloss.freq import MultiResolutionSTFTLoss
+
+    for doubled in (False, True):
+        sounds = [0.3 * noise(24_000, seed=seed, doubled=doubled) for seed in range(3)]
+        theirs = [
+            float(MultiResolutionSTFTLoss()(torch.from_numpy(one)[None], torch.from_numpy(sounds[2])[None]))
+            for one in sounds
+        ]
+        np.testing.assert_allclose(stft_distances(sounds, sounds[2]), theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_an_equaliser_recovers_a_planted_filter_on_sounds_that_it_never_heard(noise):
+    """A smooth filter of its own kind: gains of 0.1 to 1.9 along a cosine over frequency."""
+    planted = Equalizer(1 + 0.9 * np.cos(np.linspace(0, 3 * np.pi, FFT // 2 + 1)))
+    dry, new = [noise(100_000, seed=seed) for seed in range(3)], noise(100_000, seed=9)
+    learned = learn_equalizer(dry, [planted.apply(one) for one in dry])
+    np.testing.assert_allclose(learned.gain, planted.gain, rtol=0.02)
+    target = planted.apply(new)
+    assert np.abs(learned.apply(new) - target).max() < 0.01 * np.abs(target).max()
+    assert learned.apply(new).shape == new.shape and learned.apply(new).dtype == np.float32
+
+
+def test_an_equaliser_of_equal_sounds_and_of_a_gain_changes_no_more_than_that(noise):
+    dry = [noise(20_000, seed=seed, doubled=True) for seed in range(2)]
+    np.testing.assert_allclose(learn_equalizer(dry, dry).gain, 1, atol=1e-12)
+    halved = learn_equalizer(dry, [0.5 * one for one in dry])
+    np.testing.assert_allclose(halved.apply(dry[0]), 0.5 * dry[0], atol=1e-6)
+    assert is_doubled(halved.apply(dry[0]))
+    with pytest.raises(ValueError, match="learned from pairs, not from 1 dry and 0 wet"):
+        learn_equalizer(dry[:1], [])
+
+
+def test_an_equaliser_of_the_pairs_removes_a_planted_filter_and_less_behind_a_decoder(bundled, own_cache, monkeypatch):
+    """The planted effect is a filter; the planted decoder blurs."""
+    planted = Equalizer(1 + 0.9 * np.cos(np.linspace(0, 3 * np.pi, FFT // 2 + 1)))
+    blurred = partial(scipy.ndimage.uniform_filter1d, size=9, axis=-1)
+    monkeypatch.setattr(algebra_baselines, "render", lambda c, label: c if label == "CLN" else planted.apply(c))
+    monkeypatch.setattr(algebra_baselines, "normalise", lambda sound, _: sound)
+    monkeypatch.setattr(algebra_baselines, "reconstruction", lambda e, z, n, **_: blurred(decoded(e, z)))
+    study, read = planted_study(bundled, (1, 2)), []
+    found = study()
+    left = {name: found[f"stft_{name}"].mean("clip").squeeze("effect") for name in ("raw", "eq", "eq_decoded")}
+    assert left["eq"].sizes == {"k": 2}
+    assert (left["eq"] < 0.1 * left["raw"]).all()
+    assert (left["eq_decoded"] > 2 * left["eq"]).all()
+    monkeypatch.setattr(algebra_baselines, "average_power", lambda sound: read.append(sound))
+    xr.testing.assert_identical(study(), found)
+    assert read == []  # kept
+
+
+def decoded(encoder, z):
+    return encoder.decode(torch.from_numpy(z)[None], seed=0)[0].numpy().repeat(2, 0)
+
+
+def planted_study(bundled, shots):
+    """`algebra_baselines` of HPF in the planted encoder on four clips, two of them held out."""
+    some = bundled[[0, 4, 36, 40]]
+    latents = [Planted().encode(torch.from_numpy(some[row])[None])[0].numpy() for row in range(4)]
+    dry = xr.DataArray(latents, {"clip": some.table["clip"].to_numpy(object)}, ("clip", "dim", "frame"))
+    return partial(algebra_baselines.algebra_baselines, some, Planted(), ["HPF"], shots, 2, dry=dry, bar=SILENT)
+
+
+def test_the_raw_dry_sound_of_an_effect_that_does_nothing_is_the_effect(bundled, own_cache, monkeypatch):
+    monkeypatch.setattr(algebra_baselines, "render", lambda clip, label: clip)
+    monkeypatch.setattr(algebra_baselines, "normalise", lambda sound, _: sound)
+    monkeypatch.setattr(algebra_baselines, "reconstruction", lambda e, z, n, **_: 0.5 * decoded(e, z))
+    found = planted_study(bundled, (1,))()
+    assert (found["stft_raw"] == 0).all() and (found["logmel_raw"] == 0).all()
+    np.testing.assert_allclose(found["stft_eq"], 0, atol=1e-3)
+    assert (found["logmel_eq_decoded"] > 4).all()  # 6 dB less, but in bands that are silent
+    with pytest.raises(ValueError, match="does not decode at once"):
+        algebra_baselines.algebra_baselines(bundled, Mute())
+
+
+def planted_baselines():
+    """HPF: ours removes half; an equaliser 0.9 on the raw sound. RVB: ours is worse than nothing, on all four clips."""
+    ours = {"HPF": 5.0, "RVB": 12.0}
+    values = {"nothing": 10.0, "real": 1.0, "raw": 11.0, "eq_decoded": 8.0, "eq": 1.0}
+    effects, clips = list(ours), list("abcd")
+    spread = np.array([0.0, 0.1, 0.2, 0.3])
+    variables = {"stft": (("effect", "approach", "k", "clip"), [[[one + spread]] for one in ours.values()])}
+    for name, value in values.items():
+        learned = name.startswith("eq")
+        found = np.broadcast_to(value + spread, (2, 4))
+        variables[f"stft_{name}"] = (
+            (("effect", "k", "clip"), found[:, None]) if learned else (("effect", "clip"), found)
+        )
+    coordinates = {"effect": effects, "approach": ["ridge"], "k": [8], "clip": clips, "recording": ("clip", clips)}
+    return xr.Dataset(variables, coordinates)
+
+
+def test_where_a_method_loses_is_said_with_the_points():
+    scores = planted_baselines()
+    leads = baseline_leads(scores, "ridge", 8)
+    assert leads.loc[("HPF", "eq"), "lead"] == pytest.approx(16 / 40.6)
+    assert leads.loc[("HPF", "nothing"), "high"] < 0
+    assert farther_effects(scores, "ridge", 8) == ["RVB"]
+    assert lost_words(scores, "ridge", 8) == (
+        "Ridge regression from 8 pairs ends farther from the real effect than doing nothing for reverb (20); than the "
+        "raw dry sound for reverb (10); than the static equaliser on the raw dry sound for high-pass filter (39) and "
+        "reverb (108); than the static equaliser on the decoded dry sound for reverb (39) (percentage points of the "
+        "multi-resolution STFT distance)."
+    )
+    with pytest.raises(ValueError, match="has no baselines here"):
+        baseline_leads(scores.drop_vars("stft_raw"), "ridge", 8)
+    assert set(method_scores(scores, "stft", "ridge", 8)) == {METHODS["ridge"], REAL, *COMPARED.values()}
+    curves = few_shot_scores(scores, "stft", "HPF")
+    assert list(curves["raw dry sound"].index) == [8]
 
 
 def table_of(missed, nothing):

@@ -366,6 +366,31 @@ def test_settings_hash_tells_settings_libraries_and_loudness_apart(monkeypatch):
     assert settings_hash(one) not in hashes
 
 
+# Summed to mono.
+
+
+def test_only_the_reverb_has_a_stereo_width_and_as_mono_it_is_the_reverb_of_no_width(plucked):
+    """Freeverb's own setting `width` = 0 puts the mean of both sides on each."""
+    mono = render(plucked, "RVB", mono=True)
+    assert not audio.is_doubled(render(plucked, "RVB")) and audio.is_doubled(mono)
+    assert audio.loudness_lufs(mono, RATE) == pytest.approx(-28, abs=0.01)
+    narrow = pedalboard.Reverb(**{**EFFECTS["RVB"].setting, "width": 0.0})(audio.normalise(plucked, RATE), RATE)
+    np.testing.assert_allclose(mono, audio.normalise(narrow, RATE), atol=1e-5)
+    turned = render(plucked, "RVB", 0.3, mono=True)
+    assert audio.is_doubled(turned) and not np.array_equal(turned, mono)
+
+
+@pytest.mark.parametrize("label", [label for label in LABELS if label != "RVB"])
+def test_effects_without_a_stereo_width_keep_bits_and_key_as_mono(plucked, label):
+    assert np.array_equal(render(plucked, label, mono=True), render(plucked, label))
+    assert settings_hash([Setting(label, mono=True)]) == settings_hash([Setting(label)])
+
+
+def test_a_stereo_effect_as_mono_has_a_key_of_its_own():
+    assert settings_hash([Setting("RVB", mono=True)]) != settings_hash([Setting("RVB")])
+    assert settings_hash([Setting("RVB", mono=True)]) != settings_hash([Setting("CHS", mono=True)])
+
+
 # Rendering many.
 
 HIGH_PASS = [Setting("HPF"), Setting("HPF", 100.0), Setting("TRV")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,9 @@ import torch
 from latentfx_nb import figures
 from latentfx_nb.analysis import prepared
 from latentfx_nb.analysis.algebra import METHODS, learn_effect
-from latentfx_nb.analysis.algebra_study import WET, learning_rows
+from latentfx_nb.analysis.algebra_baselines import WET
+from latentfx_nb.analysis.algebra_tables import COMPARED, farther_effects, lost_words, score_table
+from latentfx_nb.analysis.held_out import learning_rows
 from latentfx_nb.analysis.moves import add_effect, change_dims, go_between, mean_shift
 from latentfx_nb.effects import render
 from latentfx_nb.encoders import load_encoder, registry
@@ -22,6 +25,7 @@ from latentfx_nb.encoders.running import encode_clips
 from latentfx_nb.pages import latent_algebra
 from latentfx_nb.pages.content import latent_algebra as content
 from latentfx_nb.pages.content.algebra_choice import BETWEEN, CHANGES, DIMS, SOUNDS, VECTOR, AlgebraChoice
+from latentfx_nb.pages.content.algebra_scores import scored
 from latentfx_nb.pages.content.kept import Kept
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.store import decoding
@@ -366,6 +370,26 @@ def test_a_clip_is_prepared_without_widgets_and_what_was_encoded_is_remembered(b
     assert sum(calls) == 6
     twice = 2 * shown.move.result - shown.move.start
     np.testing.assert_allclose(farther.move.result, twice, atol=1e-3)
+
+
+def test_where_algebra_loses_is_said_first_and_names_of_sounds_that_got_farther_are_marked(bundled):
+    scores = prepared.effect_algebra(bundled, "diffae-mini", compute=False)
+    found, farther = scored(scores, AlgebraChoice(measure="named")), farther_effects(scores, "ridge", 8)
+    assert "PS" in farther and "HPF" not in farther
+    said = html.unescape(found.text)
+    assert said.index(lost_words(scores, "ridge", 8)) < said.index("<table")
+    marked = [row[0] for row in cells(found.text)[1:] if any("yet the sound is farther away" in cell for cell in row)]
+    assert marked == farther
+    bars = found.bars["ridge regression"]
+    assert list(bars.index[bars["farther"]]) == farther
+    by_sound = scored(scores, AlgebraChoice())
+    assert "farther" not in by_sound.bars["ridge regression"]
+    table = score_table(scores, "stft")
+    for name, words in COMPARED.items():
+        np.testing.assert_allclose(
+            by_sound.bars[words]["score"],
+            [table.loc[(effect, name, 0 if name == "raw" else 8), "score"] for effect in WET],
+        )
 
 
 def test_a_choice_can_be_kept():

@@ -31,11 +31,9 @@ HOMES = {
         "analysis.fast",
         "analysis.probes",
         "analysis.training",
-        "analysis.algebra",
-        "analysis.algebra_study",
+        "analysis.distances",
         "serving.preload",  # sets its threads before anything forks
     },
-    "auraloss": {"analysis.algebra_study"},
     "numba": {"analysis.fast"},
     "ai_edge_litert": {"encoders"},
     "safetensors": {"encoders", "analysis"},

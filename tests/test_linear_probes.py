@@ -8,6 +8,7 @@ import io
 import json
 import re
 import threading
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -23,6 +24,7 @@ from latentfx_nb.analysis.training import LEARNING_RATES, ProbeConfig
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages import dimension_masking, linear_probes
 from latentfx_nb.pages.content import linear_probes as content
+from latentfx_nb.pages.content import probe_width
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.paper import TABLE_3_CLASSES
 from tests.on_pages import LABELS, assert_sounds, happens, heard_by_now, ready, said
@@ -77,8 +79,38 @@ def test_probes_are_trained_before_the_page_is_there(probing, bundled):
     assert [row[2] for row in table_rows(probing.html["claims"].value)] == ["holds", "holds"]
 
 
+def test_the_reverb_is_named_with_its_stereo_width_and_without_and_heard_so(bundled):
+    panel = ready(LinearProbes())
+    config = panel.shown.choice.config()
+    cells = table_rows(panel.html["width"].value)
+    for mono in (False, True):
+        means = prepared.effect_means(bundled, "logmel", mono=mono, compute=False)
+        trained = train_probes(means, config=config, bar=partial(tqdm, disable=True))["probe"]
+        accuracy = class_accuracy(trained).loc["RVB", "accuracy"]
+        assert cells[0][:2] == ["logmel-T", "RVB"] and cells[0][2 + mono].startswith(f"{100 * accuracy:.1f} (")
+    before = panel.shown
+    panel.mono.value = True
+    ready(panel)
+    assert table_rows(panel.html["width"].value) == cells
+    assert panel.shown.results is not before.results
+    heard = content.heard(replace(panel.shown.choice, cell=("RVB", "DLY"), confused=None), bundled, panel.shown)
+    assert heard is None or heard.wet.mono
+    assert ", mono=True)" in panel.code()
+    panel.label.value = "instrument"
+    panel.train_button.click()
+    ready(panel)
+    assert panel.html["width"].value == ""
+
+
+def test_flattened_latents_wait_for_the_switch(bundled):
+    shown = content.prepare(content.ProbesChoice(encoders=("logmel",), seeds=1), bundled, None, Progress())
+    flat = replace(shown, results={"logmel-F": shown.results["logmel-T"]})
+    assert "not trained: turn the switch" in content.texts(replace(flat, width={}))["width"]
+    assert probe_width.other_width(flat.results, bundled, False, flat.choice.config(), Progress()) == {}
+
+
 def test_the_drawer_says_first_who_loses_and_has_the_published_table_and_verdicts(probing):
-    first, own, published = probing.drawer()["facts"]
+    first, own, _, published = probing.drawer()["facts"]
     assert "On real recordings, diffae-mini" in first.value and own is probing.html["numbers"]
     rows = {row[0]: row for row in table_rows(published.value)}
     assert {"diffae-mini", "logmel-stats", "VGGish, in the paper", "guessing"} <= set(rows)

@@ -14,7 +14,7 @@ import pytest
 
 from latentfx_nb import figures, pages
 from latentfx_nb.analysis import prepared
-from latentfx_nb.analysis.algebra_study import learning_rows
+from latentfx_nb.analysis.held_out import learning_rows
 from latentfx_nb.effects import EFFECTS, TURNABLE, EffectSpec
 from latentfx_nb.encoders import running
 from latentfx_nb.encoders.logmel import LogMel

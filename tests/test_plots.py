@@ -17,6 +17,7 @@ import xarray as xr
 
 from latentfx_nb import figures
 from latentfx_nb.analysis.algebra import METHODS
+from latentfx_nb.analysis.algebra_tables import COMPARED
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.figures.scenes import PICTURE, SHORTEST_SIDE
 from latentfx_nb.figures.stacked import stacked
@@ -88,8 +89,8 @@ def scores(index):
 def algebra(n=3):
     cloud, clean = points(n), points(n)[:, 0]
     places = dict(zip(("dry", "real effect", "algebra"), clean, strict=True))
-    bars = dict.fromkeys(("ridge regression", "real"), scores(["HPF", "LPF"]))
-    curves = dict.fromkeys(METHODS.values(), scores([1, 2, 4]))
+    bars = dict.fromkeys(("ridge regression", "real", *COMPARED.values()), scores(["HPF", "LPF"]))
+    curves = dict.fromkeys((*METHODS.values(), *COMPARED.values()), scores([1, 2, 4]))
     return figures.latent_algebra(cloud, (clean, clean + 1), places, paths(n)[0], bars, curves)
 
 
@@ -798,10 +799,31 @@ def test_algebra_draws_pairs_places_bars_and_curves():
     assert len(set(colors)) == 5  # no colour means two things
     listed = [trace.name for trace in figure.data if trace.showlegend is not False]
     assert len(listed) == len(set(listed))
-    assert [trace.type for trace in figure.data[6:]] == ["bar"] * 2 + ["scatter"] * 4
+    assert [trace.type for trace in figure.data[6:]] == ["bar"] * 2 + ["scatter"] * (3 + 4 + 3)
+    metas = ["bars 1", "bars 2", "mark 1", "mark 2", "mark 3", *(f"curve {number}" for number in range(1, 8))]
+    assert [trace.meta for trace in figure.data[6:]] == metas
     np.testing.assert_allclose(figure.data[6].y, 50)
     np.testing.assert_allclose(figure.data[6].error_y.arrayminus, 30)
-    assert list(figure.data[8].x) == ["1", "2", "4"]
+    assert list(figure.data[8].x) == ["HPF", "LPF"]
+    assert list(figure.data[11].x) == ["1", "2", "4"]
+
+
+def test_baselines_of_algebra_look_alike_as_marks_and_curves_and_are_told_apart():
+    assert list(figures.BASELINE_LOOKS) == list(COMPARED.values())
+    traces = {trace.meta: trace for trace in algebra().data}
+    marks, curves = [traces[f"mark {i}"] for i in (1, 2, 3)], [traces[f"curve {i}"] for i in (5, 6, 7)]
+    for mark, curve in zip(marks, curves, strict=True):
+        assert (mark.name, mark.marker.symbol, mark.marker.color) == (curve.name, curve.marker.symbol, curve.line.color)
+    assert len({mark.marker.symbol for mark in marks}) == len({curve.line.dash for curve in curves}) == 3
+    assert {mark.marker.color for mark in marks}.isdisjoint(figures.METHOD_COLORS.values())
+
+
+def test_bars_of_effects_whose_sound_got_farther_are_hatched():
+    cloud, clean = points(), points()[:, 0]
+    places = dict(zip(("dry", "real effect", "algebra"), clean, strict=True))
+    bars = {"ridge regression": scores(["HPF", "RVB"]).assign(farther=[False, True])}
+    figure = figures.latent_algebra(cloud, (clean, clean), places, paths()[0], bars, {})
+    assert list(figure.data[6].marker.pattern.shape) == ["", "/"]
 
 
 def test_encoders_are_compared_in_the_order_given():

@@ -12,9 +12,11 @@ from scipy.spatial import procrustes
 
 from latentfx_nb.analysis import algebra_study, prepared, shipped
 from latentfx_nb.analysis.algebra import METHODS
-from latentfx_nb.analysis.algebra_study import HELD_OUT, MEASURES, SHOTS, WET, score_table
+from latentfx_nb.analysis.algebra_baselines import BASELINES, WET, algebra_baselines
+from latentfx_nb.analysis.algebra_tables import MEASURES, has_baselines, score_table
 from latentfx_nb.analysis.claims import COMPARED, paper_claims, row_measures
 from latentfx_nb.analysis.clusters import project
+from latentfx_nb.analysis.held_out import HELD_OUT, SHOTS
 from latentfx_nb.analysis.neighbours import neighbours, purity_table
 from latentfx_nb.analysis.pca import fit_pca
 from latentfx_nb.analysis.pieces import ClaimResults, read_claims, store_claims
@@ -297,7 +299,9 @@ def test_every_effect_ships_with_scores_of_at_least_eight_held_out_recordings(bu
             table = score_table(scores.sel(k=[8]), measure)
             assert (table["low"] <= table["score"]).all()
             assert (table["score"] <= table["high"]).all()
-            assert len(table) == len(WET) * (len(METHODS) + 1)
+            beside = len(BASELINES) if has_baselines(scores, MEASURES[measure][0]) else 0
+            assert len(table) == len(WET) * (len(METHODS) + 1 + beside)
+            assert bool(beside) == (measure in ("stft", "logmel"))
     with pytest.raises(prepared.NotShipped, match="the scores of latent algebra in .* do not ship"):
         prepared.effect_algebra(bundled[SUBSET], encoder, compute=False)
 
@@ -313,6 +317,29 @@ def test_shipped_scores_agree_with_a_recomputation(bundled, whole, monkeypatch):
     for name in ("missed", "missed_mean", "missed_nothing"):
         np.testing.assert_allclose(ours[name], again[name], rtol=2e-2, err_msg=name)
     assert np.abs(ours["named"].values - again["named"].values).mean() < 0.1
+
+
+@pytest.mark.ci
+def test_shipped_baselines_agree_with_a_recomputation(bundled, whole, own_cache):
+    """One effect in the default encoder, from 2 pairs, on all twelve held-out clips."""
+    again = algebra_baselines(bundled, load_encoder("diffae-mini", "cpu"), ["LPF"], shots=(2,), bar=Silent)
+    ours = prepared.effect_algebra(bundled, "diffae-mini").sel(effect=["LPF"], k=[2])
+    assert list(ours["clip"].values) == list(again["clip"].values)
+    for name in again.data_vars:
+        np.testing.assert_allclose(ours[name].transpose(*again[name].dims), again[name], rtol=1e-2, err_msg=name)
+
+
+@pytest.mark.ci
+def test_shipped_averages_of_the_reverb_as_mono_agree_with_a_recomputation(bundled, own_cache):
+    ours = prepared.effect_means(bundled, "logmel", effects=["RVB"], mono=True, compute=False)[:2]
+    again = encode_effects(bundled[:2], load_encoder("logmel"), ["RVB"], average=True, mono=True, bar=Silent)
+    np.testing.assert_allclose(ours, again, atol=1e-2)
+    wide = prepared.effect_means(bundled, "logmel", effects=["RVB"], compute=False)[:2]
+    assert np.abs(ours.values - wide.values).max() > 0.1
+    both = [
+        prepared.effect_means(bundled, "logmel", mono=mono, compute=False).drop_sel(effect="RVB") for mono in (0, 1)
+    ]
+    xr.testing.assert_identical(*both)
 
 
 def test_all_encoders_that_ship_are_compared_at_once(bundled, misses, lyra_weights):

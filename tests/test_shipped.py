@@ -13,7 +13,7 @@ import pytest
 import scipy.io
 import xarray as xr
 
-from latentfx_nb.analysis import prepared, shipped
+from latentfx_nb.analysis import prepared, shipped, who_names
 from latentfx_nb.effects import EFFECTS, TABLE_1, EffectSpec, Knob, render, rendering
 from latentfx_nb.encoders import DEFAULT_ENCODERS
 from latentfx_nb.encoders.logmel import LogMel
@@ -55,9 +55,11 @@ def other_version(monkeypatch):
 
 def pieces(encoder):
     """Return every piece of an encoder that ships."""
-    yield from (shipped.setting_piece(encoder, effect) for effect in TABLE_1)
+    yield from (shipped.setting_piece(encoder, effect, mono) for effect in TABLE_1 for mono in (False, True))
     yield from (shipped.knob_piece(encoder, e, knob.name) for e in TABLE_1 for knob in EFFECTS[e].knobs)
-    yield from (shipped.study_piece(encoder, name, one.knobs) for name, one in prepared.STUDIES.items())
+    yield from (
+        shipped.study_piece(encoder, name, one.knobs) for name, one in prepared.STUDIES.items() if one.suits(encoder)
+    )
 
 
 def contents(folder):
@@ -70,6 +72,7 @@ def contents(folder):
 def test_everything_ships_and_nothing_else_does():
     known = {piece.path for piece, _ in shipped.reference_pieces().values()}
     known |= {shipped.descriptor_piece(effect).path for effect in TABLE_1}
+    known |= {who_names.piece(clip_set).path for clip_set in who_names.SETS}
     known |= {piece.path for encoder in DEFAULT_ENCODERS for piece in pieces(encoder)}
     assert {path for path in shipped.POINTS.rglob("*") if path.is_file()} == known
 

@@ -83,7 +83,7 @@ NVIDIA_NOTE = NOTES["cuda-toolkit"]
 
 WHY = {
     "anywidget": "the player and the zone that files are dropped on",
-    "auraloss": "multi-resolution STFT distance of page 07",
+    "auraloss": "tests compare the multi-resolution STFT distance with it",
     "av": "reads what libsndfile does not, or not right; its wheels hold FFmpeg, under the GPL",
     "filelock": "one writer a store",
     "fsspec": "stores at URLs",

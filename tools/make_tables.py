@@ -1,7 +1,7 @@
 """Write the tables of README.md and docs/: pages, encoders, latent algebra, benchmarks: `python -m tools.make_tables`.
 
 Each stands between `<!-- NAME: ... -->` and `<!-- end -->`. Pages are those of the front page, encoders those of
-`list_encoders`, scores those that ship, ratios those of benchmarks/RESULTS.md.
+`list_encoders`, scores and losses those that ship, ratios those of benchmarks/RESULTS.md.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 import latentfx_nb as lfx
+from latentfx_nb.analysis.algebra_tables import lost_words
 from latentfx_nb.encoders import list_encoders, registry
 from latentfx_nb.pages import all_pages
 from latentfx_nb.pages.content import who_names
@@ -88,15 +92,30 @@ def benchmarks() -> str:
 
 def algebra() -> str:
     """Return the table of latent algebra: what a map of eight pairs explains and removes, as it ships."""
-    scores = lfx.prepared.effect_algebra(lfx.load_clips("bundled"), "diffae-mini", compute=False).sel(k=[PAIRS])
+    scores = scored()
     explained, heard = (lfx.score_table(scores, measure) for measure in ("missed", "stft"))
+    beside = [("real", 0), ("raw", 0), ("eq", PAIRS), ("eq_decoded", PAIRS)]
     rows = []
     for effect in scores["effect"].values:
-        places = [(effect, "mean", PAIRS), (effect, "ridge", PAIRS)]
-        cells = [percent(part.loc[place]) for part in (explained, heard) for place in places]
-        rows.append((lfx.EFFECTS[effect].name, *cells, percent(heard.loc[(effect, "real", 0)])))
-    head = ("in latents, mean shift", "in latents, ridge", "heard, mean shift", "heard, ridge", "heard, best")
+        methods = [(effect, "mean", PAIRS), (effect, "ridge", PAIRS)]
+        cells = [percent(part.loc[place]) for part in (explained, heard) for place in methods]
+        cells += [percent(heard.loc[(effect, *place)]) for place in beside]
+        rows.append((lfx.EFFECTS[effect].name, *cells))
+    head = ["in latents, mean shift", "in latents, ridge", "heard, mean shift", "heard, ridge", "heard, best"]
+    head += ["raw dry", "equaliser on raw dry", "equaliser on decoded dry"]
     return table(("effect", *head), rows)
+
+
+def losses() -> str:
+    """Return the sentence that says where latent algebra loses to doing nothing and to the other baselines."""
+    said = lost_words(scored(), "ridge", PAIRS)
+    return textwrap.fill(f"In `diffae-mini`, {said[0].lower()}{said[1:]}", 118) + "\n"
+
+
+@cache
+def scored() -> xr.Dataset:
+    """Return the scores of latent algebra that ship for `diffae-mini`, from eight pairs."""
+    return lfx.prepared.effect_algebra(lfx.load_clips("bundled"), "diffae-mini", compute=False).sel(k=[PAIRS])
 
 
 def named() -> str:
@@ -123,6 +142,9 @@ TABLES: dict[str, tuple[Path, Callable[[], str]]] = {
     "pages": (ROOT / "README.md", pages),
     "encoders": (ROOT / "docs" / "encoders.md", encoder_rows),
     "algebra": (ROOT / "docs" / "library.md", algebra),
+    "losses": (ROOT / "README.md", losses),
+    "losses on the tour": (ROOT / "docs" / "tour.md", losses),
+    "losses of the table": (ROOT / "docs" / "library.md", losses),
     "who-names": (ROOT / "docs" / "method.md", named),
     "benchmarks": (ROOT / "docs" / "performance.md", benchmarks),
 }

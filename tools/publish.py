@@ -84,14 +84,17 @@ def _descriptors(clips: ClipSet) -> Iterator[Path]:
 
 
 def _settings(encoder: str, clips: ClipSet) -> Iterator[Path]:
-    found = {effect: shipped.entries(shipped.setting_piece(encoder, effect), clips.hashes()) for effect in TABLE_1}
-    missing = {effect: _missing(rows, clips) for effect, rows in found.items()}
-    for rows in sorted(set(missing.values()) - {()}):  # effects that lack the same clips are encoded together
-        effects = [effect for effect in TABLE_1 if missing[effect] == rows]
-        computed = encode_effects(clips[list(rows)], load_encoder(encoder), effects, average=True, on_error="raise")
-        for effect in effects:
-            found[effect] |= dict(zip(rows, computed.sel(effect=effect).values, strict=True))
-            yield _write_means(shipped.setting_piece(encoder, effect), clips, found[effect], ("clip_hash", "dim"))
+    for mono, some in ((False, TABLE_1), (True, tuple(e for e in TABLE_1 if not get_effect(e).keeps_doubled))):
+        pieces = {effect: shipped.setting_piece(encoder, effect, mono) for effect in some}
+        found = {effect: shipped.entries(piece, clips.hashes()) for effect, piece in pieces.items()}
+        missing = {effect: _missing(rows, clips) for effect, rows in found.items()}
+        for rows in sorted(set(missing.values()) - {()}):  # effects that lack the same clips are encoded together
+            effects = [effect for effect in some if missing[effect] == rows]
+            lacking, model = clips[list(rows)], load_encoder(encoder)
+            computed = encode_effects(lacking, model, effects, average=True, mono=mono, on_error="raise")
+            for effect in effects:
+                found[effect] |= dict(zip(rows, computed.sel(effect=effect).values, strict=True))
+                yield _write_means(pieces[effect], clips, found[effect], ("clip_hash", "dim"))
 
 
 def _knobs(encoder: str, clips: ClipSet) -> Iterator[Path]:
@@ -120,9 +123,10 @@ def _write_means(
 
 
 def _study(encoder: str, name: str, clips: ClipSet) -> Iterator[Path]:
-    piece = shipped.study_piece(encoder, name, prepared.STUDIES[name].knobs)
-    if shipped.read_study(piece, clips.hashes()) is None:
-        dataset = prepared.STUDIES[name].make(clips, encoder, tqdm)
+    study = prepared.STUDIES[name]
+    piece = shipped.study_piece(encoder, name, study.knobs)
+    if shipped.read_study(piece, clips.hashes()) is None and study.suits(encoder):
+        dataset = study.make(clips, encoder, tqdm)
         dataset = dataset.drop_vars(["clip", "instrument", "recording"], errors="ignore")
         yield _write(piece, clips, dataset.rename(clip="clip_hash") if "clip" in dataset.dims else dataset)
 

@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from latentfx_nb.analysis.algebra_baselines import algebra_baselines
 from latentfx_nb.analysis.algebra_study import algebra_scores
 from latentfx_nb.analysis.axes import views_with_ends
 from latentfx_nb.analysis.claims import COMPARED, compare_claims, paper_claims, row_measures
@@ -41,7 +42,7 @@ from latentfx_nb.analysis.samples import spread
 from latentfx_nb.analysis.shipped import NotShipped, entries, knob_piece, read_study, setting_piece, study_piece
 from latentfx_nb.analysis.shipped import made_with as made_with
 from latentfx_nb.effects import TABLE_1, get_effect
-from latentfx_nb.encoders import load_encoder
+from latentfx_nb.encoders import list_encoders, load_encoder
 from latentfx_nb.paper import KNOB_RANGES, KNOB_VALUES
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encode_effects, encode_sweep
@@ -67,18 +68,19 @@ def effect_means(
     bar: Bar = tqdm,
     *,
     effects: Sequence[str] | None = None,
+    mono: bool = False,
     compute: bool = True,
 ) -> xr.DataArray:
     """Return time averages `(clip, effect, dim)` of `clips` through `effects` (None: the ten of Table 1).
 
-    Effects that ship for all the clips are read, and only the others are encoded.
+    Effects that ship for all the clips are read, and only the others are encoded. `mono` is as `encode_effects` has it.
     """
     labels, hashes = list(TABLE_1 if effects is None else effects), clips.hashes()
-    found = {label: entries(setting_piece(encoder, label), hashes) for label in labels}
+    found = {label: entries(setting_piece(encoder, label, mono), hashes) for label in labels}
     missing = [label for label in labels if len(found[label]) < len(clips)]
     if missing:
         _may_compute(compute, f"the time averages through {', '.join(missing)}", encoder)
-        computed = encode_effects(clips, load_encoder(encoder), missing, average=True, bar=bar)
+        computed = encode_effects(clips, load_encoder(encoder), missing, average=True, mono=mono, bar=bar)
         if missing == labels:
             return computed
         for label in missing:
@@ -166,7 +168,12 @@ def window_purity(clips: ClipSet, encoder: str, bar: Bar = tqdm, *, compute: boo
 
 def effect_algebra(clips: ClipSet, encoder: str, bar: Bar = tqdm, *, compute: bool = True) -> xr.Dataset:
     """Return `algebra_study.algebra_scores` of all effects on `clips`, shipped or computed: decoding takes minutes."""
-    return _shipped_or_computed("algebra", clips, encoder, bar, compute)
+    shipped = _shipped("algebra", clips, encoder)
+    if shipped is None:
+        _may_compute(compute, STUDIES["algebra"].what, encoder)
+        return algebra_scores(clips, load_encoder(encoder), bar=bar)
+    scores, baselines = read_algebra(shipped), _shipped("baselines", clips, encoder)
+    return scores if baselines is None else scores.assign(read_algebra(baselines).data_vars)
 
 
 def cluster_points(
@@ -239,7 +246,7 @@ class Study:
     """Something that ships for all bundled clips.
 
     what: its words in an error. compute: makes it of clips and an encoder. store, read: turn it into the dataset that
-    ships, and back. knobs: the effects whose knob paths it needs.
+    ships, and back. knobs: the effects whose knob paths it needs. suits: whether it can be made with an encoder.
     """
 
     what: str
@@ -247,6 +254,7 @@ class Study:
     store: Callable[[Any], xr.Dataset]
     read: Callable[[xr.Dataset], Any]
     knobs: tuple[str, ...] = ()
+    suits: Callable[[str], bool] = lambda _: True
 
     def make(self, clips: ClipSet, encoder: str, bar: Bar) -> xr.Dataset:
         """Return the dataset that ships, computed."""
@@ -314,7 +322,15 @@ def _rows(clips: ClipSet, encoder: str, bar: Bar, compute: bool) -> xr.Dataset:
 
 
 def _algebra(clips: ClipSet, encoder: str, bar: Bar) -> xr.Dataset:
-    return algebra_scores(clips, load_encoder(encoder), bar=bar)
+    return algebra_scores(clips, load_encoder(encoder), baselines=False, bar=bar)
+
+
+def _baselines(clips: ClipSet, encoder: str, bar: Bar) -> xr.Dataset:
+    return algebra_baselines(clips, load_encoder(encoder), bar=bar)
+
+
+def _decodes(encoder: str) -> bool:
+    return bool(list_encoders().at[encoder, "has_decoder"])
 
 
 def _as_it_is(dataset: xr.Dataset) -> xr.Dataset:
@@ -327,5 +343,6 @@ STUDIES: Mapping[str, Study] = {
     "windows": Study("the averaging windows", _windows, store_windows, read_windows),
     "claims": Study("the claims", _claims, store_claims, read_claims, tuple(KNOB_RANGES)),
     "algebra": Study("the scores of latent algebra", _algebra, store_algebra, read_algebra),
+    "baselines": Study("the baselines of latent algebra", _baselines, store_algebra, read_algebra, suits=_decodes),
 }
 """Name -> what `tools/publish.py` computes and the functions above read."""

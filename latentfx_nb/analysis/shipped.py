@@ -4,6 +4,7 @@ An entry is the time average of one clip through one effect in one encoder. It i
 effect's recipe and the weights' hash, without reading any other. `bundled/points/` holds, as plain NetCDF 3,
 
     <encoder>/settings/<effect>.nc       a row for each clip, through the effect as Table 1 sets it
+    <encoder>/settings/<effect>-mono.nc  the same of an effect with a stereo width, summed to mono
     <encoder>/knobs/<effect>-<knob>.nc   a row for each of a few clips, along the 32 values of a knob
     <encoder>/measures/<study>.nc        what was computed from all clips through Table 1
     renders/<effect>[-<knob>].nc         levels of a few renders
@@ -91,9 +92,14 @@ class Piece:
         return not self.encoder or attributes["weights_hash"] == weights_hash(self.encoder)
 
 
-def setting_piece(encoder: str, effect: str) -> Piece:
-    """Return the piece of clips through one effect as Table 1 sets it; its variable is `means (clip_hash, dim)`."""
-    return Piece(f"{encoder}/settings/{effect}", recipe([Setting(effect)]), (effect,), encoder)
+def setting_piece(encoder: str, effect: str, mono: bool = False) -> Piece:
+    """Return the piece of clips through one effect as Table 1 sets it; its variable is `means (clip_hash, dim)`.
+
+    `mono` makes another piece only of an effect with a stereo width.
+    """
+    setting = Setting(effect, mono=mono)
+    name = f"{effect}-mono" if setting.summed else effect
+    return Piece(f"{encoder}/settings/{name}", recipe([setting]), (effect,), encoder)
 
 
 def knob_piece(encoder: str, effect: str, knob: str | None = None) -> Piece:

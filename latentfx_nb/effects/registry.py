@@ -149,11 +149,15 @@ def through(labels: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Setting:
-    """One render to make: an effect as Table 1 sets it, or with one knob turned to `value`."""
+    """One render to make: an effect as Table 1 sets it, or with one knob turned to `value`.
+
+    With `mono`, a render with a stereo width is summed to mono and doubled; other effects are as they are.
+    """
 
     label: str
     value: float | None = None
     knob: str | None = None
+    mono: bool = False
 
     def __post_init__(self) -> None:
         self.parameters()  # raises for an unknown effect or a value out of range, before anything is computed
@@ -161,3 +165,8 @@ class Setting:
     def parameters(self) -> dict[str, float]:
         """Return all parameters that the plugin is given, which are part of a stored render's key."""
         return get_effect(self.label).settings(self.value, self.knob)
+
+    @property
+    def summed(self) -> bool:
+        """Whether the render is summed to mono: it is asked for, and the effect does not keep equal channels equal."""
+        return self.mono and not get_effect(self.label).keeps_doubled

@@ -10,6 +10,8 @@ from importlib import metadata
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from latentfx_nb.cache import digest
 from latentfx_nb.effects.registry import Setting, get_effect
 from latentfx_nb.paper import SAMPLE_RATE_HZ, TARGET_LUFS
@@ -27,15 +29,18 @@ def render(
     knob: str | None = None,
     lufs: float = TARGET_LUFS,
     sample_rate: int = SAMPLE_RATE_HZ,
+    mono: bool = False,
 ) -> Clip:
     """Return `clip [channel sample]` through one effect, loudness-normalised before and after (section 2.2).
 
+    With `mono`, an effect with a stereo width, which makes the two channels of a doubled clip differ (of the ten the
+    reverb alone), is summed to mono before the loudness is set: both channels are their mean. Others keep their bits.
     A render that is silent or below -70 LUFS, such as a high note through a 70 Hz low-pass, keeps its level.
 
     Raises ValueError for an unknown effect, a knob it does not have, a value out of range, an empty clip or samples
     that are not finite, and as `audio.check_clip` does.
     """
-    return render_settings(clip, [Setting(label, value, knob)], lufs, sample_rate)[0]
+    return render_settings(clip, [Setting(label, value, knob, mono)], lufs, sample_rate)[0]
 
 
 def render_settings(
@@ -51,6 +56,8 @@ def render_normalised(
 ) -> Clip:
     """Return `render` of a clip `[channel sample]` whose loudness is `lufs` already, bit for bit. Raises as that."""
     wet = get_effect(setting.label).render(before, sample_rate, setting.value, setting.knob)
+    if setting.summed:
+        wet = np.repeat(wet.mean(axis=0, keepdims=True), len(wet), axis=0)
     return audio.normalise(wet, sample_rate, lufs)
 
 
@@ -98,7 +105,11 @@ def sweep_settings(effect: str, n: int, knob: str | None = None) -> list[Setting
 
 def recipe(settings: Sequence[Setting], lufs: float = TARGET_LUFS) -> dict[str, Any]:
     """Return what renders depend on besides the clip and the libraries' versions, exactly, ready for JSON."""
-    return {"settings": [[setting.label, setting.parameters()] for setting in settings], "lufs": lufs}
+    return {"settings": [_setting_recipe(setting) for setting in settings], "lufs": lufs}
+
+
+def _setting_recipe(setting: Setting) -> list[Any]:
+    return [setting.label, setting.parameters(), *(["summed to mono"] if setting.summed else [])]
 
 
 def render_versions() -> dict[str, str]:

@@ -4,6 +4,7 @@ A figure a file; `theme` holds what they share.
 """
 
 from latentfx_nb.figures.algebra import (
+    BASELINE_LOOKS,
     METHOD_COLORS,
     METHOD_SYMBOLS,
     PLACE_COLORS,
@@ -51,6 +52,7 @@ from latentfx_nb.figures.trajectories import MOST_TRAJECTORIES, trajectories, tr
 
 __all__ = [
     "PLACE_COLORS",
+    "BASELINE_LOOKS",
     "METHOD_COLORS",
     "METHOD_SYMBOLS",
     "latent_algebra",

@@ -36,6 +36,16 @@ BOX = 1.0
 
 METHOD_SYMBOLS = ("circle", "diamond", "square", "x")
 
+BASELINE_COLOR = "#25a5bb"
+"""Colour of what knows no latents; its three kinds differ by symbol and dash."""
+
+BASELINE_LOOKS = {
+    "raw dry sound": ("triangle-down", "dot"),
+    "static equaliser on the raw dry sound": ("triangle-up", "solid"),
+    "static equaliser on the decoded dry sound": ("star", "dash"),
+}
+"""Symbols and dashes of `algebra_tables.COMPARED`, by their words."""
+
 
 def latent_algebra(
     cloud: xr.DataArray,
@@ -50,12 +60,13 @@ def latent_algebra(
 
     `cloud (clip, effect, component)` are all time averages, `pairs` what was learned from: two of `(clip, component)`,
     each joined by a line. `places` are three points `(component)`: the start, the aim and where it came to; `path
-    (value, component)` is the way there. `bars` are two frames with a row an effect, `curves` four with a row for each
-    number of pairs; both with the columns score, low and high. `titles` stand over bars and curves.
+    (value, component)` is the way there. `bars` are frames with a row an effect: a method's, what the real latents get,
+    and baselines, which are drawn as marks over the bars. `curves` are frames with a row for each number of pairs, of
+    methods and baselines. All have the columns score, low and high. Where `bars` have a column `farther` that is True,
+    a bar is hatched: the sound got farther away there, whatever the score says. `titles` stand over bars and curves.
 
     Traces: "data set", "learned from", "the way"; "start", "aim" and "result", which have their names in `places`
-    beside them; "bars 1", "bars 2"; and "curve 1" to "curve 4". The legend names methods only: a bar and a curve of one
-    method are one line of it.
+    beside them; "bars 1", "bars 2", "mark 1" and on; "curve 1" and on. The legend names a method and a baseline once.
     """
     flat = cloud.sizes["component"] == 2
     scene = [*_background(flat, cloud, pairs, path), *_places(flat, places)]
@@ -121,23 +132,39 @@ def _places(flat: bool, places: Mapping[str, xr.DataArray]) -> list[go.Scatter |
     return traces
 
 
-def _bars(bars: Mapping[str, pd.DataFrame]) -> list[go.Bar]:
-    """Return a set of bars for each frame, a bar an effect."""
+def _bars(bars: Mapping[str, pd.DataFrame]) -> list[go.Bar | go.Scatter]:
+    """Return a set of bars for each frame, a bar an effect; and marks over them for each baseline."""
     traces = []
-    for number, (name, frame) in enumerate(bars.items(), start=1):
-        marker = {"color": METHOD_COLORS[name]} if name in METHOD_COLORS else BEST
+    for number, (name, frame) in enumerate(((n, f) for n, f in bars.items() if n not in BASELINE_LOOKS), start=1):
+        marker: dict[str, Any] = {"color": METHOD_COLORS[name]} if name in METHOD_COLORS else dict(BEST)
+        if "farther" in frame:
+            marker["pattern"] = {"shape": ["/" if farther else "" for farther in frame["farther"]]}
         look: dict[str, Any] = {"name": name, "meta": f"bars {number}", "legendgroup": name, "marker": marker}
         look["showlegend"] = name not in METHOD_COLORS  # the curve of the same method is in the legend
         traces.append(go.Bar(x=list(frame.index), **look, **_score_values(frame, f"{name}, %{{x}}")))
+    return [*traces, *_marks({name: frame for name, frame in bars.items() if name in BASELINE_LOOKS})]
+
+
+def _marks(baselines: Mapping[str, pd.DataFrame]) -> list[go.Scatter]:
+    """Return marks for each baseline, one an effect; its curve is in the legend."""
+    traces = []
+    for number, (name, frame) in enumerate(baselines.items(), start=1):
+        marker = {"color": BASELINE_COLOR, "symbol": BASELINE_LOOKS[name][0], "size": 8}
+        look = {"name": name, "meta": f"mark {number}", "legendgroup": name, "marker": marker, "showlegend": False}
+        values = _score_values(frame, f"{name}, %{{x}}")
+        traces.append(go.Scatter(x=list(frame.index), mode="markers", **look, **values))
     return traces
 
 
 def _curves(curves: Mapping[str, pd.DataFrame]) -> list[go.Scatter]:
     """Return a few-shot curve for each frame, a point a number of pairs."""
+    symbols = dict(zip(METHOD_COLORS, METHOD_SYMBOLS, strict=True))
     traces = []
-    for number, ((name, frame), symbol) in enumerate(zip(curves.items(), METHOD_SYMBOLS, strict=True), start=1):
-        color = METHOD_COLORS[name]
-        look = {"mode": "lines+markers", "marker": {"color": color, "symbol": symbol}, "line": {"color": color}}
+    for number, (name, frame) in enumerate(curves.items(), start=1):
+        symbol, dash = BASELINE_LOOKS.get(name) or (symbols[name], "solid")
+        color = METHOD_COLORS.get(name, BASELINE_COLOR)
+        line = {"color": color, "dash": dash}
+        look = {"mode": "lines+markers", "marker": {"color": color, "symbol": symbol}, "line": line}
         values = _score_values(frame, f"{name}, %{{x}} pairs")
         called = {"name": name, "meta": f"curve {number}", "legendgroup": name}
         traces.append(go.Scatter(x=[str(k) for k in frame.index], **called, **look, **values))

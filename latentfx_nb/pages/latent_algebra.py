@@ -9,7 +9,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from latentfx_nb.analysis.algebra import METHODS
-from latentfx_nb.analysis.algebra_study import HELD_OUT, MEASURES, SHOTS, WET
+from latentfx_nb.analysis.algebra_baselines import WET
+from latentfx_nb.analysis.algebra_tables import MEASURES
+from latentfx_nb.analysis.held_out import HELD_OUT, SHOTS
 from latentfx_nb.effects import EFFECTS
 from latentfx_nb.pages.content import latent_algebra as content
 from latentfx_nb.pages.content.algebra_choice import (

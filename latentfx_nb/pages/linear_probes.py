@@ -61,12 +61,13 @@ class LinearProbes(Page):
         self.rate = dropdown("Learning rate", rates, defaults.rate)
         self.seeds = dropdown("Seeds", [1, 3, 5, 10], defaults.seeds)
         self.standardise = widgets.Checkbox(value=True, description="Standardise features", indent=False)
+        self.mono = widgets.Checkbox(value=False, description="Reverb without stereo width", indent=False)
         self.train_button = Ask("train", "Train", button_style="primary", tooltip="train all probes")
         self.compare_rates = Ask("compare_rates", "Compare learning rates")
         self.confused_set, self.confused = one_of("Confusions of"), one_of("Listen to")
         self.confused.playable = True
         self.cell = Clicked(cell=None)
-        names = ("encoders", "kinds", "label", "rate", "seeds", "standardise")
+        names = ("encoders", "kinds", "label", "rate", "seeds", "standardise", "mono")
         fields = [Field(name, getattr(self, name)) for name in names]
         looked: list[Control] = [
             Listed("confused_set", self.confused_set),
@@ -79,7 +80,7 @@ class LinearProbes(Page):
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""
         return [
-            group("Source", self.clip_set, self.own_files, self.encoders, self.kinds),
+            group("Source", self.clip_set, self.own_files, self.encoders, self.kinds, self.mono),
             group("Probes", self.label, self.rate, self.seeds, self.standardise, self.train_button),
             group("Protocol", self.compare_rates),
         ]
@@ -92,7 +93,7 @@ class LinearProbes(Page):
         """Return what the sections of the drawer show; who loses to a baseline stands before all other numbers."""
         first, published = widgets.HTML(who_names.first_words()), widgets.HTML(who_names.published_numbers())
         claims = [self.html["claims"], widgets.HTML(who_names.claims_text())]
-        return {"facts": [first, self.html["numbers"], published], "claims": claims}
+        return {"facts": [first, self.html["numbers"], self.html["width"], published], "claims": claims}
 
     def list_clips(self, clips: ClipSet) -> None:
         """Offer what a probe could learn of the clips."""

@@ -62,6 +62,7 @@ def encode_effects(
     *,
     shard: tuple[int, int] | None = None,
     average: bool = False,
+    mono: bool = False,
     bar: Callable[..., Any] = tqdm,
     on_error: str = "skip",
 ) -> xr.DataArray:
@@ -70,7 +71,8 @@ def encode_effects(
     They are read lazily, as float32, from `store` (float16 on disk; a folder or a URL that fsspec knows; by default a
     folder of the cache named after the content). An incomplete store is filled first, with a progress bar, from where
     an interrupted run stopped. `average=True` returns the means over time `(clip, effect, dim)` instead, which the
-    store keeps exactly. `bar` is called as tqdm is, to show progress in another way.
+    store keeps exactly. `mono=True` renders effects with a stereo width as mono, as `render` does; such a store has a
+    name of its own. `bar` is called as tqdm is, to show progress in another way.
 
     A clip is left out of the result if its file cannot be read, changes or goes meanwhile, or if the encoder gives no
     latents of it that can be kept (`encoded_clips` gives the clips that are in the result). It is tried again next
@@ -87,7 +89,7 @@ def encode_effects(
     cannot be written.
     """
     labels = [effects] if isinstance(effects, str) else list(TABLE_1 if effects is None else effects)
-    settings = [Setting(label) for label in labels]
+    settings = [Setting(label, mono=mono) for label in labels]
     axis = xr.Variable("effect", labels)
     return _encode(Job(clips, encoder, settings, axis), store, client, shard, average, bar, on_error)
 

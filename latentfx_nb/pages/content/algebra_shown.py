@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import xarray as xr
 
-from latentfx_nb.analysis.algebra_study import learning_rows
+from latentfx_nb.analysis.held_out import learning_rows
 from latentfx_nb.analysis.moves import AveragedMove, Move
 from latentfx_nb.analysis.pca import PCA
 from latentfx_nb.pages.content.algebra_choice import PLACES, AlgebraChoice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from latentfx_nb.analysis.algebra_study import REAL
+from latentfx_nb.analysis.algebra_tables import REAL
 from latentfx_nb.analysis.moves import Move
 from latentfx_nb.pages.content.algebra_choice import BETWEEN, SCALE, VECTOR
 from latentfx_nb.pages.content.algebra_shown import AlgebraShown
@@ -23,6 +23,16 @@ def told(shown: AlgebraShown, move: Move) -> str:
             distances = f"{stft:.2f}", f"{logmel:.1f}"
         rows.append((name, f"{move.reached(getattr(move, part)):z.0%}", *distances))
     return table(TOLD, rows)
+
+
+def farther_words(shown: AlgebraShown) -> str:
+    """Return a sentence if this clip's sound got farther from the effect: then what probes name it is no success."""
+    if shown.choice.mode == BETWEEN or shown.decoded is None:
+        return ""
+    (before, _), (after, _) = (shown.decoded.distances[part] for part in ("start", "result"))
+    if after <= before:
+        return ""
+    return "By STFT distance the sound got farther from the effect than doing nothing, so a right name is no success."
 
 
 def code_of(shown: AlgebraShown) -> str:

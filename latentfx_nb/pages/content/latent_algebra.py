@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from latentfx_nb import figures
-from latentfx_nb.analysis.algebra_study import learning_rows, logmel_distance_db, stft_distance
 from latentfx_nb.analysis.axes import hear_axes
+from latentfx_nb.analysis.distances import logmel_distance_db, stft_distance
+from latentfx_nb.analysis.held_out import learning_rows
 from latentfx_nb.analysis.moves import Move, add_effect, change_dims, go_between, mean_shift
 from latentfx_nb.analysis.pca import fit_pca
 from latentfx_nb.analysis.placed import placed_names
@@ -22,10 +23,10 @@ from latentfx_nb.effects import EFFECTS
 from latentfx_nb.encoders import Decoder, load_encoder
 from latentfx_nb.pages.content.algebra_choice import BETWEEN, PLACES, SCALE, VECTOR, AlgebraChoice, heard, same_sounds
 from latentfx_nb.pages.content.algebra_choice import keeps_decoded as keeps_decoded
-from latentfx_nb.pages.content.algebra_scores import HOW_SCORED, scored
+from latentfx_nb.pages.content.algebra_scores import BESIDE, HOW_SCORED, NOT_A_SUCCESS, scored
 from latentfx_nb.pages.content.algebra_shown import PARTS, AlgebraShown, Averages, Decoded, Drawn, Memory
 from latentfx_nb.pages.content.algebra_texts import code_of as code_of
-from latentfx_nb.pages.content.algebra_texts import told
+from latentfx_nb.pages.content.algebra_texts import farther_words, told
 from latentfx_nb.pages.content.latent_images import STILL_S
 from latentfx_nb.pages.content.own import placed, placed_words, reference_words, tested_on
 from latentfx_nb.pages.content.progress import Progress
@@ -112,9 +113,10 @@ def texts(shown: AlgebraShown) -> Mapping[str, str]:
     """Return how near this one clip has come, once that is known, and the scores of held-out ones."""
     drawn = averages_pca_words(shown.averages.basis.points, shown.averages.means.sizes["dim"])
     made = f"The points are drawn in their own PCA. {drawn}{placed_words(shown.clips)}"
-    written = {"scored": shown.scored.text + tested_on(shown.clips), "how": how(HOW_SCORED, made, HOW_NAMED)}
+    made_so = how(HOW_SCORED, BESIDE, NOT_A_SUCCESS, made, HOW_NAMED)
+    written = {"scored": shown.scored.text + tested_on(shown.clips), "how": made_so}
     if shown.move is not None and shown.named is not None:
-        written["told"] = told(shown, shown.move) + note(shown.named)
+        written["told"] = told(shown, shown.move) + note(f"{shown.named} {farther_words(shown)}".strip())
     return written
 
 

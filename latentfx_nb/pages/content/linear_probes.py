@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,12 +30,13 @@ from latentfx_nb.figures.among import add_to_titles
 from latentfx_nb.pages.content.choice import Choice, Shown
 from latentfx_nb.pages.content.own import of, reference_words
 from latentfx_nb.pages.content.probe_texts import paper_marks, probe_texts
+from latentfx_nb.pages.content.probe_width import other_width, width_table
 from latentfx_nb.pages.content.progress import Progress
 from latentfx_nb.pages.content.sounds import Heard, dry_and_wet
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.encode import encode_effects, encoded_clips
 
-TRAINED = frozenset({"encoders", "kinds", "label", "rate", "seeds", "standardise"})
+TRAINED = frozenset({"encoders", "kinds", "label", "rate", "seeds", "standardise", "mono"})
 """Fields that probes are trained by."""
 
 MOST_LABELS = 24
@@ -51,6 +53,7 @@ class ProbesChoice(Choice):
     rate: float = ProbeConfig().learning_rate
     seeds: int = 3
     standardise: bool = True
+    mono: bool = False  # effects with a stereo width are summed to mono
     train: bool = False
     compare_rates: bool = False
     confused_set: str | None = None  # "diffae-mini-T"; None: the first
@@ -81,6 +84,7 @@ class ProbesShown(Shown):
     own: Mapping[str, xr.Dataset]  # the same names -> what these probes name a visitor's clips; empty if there are none
     rates: Mapping[str, pd.DataFrame] | None = None  # a row a learning rate
     news: str = ""  # what is said once this is drawn
+    width: Mapping[str, xr.Dataset] = field(default_factory=dict)  # as `results`, of the other stereo width
 
     def chosen(self) -> xr.Dataset:
         """Return the result whose confusions are shown: of a visitor's own clips, if they can be named."""
@@ -118,7 +122,8 @@ def prepare(choice: ProbesChoice, clips: ClipSet, last: ProbesShown | None, prog
     probes = sum(result["epoch"].size for result in results.values())
     news = f"{probes} probes trained: each fold of recordings is the test once, for each seed."
     named, own = _named(choice, clips, results, progress)
-    shown = ProbesShown(choice, clips, probed if clips.among is None else named, results, own, news=news)
+    width = other_width(results, clips, choice.mono, choice.config(), progress) if choice.label == "effect" else {}
+    shown = ProbesShown(choice, clips, probed if clips.among is None else named, results, own, news=news, width=width)
     return turned(shown, replace(choice, confused=None))
 
 
@@ -171,7 +176,9 @@ def heard(choice: ProbesChoice, clips: ClipSet, shown: ProbesShown | None) -> He
     if looked.choice.confused is None:
         return None
     row, effect = looked.choice.confused
-    return dry_and_wet(shown.probed, row, effect, words=f"{EFFECTS[effect].name} ({looked.cell_words()})")
+    words = f"{EFFECTS[effect].name} ({looked.cell_words()})"
+    heard = dry_and_wet(shown.probed, row, effect, words=words)
+    return heard._replace(wet=heard.wet._replace(mono=choice.mono))
 
 
 def clicked(shown: ProbesShown, name: str, points: Any) -> Mapping[str, Any]:
@@ -188,12 +195,12 @@ def encoders_of(choice: ProbesChoice) -> Sequence[str]:
 
 def code_of(shown: ProbesShown) -> str:
     """Return the lines that train and draw this in a notebook."""
-    sets = []
+    sets, mono = [], ", mono=True" if shown.choice.mono else ""
     for drawn in shown.results:
         name, kind = drawn.rsplit("-", 1)
         means, all_of_it = (
-            f"prepared.effect_means({of(shown.clips)}, {name!r})",
-            f"encode_effects({of(shown.clips)}, lfx.load_encoder({name!r}))",
+            f"prepared.effect_means({of(shown.clips)}, {name!r}{mono})",
+            f"encode_effects({of(shown.clips)}, lfx.load_encoder({name!r}){mono})",
         )
         sets.append(f"{drawn!r}: lfx.{means if kind == 'T' else all_of_it}")
     config = shown.choice.config()
@@ -209,7 +216,9 @@ def code_of(shown: ProbesShown) -> str:
 
 def texts(shown: ProbesShown) -> Mapping[str, str]:
     """Return the table beside the paper's, and the paper's claims, if the effect was asked for."""
-    return probe_texts(shown.results, shown.choice.label, shown.clips)
+    named = shown.choice.label == "effect"
+    width = width_table(shown.results, shown.width, shown.choice.mono) if named else ""
+    return {**probe_texts(shown.results, shown.choice.label, shown.clips), "width": width}
 
 
 def labels_of(clips: ClipSet) -> list[str]:
@@ -241,7 +250,7 @@ def _features(choice: ProbesChoice, clips: ClipSet, progress: Progress) -> tuple
     chosen = [(name, kind) for name in choice.encoders for kind in choice.kinds]
     if not 1 <= len(chosen) <= figures.MOST_SETS:
         raise ValueError(f"{len(chosen)} feature sets are chosen: choose 1 to {figures.MOST_SETS} of them")
-    sets = {f"{name}-{kind}": _read(clips, name, kind, progress) for name, kind in chosen}
+    sets = {f"{name}-{kind}": _read(clips, name, kind, choice.mono, progress) for name, kind in chosen}
     clips = encoded_clips(clips, next(iter(sets.values())))
     columns = {name: ("clip", clips.table[name].astype(str).to_numpy(object)) for name in clips.table.columns}
     return clips, {name: features.assign_coords(columns) for name, features in sets.items()}
@@ -260,10 +269,10 @@ def _named(
         return encoded_clips(clips.reference, next(iter(results.values()))["truth"]), {}
 
 
-def _read(clips: ClipSet, name: str, kind: str, progress: Progress) -> xr.DataArray:
+def _read(clips: ClipSet, name: str, kind: str, mono: bool, progress: Progress) -> xr.DataArray:
     if kind == "T":
-        return progress.read(effect_means, clips, name)
-    return encode_effects(clips, load_encoder(name), bar=progress.bar)
+        return progress.read(partial(effect_means, mono=mono), clips, name)
+    return encode_effects(clips, load_encoder(name), mono=mono, bar=progress.bar)
 
 
 def _trained(

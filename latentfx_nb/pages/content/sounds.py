@@ -34,6 +34,7 @@ class Sound(NamedTuple):
     effect: str = "CLN"
     value: float | None = None
     knob: str | None = None
+    mono: bool = False  # an effect with a stereo width is summed to mono
 
 
 class Heard(NamedTuple):
@@ -78,7 +79,7 @@ def heard_of(value: Any, choice: Any, clips: ClipSet) -> Heard | None:
 
 def rendered(sound: Sound) -> Clip:
     """Return a sound `[channel sample]`."""
-    return render(sound.clips[sound.row], sound.effect, sound.value, sound.knob)
+    return render(sound.clips[sound.row], sound.effect, sound.value, sound.knob, mono=sound.mono)
 
 
 def played_lufs(sound: Clip, gain: float = 1.0) -> float | None:
@@ -102,7 +103,7 @@ def kept_renders() -> Callable[[Sound], Clip]:
 
     @lru_cache(SOUNDS_KEPT)
     def kept(sound: Sound) -> Clip:
-        setting = Setting(sound.effect, sound.value, sound.knob)
+        setting = Setting(sound.effect, sound.value, sound.knob, sound.mono)
         return render_normalised(clip(sound.clips, sound.row), setting)
 
     turn = threading.Lock()
