@@ -89,7 +89,7 @@ def main() -> int:
     """Run what is asked for; the exit status says whether all went well."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(names())}")
-    chosen = parser.parse_args().names or names()
+    chosen = parser.parse_args().names or [name for name in names() if name != "gpu" or torch.cuda.is_available()]
     unknown = sorted(set(chosen) - set(names()))
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(names())}")

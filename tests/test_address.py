@@ -162,11 +162,11 @@ ASKED = {
     "LatentImages": "encoder=logmel&effect=RVB&knob=room_size&value=0.5&row=3",
     "Trajectories": "encoder=logmel&effects=CLN,RVB&rows=2&heard_row=2&heard_effect=CLN",
     "EffectClusters": "encoder=logmel&color=instrument&ringed_row=5&ringed_effect=DLY&dimensions=2",
-    "KnobPaths": "encoder=logmel&effect=LPF&knob=cutoff_frequency_hz&value=1234.5&row=9&rows=0,9",
+    "KnobPaths": "encoder=logmel&effect=LPF&knob=cutoff_frequency_hz&value=1234.5&row=9&rows=0,9&color=effect",
     "LinearProbes": "encoders=logmel&seeds=1&cell=PS,CHS",
     "DimensionMasking": "encoder=logmel&against=unmasked&row=4",
     "LatentAlgebra": "encoder=logmel&effect=RVB&strength=0.5&dims=3,5&" + urlencode({"mode": DIMS}),
-    "YourOwnAudio": "encoder=logmel&dimensions=2",
+    "YourOwnAudio": "encoder=logmel&dimensions=2&color=clip&filter=riff",
     "CompareEncoders": "",
 }
 

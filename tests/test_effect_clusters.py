@@ -516,3 +516,15 @@ def test_clusters_are_prepared_without_a_page(bundled):
     assert content.heard(choice, bundled, shown).title == f"{bundled.table['clip'].iat[40]}: Delay"
     assert content.prepare(replace(choice, color="effect"), bundled, shown, Progress()).points is shown.points
     assert len(content.sounds(shown)["view 4"]) == 64
+
+
+def test_the_caption_is_of_the_axes_of_the_large_view():
+    shown = content.prepare(content.ClustersChoice(encoder="logmel"), load_clips("bundled"), None, Progress())
+
+    def says_words(shown, view):
+        chosen = replace(shown, choice=replace(shown.choice, main_view=view))
+        return "Along the axes one hears" in content.texts(chosen)["numbers"]
+
+    assert {view for view in prepared.VIEWS if says_words(shown, view)} == {"pca_mean", "pca_flat"}
+    without = replace(shown.around, views={"pca_mean": shown.around.views["pca_mean"]})
+    assert not says_words(replace(shown, around=without), "umap_mean")  # which is not computed

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from functools import partial
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -72,7 +73,7 @@ def assert_same_figure(found, drawn, least, tolerance=1e-3):
 PANELS = {
     "LatentImages": ({"encoder": "logmel", "effect": "HPF", "clip": 3}, {}),
     "Trajectories": ({"encoder": "logmel"}, {"chosen": (0, 40), "effects": ("CLN", "DIS"), "window_s": 0.2}),
-    "EffectClusters": ({"encoder": "logmel"}, {"effect": "HPF", "coloring": "instrument"}),
+    "EffectClusters": ({"encoder": "logmel"}, {"effect": "HPF", "finder.color": "instrument"}),
     "KnobPaths": ({"encoder": "logmel", "effect": "LPF"}, {"chosen": (0, 40)}),
     "LinearProbes": ({"encoders": ("logmel",)}, {}),
     "DimensionMasking": ({"encoder": "logmel"}, {"against": "unmasked"}),
@@ -85,7 +86,7 @@ def test_the_code_draws_what_the_page_shows(name):
     arguments, choices = PANELS[name]
     panel = getattr(pages, name)(**arguments)
     for control, value in choices.items():
-        getattr(panel, control).value = value
+        attrgetter(control)(panel).value = value
     panel.wait(PATIENCE_S)
     code = panel.code()
     assert 3 <= len(code.splitlines()) <= 9

@@ -61,8 +61,8 @@ class DiffAEMini(_Mini):
     shipped = DIFFAE
     weights_hash = DIFFAE.hash()
     noise_floor = (
-        "Rounding a clip to 16 bits, noise at -101 dB, moves diffae-mini's time average by 15 % rms on bundled clips and "
-        "by 9 % on recordings (medians of 11 each; 0.5 to 17 %): differences as small as that need not be audible."
+        "Rounding a clip to 16 bits, noise at -101 dB, moves diffae-mini's time average by 15 % rms on bundled clips "
+        "and by 9 % on recordings (medians of 11 each; 0.5 to 17 %): differences as small as that need not be audible."
     )
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:

@@ -22,6 +22,9 @@ ACTIVATION_FACTOR = 128
 An encoder that takes more has an attribute `activation_factor`.
 """
 
+Inputs = NDArray[np.float32] | torch.Tensor
+"""Sound as an encoder takes it, `[clip channel sample]`; a tensor may lie on the encoder's device already."""
+
 
 def encode_clips(encoder: Encoder, clips: Sequence[Clip], sample_rate: int = SAMPLE_RATE_HZ) -> NDArray[np.float32]:
     """Return latents `[clip dim frame]` float32 of clips `[channel sample]` of one length, in one batch.
@@ -52,10 +55,36 @@ def model_input(encoder: Encoder, clip: Clip, sample_rate: int = SAMPLE_RATE_HZ)
     return audio.resample(audio.to_channels(clip, encoder.channels), sample_rate, encoder.sample_rate)
 
 
-def encode_inputs(encoder: Encoder, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+def placed_inputs(encoder: Encoder, clips: Sequence[Clip], sample_rate: int = SAMPLE_RATE_HZ) -> torch.Tensor:
+    """Return `model_inputs` as a tensor where `encoder` runs; any thread can do this while others are encoded.
+
+    To a GPU they are copied from pinned memory in a stream of their own, so that the copy waits for no encoding. Where
+    its memory is full they stay in the computer's. Raises as `model_inputs` does.
+    """
+    inputs = torch.from_numpy(model_inputs(encoder, clips, sample_rate))
+    device = getattr(encoder, "device", inputs.device)
+    if device.type != "cuda":
+        return inputs
+    try:
+        return _copied(inputs, device)
+    except torch.OutOfMemoryError:
+        return inputs
+
+
+def _copied(inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a copy on a GPU, made in a stream of its own, once it is whole."""
+    stream = torch.cuda.Stream(device)
+    with torch.cuda.stream(stream):
+        there = inputs.pin_memory().to(device, non_blocking=True)
+    stream.synchronize()
+    there.record_stream(torch.cuda.default_stream(device))  # where it is read: its memory is not reused before
+    return there
+
+
+def encode_inputs(encoder: Encoder, inputs: Inputs) -> NDArray[np.float32]:
     """Return latents `[clip dim frame]` of `inputs [clip channel sample]`; raises as `encode_clips` does."""
     with torch.inference_mode():
-        latents = _encode_in_memory(encoder, torch.from_numpy(inputs))
+        latents = _encode_in_memory(encoder, torch.as_tensor(inputs))
     expected = (len(inputs), encoder.dim, encoder.frames(inputs.shape[-1]))
     if latents.shape != expected:
         raise ValueError(f"{encoder.name} gave latents of shape {latents.shape}, but declares {expected}")

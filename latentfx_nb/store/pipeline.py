@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from latentfx_nb.effects import Setting, render_many
 from latentfx_nb.encoders.base import Encoder
 from latentfx_nb.encoders.devices import on_threads
-from latentfx_nb.encoders.running import encode_inputs, model_inputs
+from latentfx_nb.encoders.running import Inputs, encode_inputs, placed_inputs
 from latentfx_nb.sound.clips import ClipSet
 from latentfx_nb.store.cluster import OncePerProcess
 from latentfx_nb.store.store import write_clip
@@ -68,7 +68,7 @@ def encoded(
 ) -> Generator[Outcome, None, None]:
     """Yield each clip's latents, or its error, in order; renders are made ahead, on other threads."""
     encoder = loaded.get()
-    renders = render_many(clips, plan.settings, workers=workers, then=partial(model_inputs, encoder), faults=FAULTS)
+    renders = render_many(clips, plan.settings, workers=workers, then=partial(placed_inputs, encoder), faults=FAULTS)
     with closing(renders):
         for _ in range(len(clips)):
             with timed(stages, "render"):
@@ -79,7 +79,7 @@ def encoded(
             yield found
 
 
-def latents_of(encoder: Encoder, inputs: NDArray[np.float32], batch: int) -> Outcome:
+def latents_of(encoder: Encoder, inputs: Inputs, batch: int) -> Outcome:
     """Return the latents of one clip's renders, or a ValueError if they cannot be kept."""
     try:
         batches = [inputs[i : i + batch] for i in range(0, len(inputs), batch)]

@@ -270,6 +270,24 @@ def test_latent_images_offer_the_reconstruction_where_the_encoder_has_a_decoder(
     assert_silent(page)
 
 
+@pytest.mark.parametrize("encoder", ["efficientat-mn04", "yamnet"])
+def test_latent_images_are_drawn_of_a_published_classifier(opened, scene, encoder):
+    """One has 384 dims and 18 frames, the other 1024 and 11: neither is like what ships."""
+    if not list_encoders().loc[encoder, "present"]:
+        pytest.skip(f"{encoder} has no weights here: LATENTFX_WEIGHTS names their folder")
+    page = opened("01_latent_images", query=f"&encoder={encoder}")
+    page.wait_for_function("(image) => document.querySelectorAll(image).length === 6", arg=IMAGE, timeout=WAIT_MS)
+    for index in range(6):
+        assert scene.pixels(page, IMAGE, index) > 200
+    assert page.get_by_text(f"{encoder} has no decoder").count() == 1
+    first, sums = state(page), page.evaluate(IMAGE_SUMS)
+    turn(page, 1, "Shift+End")
+    wait_for_title(page, "drive 0 dB")
+    wait_for_sound(page, first)
+    page.wait_for_function(SUMS_ARE_NOT, arg=sums, timeout=WAIT_MS)
+    assert_silent(page)
+
+
 def test_effect_clusters_fill_four_scenes_and_sound_when_clicked(opened, scene):
     page = opened("03_effect_clusters")
     assert_plain(page)

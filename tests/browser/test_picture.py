@@ -154,7 +154,7 @@ def test_the_legend_of_page_08_hides_and_solos_ones_own_points(open_page):
     assert page.locator(".lfx-legend button").count() == 0  # there is nothing yet that could be hidden
     drop(page, "riff.wav", wav(1, 200_000))
     page.get_by_text("riff.wav").first.wait_for(timeout=WAIT_MS)
-    page.get_by_role("button", name="Encode").click()
+    page.get_by_role("button", name="Encode", exact=True).click()
     wait_for_traces(page, "points ", 10)
     page.get_by_role("button", name="HPF high-pass filter").click(modifiers=["Alt"])
     wait_for_traces(page, "points ", 1)

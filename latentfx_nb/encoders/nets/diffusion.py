@@ -101,10 +101,10 @@ def _continued(network: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
     Channels that `x` lacks count as zeros.
     """
     enter, body, leave = network
+    weight, bias = enter.get_parameter("weight")[:, : x.shape[1]], enter.get_parameter("bias")
     margin = _margin(network)
     padded = functional.pad(x, (margin, margin), mode="replicate")
-    entered = functional.conv1d(padded, enter.weight[:, : x.shape[1]], enter.bias, padding=enter.padding)
-    return leave(body(entered))[..., margin:-margin]
+    return leave(body(functional.conv1d(padded, weight, bias, padding=weight.shape[-1] // 2)))[..., margin:-margin]
 
 
 def _margin(network: nn.Module) -> int:

@@ -315,7 +315,9 @@ def _numbers(shown: ClustersShown) -> str:
     made = pca_words(f"{renders} renders", about["dim"]).removesuffix(".") + "; flattened: as many of every frame. "
     text = table(("neighbours of the same ...", *KINDS.values()), rows)
     text += note(HOW_PURE.format(renders=renders, clips=clips, recordings=recordings))
-    made += umap_words(umap_neighbours(means)) + heard_words(shown.around.views.get(shown.choice.main_view, means[:0]))
+    made += umap_words(umap_neighbours(means))
+    if shown.choice.main_view in shown.around.views:
+        made += heard_words(shown.around.views[shown.choice.main_view])
     text += tested_on(shown.clips) + note(made + placed_words(shown.clips))
     return text + (note(NO_TIME.format(encoder=encoder)) if np.isnan(about["frame_rate_hz"]) else "")
 
