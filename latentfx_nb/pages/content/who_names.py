@@ -17,6 +17,7 @@ from latentfx_nb.analysis.who_names import (
     PROTOCOL,
     SETS,
     SIZES,
+    TRAINED_HERE,
     Verdict,
     accuracies,
     classifier_verdicts,
@@ -123,6 +124,8 @@ def protocol_words() -> str:
         f"{data.sizes['clip']} {SETS[name]} of {len(np.unique(data['song'].values))} songs"
         for name, data in measured().items()
     ]
+    rows = {str(row) for data in measured().values() for row in data["row"].values}
+    left = ", ".join(sorted(set(TRAINED_HERE) - rows))
     return (
         f"Percent of the renders named rightly by a linear probe of time averages that never heard their song; chance "
         f"{100 * CHANCE:.0f}. {' and '.join(sets)}, never pooled; ten effects; "
@@ -130,7 +133,7 @@ def protocol_words() -> str:
         "which two stems of one are one. At matched dims, features are reduced inside each split, by PCA of its "
         "training songs or by random directions. The bundled clips come from the generator that the models trained "
         "here heard, and their designs were chosen by them, so believe the real recordings first. Made by "
-        "tools/publish.py who-names."
+        "tools/publish.py who-names." + (f" Not measured yet: {left}." if left else "")
     )
 
 
