@@ -25,8 +25,8 @@
 # the strength to 0 and to 2. Choose distortion, then reverb, and compare a mean shift with ridge regression: a shift
 # moves every clip alike, a map may treat a loud note otherwise than a soft one.
 #
-# Beside our methods stand baselines that know no latents: the raw dry sound, and a static equaliser learned from the same
-# pairs. *Facts* says first where they are nearer to the real effect.
+# Beside our methods stand baselines that know no latents: the raw dry sound, and a static equaliser learned from the
+# same pairs. *Facts* says first where they are nearer to the real effect.
 
 # %% tags=["static"]
 # On Colab only: install the package (torch is there already) and let its widgets in.

@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 import latentfx_nb as lfx
-from latentfx_nb.analysis.algebra_tables import lost_words
+from latentfx_nb.analysis.algebra_tables import farther_effects, lost_words
 from latentfx_nb.encoders import list_encoders, registry
 from latentfx_nb.pages import all_pages
 from latentfx_nb.pages.content import who_names
@@ -112,6 +112,13 @@ def losses() -> str:
     return textwrap.fill(f"In `diffae-mini`, {said[0].lower()}{said[1:]}", 118) + "\n"
 
 
+def farther() -> str:
+    """Return the sentence that names the effects for which latent algebra is worse than doing nothing."""
+    *first, last = [lfx.EFFECTS[effect].name.lower() for effect in farther_effects(scored(), "ridge", PAIRS)]
+    words = f"{', '.join(first)} and {last} come out farther from the real effect than if nothing had been done"
+    return textwrap.fill(f"In `diffae-mini`, {words} ([all baselines](docs/tour.md)).", 118) + "\n"
+
+
 @cache
 def scored() -> xr.Dataset:
     """Return the scores of latent algebra that ship for `diffae-mini`, from eight pairs."""
@@ -142,7 +149,7 @@ TABLES: dict[str, tuple[Path, Callable[[], str]]] = {
     "pages": (ROOT / "README.md", pages),
     "encoders": (ROOT / "docs" / "encoders.md", encoder_rows),
     "algebra": (ROOT / "docs" / "library.md", algebra),
-    "losses": (ROOT / "README.md", losses),
+    "farther": (ROOT / "README.md", farther),
     "losses on the tour": (ROOT / "docs" / "tour.md", losses),
     "losses of the table": (ROOT / "docs" / "library.md", losses),
     "who-names": (ROOT / "docs" / "method.md", named),
