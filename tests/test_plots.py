@@ -19,8 +19,8 @@ from latentfx_nb import figures
 from latentfx_nb.analysis.algebra import METHODS
 from latentfx_nb.analysis.algebra_tables import COMPARED
 from latentfx_nb.effects import EFFECTS
+from latentfx_nb.figures.narrow import compact, first_part, stacked
 from latentfx_nb.figures.scenes import PICTURE, SHORTEST_SIDE
-from latentfx_nb.figures.stacked import stacked
 from latentfx_nb.widgets import bridge
 from latentfx_nb.widgets.figure import ShownFigure
 
@@ -636,6 +636,24 @@ def test_on_a_narrow_screen_the_parts_stand_below_each_other_with_their_titles()
         assert [title.y for title in layout.annotations] == [top for _, top in parts]
         assert not any(":" in title.text for title in layout.annotations)
         assert figure.layout.xaxis.domain[1] < 1  # the figure that is given stays as it is
+
+
+def test_on_a_narrow_screen_algebra_is_its_scene_alone_and_images_have_short_titles():
+    figure = algebra()
+    alone = first_part(figure)
+    assert {trace.type for trace in alone.data if trace.visible is not False} == {"scatter3d"}
+    assert alone.layout.scene.domain.x == alone.layout.scene.domain.y == (0, 1)
+    assert not any(axis.visible for axis in alone.select_yaxes()) and not alone.layout.annotations
+    assert figure.layout.scene.domain.x[1] < 1 and all(trace.visible is not False for trace in figure.data)
+    small = compact(figures.latent_images(*six()))
+    assert [title.text for title in small.layout.annotations] == 2 * ["Clean", "With the effect", "Difference"]
+    assert not any(axis.showscale for axis in small.select_coloraxes())
+
+
+def test_on_a_narrow_screen_a_plane_stands_alone_too():
+    alone = first_part(algebra(2))
+    assert {trace.xaxis for trace in alone.data if trace.visible is not False} <= {None, "x"}
+    assert alone.layout.xaxis.domain == (0, 1) and alone.layout.xaxis.visible and not alone.layout.xaxis2.visible
 
 
 def test_a_picture_holds_eight_sets_apart():

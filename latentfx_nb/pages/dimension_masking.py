@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from latentfx_nb import figures
 from latentfx_nb.effects import EFFECTS
+from latentfx_nb.figures.narrow import stacked
 from latentfx_nb.pages.content import dimension_masking as content
 from latentfx_nb.pages.controls import Ask, Clicked, Field, Listed, dropdown, list_clips, one_encoder, one_of
 from latentfx_nb.pages.frame import group
@@ -48,7 +49,7 @@ class DimensionMasking(Page):
         self._listed: ClipSet | None = None
         fields = [Field(name, getattr(self, name)) for name in ("encoder", "mode", "effect", "against", "seeds")]
         super().__init__(source, *fields, Listed("row", self.clip), self.cell, self.train_button)
-        self.picture.stack(self.show_again)
+        self.picture.narrow(stacked, self.show_again)
         self.mode.observe(lambda _: self._show_choosers(), "value")
         self._show_choosers()
 

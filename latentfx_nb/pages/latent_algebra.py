@@ -13,6 +13,7 @@ from latentfx_nb.analysis.algebra_baselines import WET
 from latentfx_nb.analysis.algebra_tables import MEASURES
 from latentfx_nb.analysis.held_out import HELD_OUT, SHOTS
 from latentfx_nb.effects import EFFECTS
+from latentfx_nb.figures.narrow import first_part
 from latentfx_nb.pages.content import latent_algebra as content
 from latentfx_nb.pages.content.algebra_choice import (
     BETWEEN,
@@ -75,6 +76,7 @@ class LatentAlgebra(Page):
         controls = [Field(name, widget) for name, widget in {**fields, "dimensions": self.dimensions}.items()]
         super().__init__(source, *controls, self.score_button, self.decode_button)
         self.bridge.watch_over(*self._dials)
+        self.picture.narrow(first_part, self.show_again)
         for chooser in (self.mode, self.change):
             chooser.observe(lambda _: self._show_movers(), "value")
         self._show_movers()

@@ -8,6 +8,7 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from latentfx_nb.effects import EFFECTS
+from latentfx_nb.figures.narrow import compact
 from latentfx_nb.pages.content import latent_images as content
 from latentfx_nb.pages.controls import Field, list_clips, one_encoder, one_of
 from latentfx_nb.pages.frame import group
@@ -37,6 +38,7 @@ class LatentImages(Page):
         self._first = clip
         super().__init__(source, Field("encoder", self.encoder), Field("row", self.clip), self.knob)
         self.knob.join(self.bridge)
+        self.picture.narrow(compact, self.show_again)
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""

@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from latentfx_nb import figures
 from latentfx_nb.analysis.training import LEARNING_RATES
 from latentfx_nb.effects import EFFECTS
+from latentfx_nb.figures.narrow import stacked
 from latentfx_nb.pages.content import linear_probes as content
 from latentfx_nb.pages.content import who_names
 from latentfx_nb.pages.controls import (
@@ -75,7 +76,7 @@ class LinearProbes(Page):
             Listed("confused", self.confused),
         ]
         super().__init__(source, *fields, *looked, self.train_button, self.compare_rates)
-        self.picture.stack(self.show_again)
+        self.picture.narrow(stacked, self.show_again)
 
     def rail(self) -> Sequence[widgets.Widget]:
         """Return the page's controls, in groups, from top to bottom."""

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 import plotly.graph_objects as go
 
 from latentfx_nb.figures import TEMPLATES
-from latentfx_nb.figures.stacked import stacked
+from latentfx_nb.figures.narrow import stacked
 from latentfx_nb.widgets.bridge import Bridge
 from latentfx_nb.widgets.figure import ShownFigure
 
@@ -31,19 +31,20 @@ class Picture(widgets.Box):
         self._brought = 0
         super().__init__()
         self.add_class("lfx-picture")
-        self._stacks = False
+        self._narrowed: Callable[[go.Figure], go.Figure] | None = None
         bridge.observe(lambda _: self._take_theme(), "dark")
 
-    def stack(self, again: Callable[[], None]) -> None:
-        """Let the figure's parts stand below each other while the screen is narrow; `again()` brings it once more."""
-        self._stacks = True
-        self.add_class("lfx-stacks")
+    def narrow(self, how: Callable[[go.Figure], go.Figure], again: Callable[[], None]) -> None:
+        """Draw `how(figure)`, of `figures.narrow`, while the screen is narrow; `again()` brings the figure once more."""
+        self._narrowed = how
+        if how is stacked:  # needs more height
+            self.add_class("lfx-stacks")
         self._bridge.observe(lambda _: again(), "narrow")
 
     def bring(self, figure: go.Figure) -> None:
         """Let the figure look like `figure`: by what differs, or by a new one (points in a plane instead of space)."""
-        if self._stacks and self._bridge.narrow:
-            figure = stacked(figure)
+        if self._narrowed is not None and self._bridge.narrow:
+            figure = self._narrowed(figure)
         self._brought += 1
         if self.figure is not None and self.figure.has_room(figure):
             self.figure.bring(_seen_by(self._drawn_camera, figure))
