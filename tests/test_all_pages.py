@@ -154,6 +154,7 @@ def at_hand(tiny_models, tmp_path, monkeypatch):
     load_built_in.cache_clear()
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     "name", ["diffae", "stacked-2", "stacked-1", "vggish", "vggish-paper", "encodec-48k", "encodec-24k", "dac-44k",
              "oobleck-acestep", "oobleck-stable-audio", "clap-music"]

@@ -319,11 +319,12 @@ def test_a_cell_and_a_set_can_be_looked_at_while_probes_are_trained(monkeypatch)
     panel.train_button.click()
     assert happens(started)
     panel.click("confusions", SimpleNamespace(xs=["CLN"], ys=["DLY"], point_inds=[[0, 0]]))
+    heard_by_now(panel)  # the picture follows the sound
     assert panel.confused.description == "DLY named CLN"
     before = np.array(panel.figure.trace("confusions").z, float)
     panel.confused_set.value = next(one for one in panel.confused_set.options if one != panel.confused_set.value)
-    assert not np.array_equal(np.array(panel.figure.trace("confusions").z, float), before)
     heard_by_now(panel)
+    assert not np.array_equal(np.array(panel.figure.trace("confusions").z, float), before)
     assert panel.player.title.endswith("Delay (DLY named CLN)")
     gate.set()
     chosen = panel.confused_set.value

@@ -58,6 +58,15 @@ def executed(tmp_path_factory):
     return run
 
 
+QUICK = ("00_start_here", "04_knob_paths")
+"""Notebooks that `make test` runs; `make ci` runs all."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.ci) for name in NAMES])
+def run_name(request):
+    return request.param
+
+
 @pytest.fixture(params=NAMES)
 def name(request):
     return request.param
@@ -71,18 +80,18 @@ def test_there_are_notebooks():
 # ------------------------------------------------------------------------------------------------------------ execution
 
 
-def test_it_runs(name, executed):
-    notebook = executed(name)
+def test_it_runs(run_name, executed):
+    notebook = executed(run_name)
     for cell in code(notebook):
         for output in cell.outputs:
             assert output.output_type != "error"
             assert not (output.output_type == "stream" and output.name == "stderr"), output.text
 
 
-def test_its_pictures_and_panel_are_shown(name, executed):
-    shown = [set(output.get("data", {})) for cell in code(executed(name)) for output in cell.outputs]
+def test_its_pictures_and_panel_are_shown(run_name, executed):
+    shown = [set(output.get("data", {})) for cell in code(executed(run_name)) for output in cell.outputs]
     assert any("application/vnd.jupyter.widget-view+json" in kinds for kinds in shown)
-    if name != "00_start_here":
+    if run_name != "00_start_here":
         assert any("application/vnd.plotly.v1+json" in kinds for kinds in shown)
 
 

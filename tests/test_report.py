@@ -79,7 +79,7 @@ def test_hashes_are_those_that_results_are_keyed_by(found):
     assert list(found["clips"]["each"].values()) == list(clips.hashes())
     for name in ("diffae-mini", "stacked-mini-1", "logmel"):
         assert found["encoders"][name] == weights_hash(name)
-    assert found["points"].keys() == {"renders", *DEFAULT_ENCODERS}
+    assert found["points"].keys() == {"renders", "descriptors", "who-names", *DEFAULT_ENCODERS}
 
 
 def test_a_shipped_file_that_changed_shows(found, tmp_path, monkeypatch):

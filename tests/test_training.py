@@ -210,10 +210,6 @@ def test_the_card_holds_what_was_measured_of_the_weights_that_ship(tmp_path):
 def test_the_guide_to_the_encoders_says_what_the_card_does():
     found = json.loads((SHIPPED / "figures.json").read_text())
     guide = " ".join((Path(__file__).parents[1] / "docs" / "encoders.md").read_text(encoding="utf-8").split())
-    fidelity, named = found["fidelity"], {name: one["mean"][0] for name, one in found["latents"].items()}
+    fidelity = found["fidelity"]
     assert f"median SI-SDR of {fidelity['diffae-mini']['si_sdr_db_median']:.1f} dB" in guide
     assert f"(chroma correlation {fidelity['stacked-mini-2']['chroma_median']:.2f})" in guide
-    assert (
-        f"names {named['diffae-mini']:.0%} of the ten effects from `diffae-mini`'s time averages, "
-        f"{named['random weights']:.0%} from the same network untrained, {named['logmel']:.0%} from `logmel`'s"
-    ).replace("%", " %") in guide

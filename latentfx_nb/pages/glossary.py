@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from html import escape
 
-from latentfx_nb.analysis.measures import all_measures, glossary
+from latentfx_nb.analysis.measures import Measure, all_measures, glossary
 from latentfx_nb.pages.terms import MEASURED, MEASURES, ON, TERMS, Term
 
 SKETCH = (
@@ -20,11 +20,11 @@ NO_PICTURE = '<path d="M10 40h52M16 40V26M28 40V14M40 40V30M52 40V20"/>'
 
 def words(notebook: str) -> str:
     """Return the words of the field, HTML: those of the page of that notebook first, the others behind a line."""
-    return _words(notebook, tuple(all_measures()))
+    return _words(notebook, tuple(all_measures().values()))
 
 
 @cache
-def _words(notebook: str, _measures: tuple[str, ...]) -> str:
+def _words(notebook: str, _measures: tuple[Measure, ...]) -> str:
     """Return what `words` does; it is made anew only when a measure has joined."""
     measured = [measure_term(name) for kind in MEASURED.get(notebook, ()) for name in glossary(kind).index]
     others = [measure_term(name) for name in glossary().index]

@@ -11,7 +11,7 @@ from latentfx_nb.encoders import list_encoders
 
 from .conftest import RENDERED, WAIT_MS
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ci]
 
 CODE = "() => document.querySelector('.lfx-section-code')?.textContent ?? ''"
 SAYS = "(words) => words.every((one) => document.querySelector('.lfx-section-code')?.textContent.includes(one))"

@@ -9,7 +9,7 @@ import pytest
 from tests.browser.conftest import RENDERED
 from tests.test_your_own_audio import wav
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ci]
 
 DROP = """([content, name]) => {
   const data = new DataTransfer(), bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));

@@ -6,7 +6,7 @@ import pytest
 
 from .conftest import WAIT_MS
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ci]
 
 SAYS = "([button, text]) => document.querySelectorAll('.lfx-rail .lfx-picked')[button].textContent === text"
 PLAYS = "(sign) => document.querySelector('.lfx-popover .lfx-play').textContent === sign"

@@ -8,7 +8,7 @@ from tests.browser.conftest import PROJECT, WAIT_MS
 from tests.browser.test_own_files_everywhere import drop
 from tests.test_your_own_audio import wav
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.ci]
 
 PLOT = ".js-plotly-plot"
 SPAN = (
