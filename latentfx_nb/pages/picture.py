@@ -35,7 +35,7 @@ class Picture(widgets.Box):
         bridge.observe(lambda _: self._take_theme(), "dark")
 
     def narrow(self, how: Callable[[go.Figure], go.Figure], again: Callable[[], None]) -> None:
-        """Draw `how(figure)`, of `figures.narrow`, while the screen is narrow; `again()` brings the figure once more."""
+        """Draw `how(figure)`, of `figures.narrow`, while the screen is narrow; `again()` brings it once more."""
         self._narrowed = how
         if how is stacked:  # needs more height
             self.add_class("lfx-stacks")
