@@ -14,6 +14,11 @@ from latentfx_nb.encoders import list_encoders, load_encoder, stacked, vggish
 from latentfx_nb.encoders.logmel import LogMel
 from latentfx_nb.encoders.registry import BUILT_IN, load_built_in
 from latentfx_nb.pages import (
+    DimensionMasking,
+    LatentAlgebra,
+    LinearProbes,
+    Trajectories,
+    YourOwnAudio,
     effect_clusters,
     knob_paths,
     latent_images,
@@ -184,3 +189,33 @@ def test_every_page_works_with_every_encoder(name, at_hand, bundled):
     paths = ready(KnobPaths(clips, encoder=name))
     assert said(paths) == ""
     assert np.ptp(np.asarray(paths.figure.trace("paths").x)[:6]) > 0
+
+
+NEW = {
+    "efficientat-mn04": "efficientat",
+    "efficientat-mn04@layer=5": "efficientat",
+    "yamnet": "yamnet",
+    "lyra-v2@quantizers=8": "lyra",
+    "logmel-stats": None,
+}
+"""Encoders of 384, 16, 1024 and 64 dims, and one of one vector a clip -> the family of their published weights."""
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("name", NEW)
+def test_every_page_works_with_classifiers_layers_depths_and_one_vector(
+    name, bundled, published_weights, warm_cache, monkeypatch
+):
+    if NEW[name] is not None:
+        published_weights(NEW[name])
+    monkeypatch.setattr(prepared, "encode_sweep", partial(encode_sweep, n=6))
+    clips = bundled[:12]  # of six recordings and both instruments, so that probes have what they need
+    for make in (Trajectories, EffectClusters, KnobPaths, LatentAlgebra, DimensionMasking):
+        panel = ready(make(clips, encoder=name))
+        assert panel.shown.choice.encoder == name, (make, said(panel))
+        assert said(panel) == "" or "vector a clip" in said(panel)
+    probes = ready(LinearProbes(clips, encoders=(name,)))
+    assert list(probes.shown.results) == [f"{name}-T"]
+    assert np.isfinite(np.asarray(probes.figure.trace("confusions").z, float)).all()
+    own = ready(YourOwnAudio(encoder=name))
+    assert own.shown.choice.encoder == name
