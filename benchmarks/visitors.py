@@ -85,9 +85,9 @@ class Visitor:
         start = time.perf_counter()
         await self._send("comm_msg", {"comm_id": self._knob, "data": {
             "method": "update", "state": {"value": value}, "buffer_paths": []}})  # fmt: skip
-        await self._heard(lambda one: _of(one, self._figures))
-        self.prepared_s.append(time.perf_counter() - start)
         await self._heard(lambda one: _of(one, self._players) and "title" in one["content"]["data"].get("state", {}))
+        await self._heard(lambda one: _of(one, self._figures))  # the prepared point follows the sound
+        self.prepared_s.append(time.perf_counter() - start)
         await self._heard(lambda one: _of(one, self._figures))
         self.exact_s.append(time.perf_counter() - start)
 

@@ -110,7 +110,7 @@ def _text(scores: xr.Dataset | None, choice: AlgebraChoice) -> str:
     rows = [_row(label, tables, choice, beside, label in farther) for label in scores["effect"].values]
     text = SCORED.format(n=scores.sizes["clip"], k=choice.pairs)
     lost = lost_words(scores, choice.method, choice.pairs) if beside else ""
-    first = f"<p><b>{html.escape(lost)}</b></p>" if lost else ""
+    first = f"<div><b>{html.escape(lost)}</b></div>" if lost else ""
     saved = pd.concat(tables, axis=1)
     return TITLE + first + table(head, rows) + note(text) + table_downloads(saved, "latent_algebra")
 

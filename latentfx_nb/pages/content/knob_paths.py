@@ -289,7 +289,8 @@ def _numbers(shown: KnobShown) -> str:
 
 def _how(shown: KnobShown) -> str:
     drawn = averages_pca_words(shown.basis.points, shown.sweeps[0].sizes["dim"]) + placed_words(shown.clips)
-    return how(drawn, MEASURED.format(measures=measure_words("paths")), TESTED)
+    floor = [words] if (words := noise_floor(shown.choice.encoder)) else []
+    return how(drawn, MEASURED.format(measures=measure_words("paths")), *floor, TESTED)
 
 
 def _behaviour(shown: KnobShown) -> str:
@@ -299,8 +300,7 @@ def _behaviour(shown: KnobShown) -> str:
     lines = [(knob, *(_with_interval(measured.loc[knob, name]) for name in measures)) for knob in paths]
     saved = table_downloads(measured.unstack("measure").swaplevel(axis=1), "knob_paths")
     title, head = "<h3>How the drawn paths behave</h3>", ("knob", *(one.heading for one in measures.values()))
-    said = f"{BEHAVIOUR.format(n=len(shown.rows))} {noise_floor(shown.choice.encoder)}".rstrip()
-    return title + table(head, lines) + note(said) + saved
+    return title + table(head, lines) + note(BEHAVIOUR.format(n=len(shown.rows))) + saved
 
 
 def _claims_text(claims: pd.DataFrame | None) -> str:
