@@ -255,6 +255,17 @@ def summary(monkeypatch):
 
 
 @pytest.fixture
+def no_encoders_kept(monkeypatch):
+    """Forget after the test which encoders it registered or loaded."""
+    from latentfx_nb.encoders import registry
+
+    monkeypatch.setattr(registry, "REGISTERED", {})
+    registry.load_built_in.cache_clear()
+    yield
+    registry.load_built_in.cache_clear()
+
+
+@pytest.fixture
 def built_in_measures():
     """Forget after the test which measures it registered."""
     from latentfx_nb.analysis.measures import MEASURES

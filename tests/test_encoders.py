@@ -29,18 +29,11 @@ from latentfx_nb.encoders.running import batch_size, decode_latents, encode_clip
 from latentfx_nb.paper import CLIP_SAMPLES
 from latentfx_nb.sound import audio
 
+pytestmark = pytest.mark.usefixtures("no_encoders_kept")
+
 RATE = 48_000
 BUILT_IN = sorted(registry.BUILT_IN)
 AT_HAND = ("lyra-v2", "efficientat-mn04", "yamnet")  # beside the checkout lie the published weights of these
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch):
-    """What a test registers or loads is forgotten after it."""
-    monkeypatch.setattr(registry, "REGISTERED", {})
-    registry.load_built_in.cache_clear()
-    yield
-    registry.load_built_in.cache_clear()
 
 
 @pytest.fixture(params=BUILT_IN)

@@ -33,7 +33,10 @@ from latentfx_nb.pages.controls import several_encoders
 from latentfx_nb.paper import CLIP_SAMPLES
 from tests.on_pages import ready, said
 
-pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3"),
+    pytest.mark.usefixtures("no_encoders_kept"),
+]
 
 TINY = {
     "encodec-48k": ({"quantizers": 3}, {"chunked": True}, {"quantizers": 2, "chunked": True}),
@@ -44,14 +47,6 @@ TINY = {
     "vggish-paper": ({"layer": 4},),
 }
 CASES = [(name, options) for name, many in TINY.items() for options in many]
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch):
-    monkeypatch.setattr(registry, "REGISTERED", {})
-    registry.load_built_in.cache_clear()
-    yield
-    registry.load_built_in.cache_clear()
 
 
 def sound(encoder, seconds=0.7, batch=3, seed=0):

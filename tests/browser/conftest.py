@@ -96,6 +96,7 @@ TAP = """() => {
   };
 }"""
 # Two frames: one picks what lies under the pointer, the next has reported it.
+NUMBER_OF = "(name) => document.querySelector('.js-plotly-plot').data.findIndex(({meta}) => meta === name)"
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
 
 

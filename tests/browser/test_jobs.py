@@ -9,12 +9,11 @@ import base64
 
 import pytest
 
-from .conftest import PROJECT, TAP, WAIT_MS, click_point
+from .conftest import NUMBER_OF, PROJECT, TAP, WAIT_MS, click_point
 from .test_pages import DROP, LOUD, click_cell, lone_point, number_of, pluck, state, wait_for_title
 
 pytestmark = pytest.mark.browser
 
-NUMBER_OF = "(name) => document.querySelector('.js-plotly-plot').data.findIndex(({meta}) => meta === name)"
 PLAYS = "document.querySelector('.latentfx-player').dataset.playing === 'true'"
 LISTENS = "(side) => document.querySelector('.latentfx-player').dataset.listening === side"
 

@@ -18,7 +18,7 @@ from PIL import Image
 from latentfx_nb.encoders import list_encoders
 from latentfx_nb.pages import all_pages
 
-from .conftest import PROJECT, TAP, TWO_FRAMES, WAIT_MS, pick
+from .conftest import NUMBER_OF, PROJECT, TAP, TWO_FRAMES, WAIT_MS, pick
 from .looks import CUT_OFF, HARD_TO_READ, OVERLAPPING, UNFILLED, UNNAMED
 
 pytestmark = [pytest.mark.browser, pytest.mark.ci]
@@ -127,7 +127,6 @@ def turn(page, presses, key="ArrowRight"):
         page.keyboard.press(key)
 
 
-NUMBER_OF = "(name) => document.querySelector('.js-plotly-plot').data.findIndex(({meta}) => meta === name)"
 OWN_POINTS = """() => document.querySelector(".js-plotly-plot").data
   .filter(({meta, visible, x}) => meta?.startsWith("points ") && visible !== false && x)
   .reduce((sum, {x}) => sum + x.length, 0)"""
